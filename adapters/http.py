@@ -1,0 +1,146 @@
+"""The one place where outbound HTTP is configured: pooled, bounded in time, bounded in size.
+
+Every adapter of a process shares one session from `open_session()` and makes every call through
+`exchange()`.  Redirects are never followed and proxies of the environment never used: an endpoint
+is the address an administrator declared and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ssl import SSLContext
+
+import aiohttp
+from aiohttp.payload import Payload
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from schemas.adapter import Outcome, Result
+from schemas.errors import ConfigurationError, PartnerGarbage, PartnerTimeout, PartnerUnavailable
+
+MAX_ANSWER = 64 * 1024
+"""Bytes of an answer that are read; what comes after them is never looked at."""
+
+MAX_PAUSE = 3600.0
+"""Seconds; a partner cannot ask for a longer pause than this with Retry-After."""
+
+SAFETY_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
+"""For a call that gives no timeout of its own; adapters give theirs."""
+
+FAILURES = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
+"""What `exchange()` raises; `failure_outcome()` says what each one means."""
+
+_NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the partner answered, its body cut to `MAX_ANSWER` bytes."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as `Outcome.answer` keeps it: at most 2,000 characters, never failing."""
+        return self.body[:8000].decode(errors="replace")[:2000]
+
+
+def open_session() -> aiohttp.ClientSession:
+    """The session of this process; whoever opens it closes it, after the last adapter.
+
+    The pool itself has no limit: the engine bounds the concurrency of each endpoint, and a shared
+    limit would let a hanging partner starve the others.  Idle connections are dropped after 15 s,
+    before most servers drop them, so that a stale one is rarely taken.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=15),
+        timeout=SAFETY_TIMEOUT,
+        headers={
+            "User-Agent": "lgsp-bus",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        },
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+async def exchange(
+    http: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    *,
+    headers: Mapping[str, str],
+    timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own, it also bounds the connect
+    data: bytes | Payload | None = None,
+    tls: SSLContext | bool = True,
+) -> Answer:
+    """One request and its answer. `timeout.total` bounds the whole, slow answers included.
+
+    Raises one of `FAILURES`.
+    """
+    async with http.request(
+        method, url, headers=headers, data=data, timeout=timeout, ssl=tls, allow_redirects=False
+    ) as response:
+        return Answer(response.status, response.headers, await _read_capped(response.content))
+
+
+async def _read_capped(content: aiohttp.StreamReader) -> bytes:
+    body = await content.readany()
+    while len(body) <= MAX_ANSWER and not content.at_eof():
+        body += await content.readany()
+    return body[:MAX_ANSWER]
+
+
+def failure_outcome(error: Exception) -> Outcome:
+    """What an exception of `exchange()` says about the delivery: not reached, or unknown."""
+    if isinstance(error, _NOT_REACHED):
+        detail = f"The partner's system was not reached ({_cause(error)})."
+        return Outcome(Result.TRANSIENT, code=PartnerUnavailable.code, detail=detail)
+    if isinstance(error, TimeoutError):
+        detail = "The partner did not answer completely within the time allowed."
+        return Outcome(Result.UNKNOWN, code=PartnerTimeout.code, detail=detail)
+    if isinstance(error, aiohttp.ClientResponseError):
+        detail = "The partner's answer is not HTTP."
+        return Outcome(Result.UNKNOWN, code=PartnerGarbage.code, detail=detail)
+    if isinstance(error, (aiohttp.ClientError, OSError)):
+        detail = f"The connection broke before a complete answer ({type(error).__name__})."
+        return Outcome(Result.UNKNOWN, code=PartnerTimeout.code, detail=detail)
+    # ValueError: aiohttp refuses to write a header with a line break; nothing has left
+    detail = "The request could not be written as HTTP: a header holds a forbidden character."
+    return Outcome(Result.TRANSIENT, code=ConfigurationError.code, detail=detail)
+
+
+def _cause(error: Exception) -> str:
+    """Names the kind of failure; the text of the error may hold addresses, so it is left out."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "its name could not be resolved"
+        case aiohttp.ClientSSLError():
+            return "TLS could not be agreed"
+        case aiohttp.ConnectionTimeoutError():
+            return "connecting took too long"
+        case _:
+            return "the connection was refused or has no route"
+
+
+def retry_after(headers: CIMultiDictProxy[str]) -> float | None:
+    """Retry-After in seconds, as a number or a date (RFC 9110 §10.2.3), within `MAX_PAUSE`."""
+    value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    if value.isascii() and value.isdigit():
+        return min(float(value), MAX_PAUSE)
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if when.tzinfo is None:  # "-0000" leaves the zone open; HTTP dates are GMT
+        when = when.replace(tzinfo=UTC)
+    return min(max((when - datetime.now(UTC)).total_seconds(), 0.0), MAX_PAUSE)

@@ -1,0 +1,264 @@
+"""A simulated agency document system that accepts rest-push messages.
+
+`python -m adapters.rest_push.sandbox --port 9101 --secret-file key` runs it as a process.
+It checks what a real receiver must check, keeps each message once, and misbehaves on demand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import signal
+import time
+from pathlib import Path
+from ssl import SSLContext
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import uvloop
+from aiohttp import web
+from pydantic import ValidationError
+
+from adapters.receipts import Receipt, ReceiptBook
+from adapters.rest_push import codec
+from adapters.rest_push.faults import KEEPS_MESSAGE, Fault, FaultSwitch, Mode, misbehave
+
+_JSON = "application/json"
+
+
+class Sandbox:
+    """The simulated system. Use as `async with Sandbox(...) as sandbox`, then `sandbox.url`."""
+
+    def __init__(
+        self,
+        *,
+        secrets: tuple[bytes, ...],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        log: Path | None = None,
+        keep_bodies: bool = False,
+        ssl_context: SSLContext | None = None,
+    ) -> None:
+        """`port` 0 takes a free one; `log` is the NDJSON file of all arrivals."""
+        self.book = ReceiptBook(log)
+        self.bodies: dict[str, bytes] = {}  # by message id, when keep_bodies
+        self.lookups = 0
+        self._secrets = secrets
+        self._address = (host, port)
+        self._keep_bodies = keep_bodies
+        self._ssl_context = ssl_context
+        self._switch = FaultSwitch()
+        self._runner = web.AppRunner(
+            self._app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2
+        )
+        self._site: web.TCPSite | None = None
+        self._refusing: asyncio.Task[None] | None = None
+        self._order: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def url(self) -> str:
+        """Where messages are posted; `{url}/{messageId}` is the look-up."""
+        scheme = "https" if self._ssl_context else "http"
+        host, port = self._address
+        return f"{scheme}://{host}:{port}/documents"
+
+    @property
+    def received(self) -> list[Receipt]:
+        """Every arrival in order, repeats included."""
+        return self.book.received
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        await self._listen()
+
+    async def close(self) -> None:
+        self._switch.set(Fault(mode=Mode.OK))
+        for task in (self._order, self._refusing):
+            if task is not None:
+                task.cancel()
+        await self._runner.cleanup()
+        self.book.close()
+
+    async def set_fault(self, mode: Mode | str, **details: Any) -> None:
+        """Switches a fault on (`ok` switches it off); details as the fields of `Fault`."""
+        await self._apply(Fault(mode=Mode(mode), **details))
+
+    async def _apply(self, fault: Fault) -> None:
+        self._switch.set(fault)
+        if self._refusing is not None:
+            self._refusing.cancel()
+            self._refusing = None
+        if fault.mode is not Mode.REFUSE:
+            await self._listen()
+            return
+        await self._stop_listening()
+        if fault.seconds:
+            self._refusing = asyncio.create_task(self._listen_after(fault.seconds))
+
+    async def _listen(self) -> None:
+        if self._site is None:
+            host, port = self._address
+            self._site = web.TCPSite(
+                self._runner, host, port, ssl_context=self._ssl_context, backlog=1024
+            )
+            await self._site.start()
+            self._address = (host, self._site.port)
+
+    async def _stop_listening(self) -> None:
+        """No new connection is accepted, and the open ones are closed."""
+        if self._site is not None:
+            site, self._site = self._site, None
+            await site.stop()
+            if self._runner.server is not None:
+                await self._runner.server.shutdown(timeout=0.2)
+
+    async def _listen_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._switch.set(Fault(mode=Mode.OK))
+        await self._listen()
+
+    def _app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/documents", self._receive)
+        app.router.add_get("/documents/{message_id}", self._look_up)
+        app.router.add_post("/_sandbox/fault", self._control)
+        app.router.add_get("/_sandbox/received", self._report)
+        return app
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        mode = self._switch.draw()
+        headers = request.headers
+        message_id = headers.get(codec.MESSAGE_ID, "")
+        signed = codec.verify("POST", headers, self._secrets, time.time())
+        digest, size, body = await self._digest(request)
+        if not message_id or not signed:
+            return _problem(401, "bad-signature")
+        if digest != headers.get(codec.DIGEST):
+            return _problem(401, "bad-digest")
+        if mode not in KEEPS_MESSAGE:
+            return await misbehave(request, mode, b"", self._switch)
+        known = self.book.effects.get(message_id)
+        if self._keep_bodies and known is None:
+            self.bodies[message_id] = body
+        attempt = headers.get(codec.ATTEMPT, "")
+        receipt = self.book.record(
+            message_id=message_id,
+            sha256=digest,
+            size=size,
+            sender=headers.get(codec.SENDER, ""),
+            kind=headers.get(codec.KIND, ""),
+            attempt=int(attempt) if attempt.isdecimal() else 0,
+        )
+        answer = _ack(known or receipt, duplicate=known is not None)
+        if mode is not Mode.OK:
+            return await misbehave(request, mode, answer, self._switch)
+        return web.Response(status=409 if known else 200, body=answer, content_type=_JSON)
+
+    async def _digest(self, request: web.Request) -> tuple[str, int, bytes]:
+        """Digest and size of the body, and the body itself when it is to be kept."""
+        digest, size, kept = hashlib.sha256(), 0, []
+        async for piece in request.content.iter_any():
+            digest.update(piece)
+            size += len(piece)
+            if self._keep_bodies:
+                kept.append(piece)
+        return digest.hexdigest(), size, b"".join(kept)
+
+    async def _look_up(self, request: web.Request) -> web.StreamResponse:
+        self.lookups += 1
+        mode = self._switch.draw()
+        message_id = request.match_info["message_id"]
+        if request.headers.get(codec.MESSAGE_ID) != message_id or not codec.verify(
+            "GET", request.headers, self._secrets, time.time()
+        ):
+            return _problem(401, "bad-signature")
+        known = self.book.effects.get(message_id)
+        if mode not in {Mode.OK, Mode.REJECT}:
+            return await misbehave(request, mode, _ack(known) if known else b"{}", self._switch)
+        if known is None:
+            return _problem(404, "unknown-message")
+        return web.Response(body=_ack(known), content_type=_JSON)
+
+    async def _control(self, request: web.Request) -> web.StreamResponse:
+        try:
+            fault = Fault.model_validate_json(await request.read())
+        except ValidationError as error:
+            return _problem(400, "; ".join(fault["msg"] for fault in error.errors()))
+        if fault.mode is Mode.REFUSE and fault.seconds is None:
+            return _problem(400, "refuse needs seconds: a closed socket takes no more orders")
+        if fault.mode is Mode.REFUSE:
+            # in a task of its own, for it also closes this connection
+            self._order = asyncio.create_task(self._apply(fault))
+        else:
+            await self._apply(fault)
+        return web.json_response(fault.model_dump(mode="json"))
+
+    async def _report(self, request: web.Request) -> web.StreamResponse:
+        """Counts, and the arrivals after number `since`."""
+        since = int(request.query.get("since", "0"))
+        report = {
+            "messages": len(self.book.effects),
+            "repeats": self.book.repeats,
+            "lookups": self.lookups,
+            "items": [each._asdict() for each in self.received[since:]],
+        }
+        return web.Response(body=orjson.dumps(report), content_type=_JSON)
+
+
+def _ack(receipt: Receipt, *, duplicate: bool = False) -> bytes:
+    fields = {
+        "messageId": receipt.message_id,
+        "receipt": receipt.receipt,
+        "sha256": receipt.sha256,
+    }
+    return orjson.dumps(fields | {"status": "duplicate"} if duplicate else fields)
+
+
+def _problem(status: int, code: str) -> web.Response:
+    body = orjson.dumps({"status": status, "code": code})
+    return web.Response(status=status, body=body, content_type="application/problem+json")
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    secrets = tuple(path.read_bytes().strip() for path in options.secret_file)
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with Sandbox(
+        secrets=secrets, host=options.host, port=options.port, log=options.log
+    ) as sandbox:
+        print(sandbox.url, flush=True)  # noqa: T201 - the address is the program's output
+        await stop.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m adapters.rest_push.sandbox")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--log", type=Path, help="NDJSON file of all arrivals")
+    parser.add_argument(
+        "--secret-file",
+        type=Path,
+        action="append",
+        required=True,
+        help="file with a signing secret; twice while a secret is being replaced",
+    )
+    uvloop.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

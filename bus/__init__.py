@@ -1,0 +1,1 @@
+"""What runs: ledger, broker, engine, gateway, ops, command line."""

@@ -1,0 +1,62 @@
+"""Carries the topology out on a broker.  Declaring what exists already changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import ChannelPreconditionFailed
+
+from bus.broker.rabbitmq.link import CALL, settle, throwaway
+from bus.broker.topology import Exchange, Queue, Topology
+from schemas.errors import ConfigurationError
+from schemas.message import Lane
+
+log = structlog.get_logger(__name__)
+
+
+async def declare_base(connection: AbstractConnection, topology: Topology) -> None:
+    """The exchanges and the queue of what is bound nowhere."""
+    async with throwaway(connection) as channel:
+        for exchange in (topology.unrouted, topology.deliveries, topology.events):
+            await _declare(exchange.name, _exchange(channel, exchange))
+        await _declare(topology.unrouted_queue.name, _queue(channel, topology.unrouted_queue))
+
+
+async def declare_endpoint(
+    connection: AbstractConnection, topology: Topology, endpoint: str
+) -> None:
+    """Both queues of an endpoint.
+
+    Raises ConfigurationError if a queue of that name has other arguments, BrokerUnavailable.
+    """
+    async with throwaway(connection) as channel:
+        for lane in Lane:
+            queue = topology.queue(endpoint, lane)
+            await _declare(queue.name, _queue(channel, queue))
+
+
+async def _declare(name: str, call: Coroutine[Any, Any, None]) -> None:
+    try:
+        await settle(call, CALL)
+    except ChannelPreconditionFailed as error:
+        raise ConfigurationError(
+            f"{name} exists on RabbitMQ with other arguments: delete it or use another prefix",
+            vi=f"{name} đã có trên RabbitMQ với tham số khác: xóa nó hoặc đổi tiền tố",
+        ) from error
+
+
+async def _exchange(channel: AbstractChannel, exchange: Exchange) -> None:
+    await channel.exchange_declare(
+        exchange.name,
+        exchange_type=exchange.kind,
+        durable=True,
+        arguments=dict(exchange.arguments),
+    )
+
+
+async def _queue(channel: AbstractChannel, queue: Queue) -> None:
+    await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
+    await channel.queue_bind(queue.name, queue.exchange, queue.routing_key)

@@ -1,0 +1,160 @@
+"""One supervised AMQP connection, and the deadline that every call to the library gets."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import structlog
+from aiormq import Connection
+from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import AMQPChannelError
+from yarl import URL
+
+from schemas.errors import BrokerUnavailable
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Setup = Callable[[AbstractConnection], Awaitable[None]]
+
+CONNECT = 5.0  # seconds for the whole handshake
+CALL = 5.0  # seconds for one question to the broker
+CLOSE = 3.0  # seconds to say goodbye
+HEARTBEAT = 5  # seconds; the library gives a silent broker up after 3 x (HEARTBEAT + 1)
+RETRY = (0.2, 0.8)  # seconds between attempts, spread so that processes do not come all at once
+
+
+async def settle(call: Coroutine[Any, Any, T], seconds: float) -> T:
+    """The result of a library call within a deadline, with errors that mean one thing each.
+
+    Raises AMQPChannelError when the broker refused, BrokerUnavailable for everything else.  The
+    library ends calls on a dying connection with CancelledError; because the call runs in a task
+    of its own, that never looks like this task being cancelled.
+    """
+    task = asyncio.ensure_future(call)
+    task.add_done_callback(_retrieve)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        finished = task.done()
+        task.cancel()
+    if not finished:
+        raise BrokerUnavailable(f"no answer within {seconds:.1f} s")
+    if task.cancelled():
+        raise BrokerUnavailable("the connection was lost")
+    error = task.exception()
+    if error is None:
+        return task.result()
+    if isinstance(error, AMQPChannelError):
+        raise error
+    raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _retrieve(task: asyncio.Future[Any]) -> None:
+    """Asyncio reports errors that nobody looked at; a call given up on has nobody."""
+    if not task.cancelled():
+        task.exception()
+
+
+@asynccontextmanager
+async def throwaway(connection: AbstractConnection) -> AsyncIterator[AbstractChannel]:
+    """A channel for questions whose wrong answer closes the channel (404, 406)."""
+    channel = await settle(connection.channel(publisher_confirms=False), CALL)
+    try:
+        yield channel
+    finally:
+        with suppress(BrokerUnavailable, AMQPChannelError):
+            await settle(channel.close(), CLOSE)
+
+
+class Link:
+    """Keeps one connection open: connects in the background, again and again, for ever.
+
+    `setup` runs on every new connection before anybody else gets it.
+    """
+
+    def __init__(self, url: str, name: str, setup: Setup) -> None:
+        self._url = URL(url)
+        if "heartbeat" not in self._url.query:
+            self._url = self._url.update_query(heartbeat=HEARTBEAT)
+        self._name = name
+        self._setup = setup
+        self._connection: AbstractConnection | None = None
+        self._up = asyncio.Event()
+        self._told: bool | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"rabbitmq {self._name}")
+
+    async def close(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    @property
+    def current(self) -> AbstractConnection | None:
+        """The open connection, or None while there is none."""
+        connection = self._connection
+        return None if connection is None or connection.is_closed else connection
+
+    async def connection(self) -> AbstractConnection:
+        """The open connection, as soon as there is one."""
+        while (connection := self.current) is None:
+            await self._up.wait()
+            await asyncio.sleep(0)
+        return connection
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                connection = await self._open()
+            except Exception as error:  # noqa: BLE001 - no failure may end the supervision
+                self._tell(up=False, reason=str(error))
+            else:
+                await self._hold(connection)
+            await asyncio.sleep(random.uniform(*RETRY))  # noqa: S311 - jitter, not a secret
+
+    async def _open(self) -> AbstractConnection:
+        connection = Connection(self._url, client_properties={"connection_name": self._name})
+        try:
+            await settle(connection.connect(), CONNECT)
+            await self._setup(connection)
+        except BaseException:
+            await _part(connection)
+            raise
+        return connection
+
+    async def _hold(self, connection: AbstractConnection) -> None:
+        """Lend the connection out until it breaks."""
+        self._connection = connection
+        self._up.set()
+        self._tell(up=True)
+        try:
+            await asyncio.wait({connection.closing})
+        finally:
+            self._up.clear()
+            self._connection = None
+            await _part(connection)
+        self._tell(up=False, reason="the connection was lost")
+
+    def _tell(self, *, up: bool, reason: str = "") -> None:
+        """Log changes only: an outage is two lines, however long it lasts."""
+        if up == self._told:
+            return
+        self._told = up
+        if up:
+            log.info("rabbitmq connected", link=self._name)
+        else:
+            log.warning("rabbitmq unreachable, retrying", link=self._name, reason=reason)
+
+
+async def _part(connection: AbstractConnection) -> None:
+    with suppress(BrokerUnavailable, AMQPChannelError):
+        await settle(connection.close(), CLOSE)

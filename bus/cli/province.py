@@ -1,0 +1,198 @@
+"""`lgsp plan`, `lgsp apply`, `lgsp export`: the declared configuration in files and in force."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bus.cli.failure import PROBLEM
+from bus.cli.lang import say, spoken
+from bus.cli.options import Folder, Json, Yes, agreed, examples
+from bus.cli.output import camel, console, json_text, printable, say_line, show_json
+from bus.cli.session import Session
+from schemas.errors import Conflict, LgspError, Text
+
+if TYPE_CHECKING:
+    from bus.ledger.config_store import Change
+    from bus.ledger.ledger import Ledger
+    from bus.ops.province_diff import Plan
+    from schemas.province import Endpoint, Province
+
+SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
+KINDS = {
+    "agency": Text("cơ quan", "agency"),
+    "endpoint": Text("điểm kết nối", "endpoint"),
+    "route": Text("quy tắc", "route"),
+    "client": Text("hệ thống", "client"),
+}
+
+
+def plan(context: typer.Context, folder: Folder, *, json: Json = False) -> None:
+    session = Session.of(context)
+    wanted = _read(folder)
+    revision, difference = session.run(lambda ledger: _difference(ledger, wanted))
+    _show(difference, revision, json=json, applied=None)
+
+
+def apply(
+    context: typer.Context,
+    folder: Folder,
+    *,
+    reason: Annotated[str, typer.Option(help=say("lý do, được lưu lại", "reason, kept"))],
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    session = Session.of(context)
+    wanted = _read(folder)
+    revision, difference = session.run(lambda ledger: _difference(ledger, wanted))
+    if not json:
+        _show(difference, revision, json=False, applied=None)
+    asks = difference.changes and not yes and sys.stdin.isatty() and not json
+    if asks and not agreed(say("Áp dụng?", "Apply?")):
+        raise typer.Exit(PROBLEM)
+    applied = session.run(
+        lambda ledger: ledger.config.apply(
+            difference.changes, expected=revision, actor=session.actor, reason=reason
+        )
+    )
+    if json:
+        _show(difference, revision, json=True, applied=applied)
+    elif difference.changes:
+        say_line(say(f"✓ Đã áp dụng: phiên bản {applied}.", f"✓ Applied: revision {applied}."))
+
+
+def export(
+    context: typer.Context,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", file_okay=False, metavar=say("THƯ_MỤC", "DIR"),
+                     help=say("thư mục để ghi", "folder to write to")),
+    ],
+    *,
+    json: Json = False,
+) -> None:  # fmt: skip
+    # late: pydantic and YAML are behind it
+    from bus.ops import province_files  # noqa: PLC0415
+
+    province = Session.of(context).run(lambda ledger: ledger.config.province())
+    files = province_files.export(province)
+    _refuse_strangers(output)
+    output.mkdir(parents=True, exist_ok=True)
+    for name in OURS - files.keys():
+        (output / name).unlink(missing_ok=True)
+    for name, text in files.items():
+        (output / name).write_text(text, "utf-8")
+    written = sorted(str(output / name) for name in files)
+    if json:
+        show_json({"files": written})
+        return
+    for path in written:
+        say_line(f"✓ {path}")
+    if not written:
+        say_line(say("Chưa có khai báo nào để ghi.", "Nothing is declared."))
+
+
+OURS = frozenset({"agencies.yaml", "endpoints.yaml", "routes.yaml", "clients.yaml"})
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Files of other names would be read together with ours and declare everything twice."""
+    found = sorted(p.name for p in folder.glob("*") if p.suffix in {".yaml", ".yml"})
+    if strangers := [name for name in found if name not in OURS]:
+        names = ", ".join(strangers)
+        raise Conflict(
+            f"{folder} holds other declarations ({names}): choose an empty folder",
+            vi=f"{folder} đã có khai báo khác ({names}): chọn thư mục trống",
+        )
+
+
+def _read(folder: Path) -> Province:
+    from bus.ops import province_files  # noqa: PLC0415 - as above
+
+    return province_files.read(folder)
+
+
+async def _difference(ledger: Ledger, wanted: Province) -> tuple[int, Plan]:
+    """The revision looked at, and what leads from it to what is wanted."""
+    from bus.ops.province_diff import diff  # noqa: PLC0415 - as above
+
+    revision = await ledger.config.revision()
+    current = await ledger.config.province()
+    return revision, diff(current, wanted, check_endpoint=_faults)
+
+
+def _faults(endpoint: Endpoint) -> list[str]:
+    """What the endpoint's adapter has to say about its configuration."""
+    from adapters import registry  # noqa: PLC0415 - as above
+
+    try:
+        registry.parse_config(endpoint.kind, endpoint.config)
+    except LgspError as error:
+        return [spoken(error.detail)]
+    return []
+
+
+def _show(difference: Plan, revision: int, *, json: bool, applied: int | None) -> None:
+    counts = difference.counts()
+    if json:
+        document: dict[str, Any] = {
+            "revision": revision,
+            "counts": counts,
+            "changes": [_as_json(change) for change in difference.changes],
+        }
+        if applied is not None:
+            document["appliedRevision"] = applied
+        show_json(document)
+        return
+    for change in difference.changes:
+        sign, style = SIGNS[change.action]
+        console().print(f"{sign} {spoken(KINDS[change.kind])} {change.name}", style=style)
+        for name, (old, new) in change.fields().items():
+            say_line(f"    {name}: {_short(old)} → {_short(new)}")
+    say_line(
+        say(
+            f"Phiên bản {revision}: thêm {counts['added']}, sửa {counts['changed']}, "
+            f"bỏ {counts['removed']}.",
+            f"Revision {revision}: {counts['added']} to add, {counts['changed']} to change, "
+            f"{counts['removed']} to remove.",
+        )
+    )
+
+
+def _as_json(change: Change) -> dict[str, Any]:
+    fields = [
+        {"field": camel(name), "old": old, "new": new}
+        for name, (old, new) in change.fields().items()
+    ]
+    return {"action": change.action, "kind": change.kind, "name": change.name, "fields": fields}
+
+
+def _short(value: object) -> str:
+    return printable(" ".join(json_text(value).split()))
+
+
+def add_to(app: typer.Typer) -> None:
+    panel = say("Khai báo", "Declare")
+    app.command(
+        rich_help_panel=panel,
+        help=say(
+            "Khác biệt giữa tệp và cấu hình đang dùng.", "How files differ from what is in force."
+        )
+        + examples("lgsp plan -f province/"),
+    )(plan)
+    app.command(
+        rich_help_panel=panel,
+        help=say(
+            "Áp dụng khai báo trong tệp; tiến trình đang chạy theo kịp trong một giây.",
+            "Put what files declare in force; running processes follow within a second.",
+        )
+        + examples("lgsp apply -f province/ --reason 'thêm Sở Y tế'"),
+    )(apply)
+    app.command(
+        rich_help_panel=panel,
+        help=say("Ghi cấu hình đang dùng ra tệp.", "Write what is in force to files.")
+        + examples("lgsp export -o province/"),
+    )(export)

@@ -1,0 +1,1 @@
+"""The engine: accept, dispatch, deliver. Adapters, gateway and command line stand around it."""

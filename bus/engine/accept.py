@@ -1,0 +1,193 @@
+"""Accept: bytes in, receipt out, and between them one commit (design: accepted means durable)."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from datetime import timedelta, timezone
+
+import uuid_utils
+
+from bus.engine.live import LiveConfig, Snapshot
+from bus.engine.observer import Observer, Silent
+from bus.ledger.blobs import BlobWriter
+from bus.ledger.ledger import Ledger
+from bus.ledger.records import Acceptance, Planned, Receipt
+from routing.decision import Decision, RoutingOutcome
+from routing.router import Facts, route
+from schemas.adapter import Manifest
+from schemas.edxml import Packet, PacketReader, addressing, to_body
+from schemas.errors import TooLarge, UnknownReceiver
+from schemas.instant import SECOND, Instant, to_datetime
+from schemas.message import Message
+from schemas.province import Endpoint
+
+VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
+"""No daylight saving since 1975: a fixed offset is exact."""
+
+DAY: Instant = 86_400 * SECOND
+MEDIA_TYPE = "application/edxml+xml"
+
+
+class Acceptor:
+    """Makes messages durable, with the decision where they go."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        live: LiveConfig,
+        manifests: Mapping[str, Manifest],
+        *,
+        max_bytes: int,
+        inline_bytes: int,
+        observer: Observer | None = None,
+    ) -> None:
+        """Originals up to `inline_bytes` live in the ledger row, larger ones in the blob store."""
+        self.ledger = ledger
+        self.live = live
+        self.manifests = manifests
+        self.max_bytes = max_bytes
+        self.inline_bytes = inline_bytes
+        self.observer = observer or Silent()
+
+    def intake(self) -> Intake:
+        return Intake(self)
+
+    def decide(self, snapshot: Snapshot, facts: Facts, at: Instant) -> Decision:
+        on = to_datetime(at).astimezone(VIETNAM).date()
+        return route(
+            facts, snapshot.directory, snapshot.routes, snapshot.endpoints, self.manifests, on=on
+        )
+
+
+class Intake:
+    """One packet on its way in: parsed, hashed and spooled piece by piece."""
+
+    def __init__(self, acceptor: Acceptor) -> None:
+        self._acceptor = acceptor
+        self._reader = PacketReader()
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._small = bytearray()
+        self._blob: BlobWriter | None = None
+        self._packet: Packet | None = None
+
+    async def feed(self, chunk: bytes) -> None:
+        """Raises MalformedXml, MalformedPacket, TooLarge as soon as it is certain."""
+        self._size += len(chunk)
+        if self._size > self._acceptor.max_bytes:
+            limit = self._acceptor.max_bytes
+            raise TooLarge(
+                f"the packet is larger than {limit:,} bytes",
+                vi=f"Gói tin lớn hơn giới hạn {limit:,} byte",
+                limit=limit,
+            )
+        self._digest.update(chunk)
+        self._reader.feed(chunk)
+        if self._blob is not None:
+            await self._blob.write(chunk)
+            return
+        self._small += chunk
+        if len(self._small) > self._acceptor.inline_bytes:
+            self._blob = self._acceptor.ledger.blobs.writer()
+            await self._blob.write(bytes(self._small))
+            self._small.clear()
+
+    async def close(self) -> Packet:
+        """The packet as read. Raises MalformedXml, MalformedPacket."""
+        self._packet = self._reader.close()
+        return self._packet
+
+    async def accept(self, *, client: str, sender_ref: str | None, trace: str) -> Receipt:
+        """Commit it. `sender_ref` is the sender's own id; without one the content is its own.
+
+        Raises UnknownReceiver, DuplicateMessage, LedgerUnavailable.
+        """
+        began = time.perf_counter()
+        message, decision = self._message(sender_ref, trace)
+        if self._blob is not None:
+            await self._blob.commit()
+        receipt = await self._acceptor.ledger.accept(
+            Acceptance(
+                message=message,
+                planned=_planned(decision, self._acceptor.live.snapshot, message.accepted_at),
+                decision=decision.to_json(),
+                client=client,
+                content=bytes(self._small) if self._blob is None else None,
+            )
+        )
+        if not receipt.duplicate:
+            self._acceptor.observer.accepted(
+                message.body.kind, message.lane.value, time.perf_counter() - began
+            )
+        return receipt
+
+    async def abort(self) -> None:
+        """Leave nothing behind; harmless after accept."""
+        if self._blob is not None:
+            self._blob.abort()
+
+    def _message(self, sender_ref: str | None, trace: str) -> tuple[Message, Decision]:
+        packet = self._packet
+        assert packet is not None, "close() comes before accept()"  # noqa: S101
+        acceptor = self._acceptor
+        sender, receivers, order_key, lane = addressing(packet)
+        body = to_body(packet)
+        snapshot = acceptor.live.snapshot
+        now = acceptor.ledger.clock()
+        decision = acceptor.decide(snapshot, Facts(body.kind, sender, receivers), now)
+        if not any(_accepted(receiver.outcome) for receiver in decision.receivers):
+            raise _nowhere(decision)
+        own = snapshot.directory.resolve(sender, to_datetime(now).astimezone(VIETNAM).date()).agency
+        digest = self._digest.hexdigest()
+        message = Message.model_construct(
+            id=str(uuid_utils.uuid7()),
+            sender=own.code if own else sender,
+            sender_ref=sender_ref or f"sha256:{digest}",
+            receivers=receivers,
+            order_key=order_key,
+            lane=lane,
+            accepted_at=now,
+            expires_at=None,
+            sha256=digest,
+            size=self._size,
+            media_type=MEDIA_TYPE,
+            trace=trace,
+            body=body,
+            warnings=packet.warnings,
+        )
+        return message, decision
+
+
+def _accepted(outcome: RoutingOutcome) -> bool:
+    return outcome in {RoutingOutcome.DELIVER, RoutingOutcome.HOLD}
+
+
+def _planned(decision: Decision, snapshot: Snapshot, now: Instant) -> tuple[Planned, ...]:
+    return tuple(
+        Planned(
+            plan.endpoint,
+            plan.receivers,
+            plan.pull,
+            plan.held,
+            _expiry(snapshot.endpoints.get(plan.endpoint), now),
+        )
+        for plan in decision.planned()
+    )
+
+
+def _expiry(endpoint: Endpoint | None, now: Instant) -> Instant | None:
+    if endpoint is None or endpoint.expire_after_days is None:
+        return None
+    return now + int(endpoint.expire_after_days * DAY)
+
+
+def _nowhere(decision: Decision) -> UnknownReceiver:
+    codes = ", ".join(receiver.addressed for receiver in decision.receivers)
+    last = [receiver.steps[-1] for receiver in decision.receivers]
+    return UnknownReceiver(
+        f"none of the receivers can be delivered to ({codes}): {'; '.join(en for _, en in last)}",
+        vi=f"Không chuyển được tới cơ quan nào ({codes}): {'; '.join(vi for vi, _ in last)}",
+        receivers=codes,
+    )

@@ -1,0 +1,87 @@
+"""Circuit breaker of one endpoint, as one worker sees it.
+
+closed ──(failures in a row, of several deliveries)──▶ open ──(a probe succeeds)──▶ closed
+                                                        └─(a probe fails)─▶ open until the next probe
+
+A single poisonous message never opens it: the failures must be of different deliveries.
+No I/O here; the worker tells the ledger what changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from schemas.instant import SECOND, Instant
+from schemas.province import BreakerPolicy
+
+
+class Change(Enum):
+    NONE = auto()
+    OPENED = auto()  # also: opened again after a failed probe
+    CLOSED = auto()
+
+
+class Permit(Enum):
+    GO = auto()
+    PROBE = auto()  # the one that asks whether the endpoint is back
+    WAIT = auto()
+
+
+@dataclass(slots=True)
+class Breaker:
+    policy: BreakerPolicy
+    is_open: bool = False
+    probe_at: Instant = 0
+    probing: bool = False
+    _failures: int = 0
+    _failed: set[int] = field(default_factory=set)
+
+    def permit(self, now: Instant) -> Permit:
+        """May one more delivery go now? PROBE must be answered by `succeeded` or `failed`."""
+        if not self.is_open:
+            return Permit.GO
+        if self.probing or now < self.probe_at:
+            return Permit.WAIT
+        self.probing = True
+        return Permit.PROBE
+
+    def succeeded(self) -> Change:
+        self._failures = 0
+        self._failed.clear()
+        self.probing = False
+        if not self.is_open:
+            return Change.NONE
+        self.is_open = False
+        return Change.CLOSED
+
+    def failed(self, delivery: int, now: Instant, *, probe: bool) -> Change:
+        """A transient or unknown outcome. Stragglers of before the opening change nothing."""
+        if self.is_open:
+            if not probe:
+                return Change.NONE
+            return self._open(now)
+        self._failures += 1
+        self._failed.add(delivery)
+        enough = self._failures >= self.policy.failures
+        return self._open(now) if enough and len(self._failed) >= self.distinct else Change.NONE
+
+    @property
+    def distinct(self) -> int:
+        return min(self.policy.distinct, self.policy.failures)
+
+    def learn(self, *, is_open: bool, probe_at: Instant) -> None:
+        """What the ledger says, where another worker may have opened or closed it."""
+        if self.is_open and not is_open:
+            self._failures = 0
+            self._failed.clear()
+            self.probing = False
+        self.is_open = is_open
+        if is_open:
+            self.probe_at = max(probe_at, self.probe_at)
+
+    def _open(self, now: Instant) -> Change:
+        self.is_open = True
+        self.probing = False
+        self.probe_at = now + int(self.policy.probe_every * SECOND)
+        return Change.OPENED

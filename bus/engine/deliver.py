@@ -1,0 +1,244 @@
+"""Deliver: claims what the broker hands over, lets the adapter try, writes down what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from bus.broker.port import Broker, Work
+from bus.engine.breaker import Breaker, Change, Permit
+from bus.engine.endpoint_states import EndpointStates
+from bus.engine.observer import Observer
+from bus.engine.retry import OWN_FAULT, judge, uses_up
+from bus.engine.slots import Slots
+from bus.ledger.ledger import Ledger
+from bus.ledger.records import Claimed, Finish
+from schemas.adapter import Adapter, OutboundDelivery, Outcome, Result
+from schemas.delivery import TERMINAL, DeliveryState
+from schemas.errors import LedgerUnavailable
+from schemas.province import Endpoint
+
+log = structlog.get_logger(__name__)
+
+RUN = 32
+"""Deliveries of one order key that a task sends in a row before others get its place."""
+
+ATTEMPT_SECONDS = 3_600.0
+"""No attempt lasts longer, whatever an adapter thinks; adapters have limits of their own."""
+
+PREFETCH = 4  # broker messages in hand per endpoint and lane
+
+CreateAdapter = Callable[[Endpoint], Adapter]
+
+
+class GiveBack(Exception):  # noqa: N818 - not an error: the broker shall hand it to another
+    """The worker is stopping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every runner of a worker shares."""
+
+    ledger: Ledger
+    broker: Broker
+    states: EndpointStates
+    create: CreateAdapter
+    observer: Observer
+
+
+class EndpointRunner:
+    """Sends to one endpoint: its own places, its own breaker, its own adapter."""
+
+    def __init__(self, context: Context, endpoint: Endpoint, *, places: int) -> None:
+        self.endpoint = endpoint
+        self._context = context
+        self._adapter = context.create(endpoint)
+        self._slots = Slots(places)
+        self._breaker = Breaker(endpoint.breaker)
+        self._telling = 0  # breaker changes on their way to the ledger
+        self._draining = False
+        self._in_hand: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        await self._context.broker.consume(self.endpoint.name, self._handle, prefetch=PREFETCH)
+
+    async def stop(self, grace: float) -> None:
+        """Finish what is in hand for up to `grace` seconds; the rest is found again as unknown."""
+        self._draining = True
+        await self._context.broker.stop_consuming(self.endpoint.name, grace=grace)
+        if self._in_hand:
+            _, late = await asyncio.wait(self._in_hand, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._adapter.close()
+
+    def resize(self, places: int) -> None:
+        self._slots.resize(places)
+
+    def learn(self) -> None:
+        """Take over what other workers found out about this endpoint."""
+        if not self._telling:
+            state = self._context.states.of(self.endpoint.name)
+            self._breaker.learn(is_open=state.breaker == "open", probe_at=state.probe_at or 0)
+
+    async def _handle(self, work: Work) -> None:
+        """Work from the broker: done when every delivery of it is written down, or not ours."""
+        ids = list(work.ids)
+        tasks: list[asyncio.Task[None]] = []
+        while ids and not self._paused():
+            got = await self._slots.acquire(len(ids), work.lane)
+            if self._draining:
+                self._slots.release(got)
+                raise GiveBack
+            permit = self._breaker.permit(self._context.ledger.clock())
+            if permit is Permit.WAIT:  # still ready in the ledger; the dispatcher waits too
+                self._slots.release(got)
+                break
+            if permit is Permit.PROBE:
+                self._slots.release(got - 1)
+                got = 1
+            batch, ids = ids[:got], ids[got:]
+            tasks += await self._take(batch, permit)
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _paused(self) -> bool:
+        return self._context.states.of(self.endpoint.name).paused
+
+    async def _take(self, batch: list[int], permit: Permit) -> list[asyncio.Task[None]]:
+        """Claim `batch`, for which places are held, and start sending what was got."""
+        probe = permit is Permit.PROBE
+        try:
+            claimed = await self._claim(batch)
+        except BaseException:
+            self._slots.release(len(batch))
+            self._breaker.probing = self._breaker.probing and not probe
+            raise
+        self._slots.release(len(batch) - len(claimed))
+        if probe and not claimed:
+            self._breaker.probing = False
+        tasks = [asyncio.create_task(self._run(each, probe=probe)) for each in claimed]
+        for task in tasks:
+            self._in_hand.add(task)
+            task.add_done_callback(self._in_hand.discard)
+        return tasks
+
+    async def _claim(self, batch: list[int]) -> list[Claimed]:
+        """While the ledger is away the work stays in hand; so the broker does not spin."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(LedgerUnavailable),
+            wait=wait_random_exponential(multiplier=0.1, max=1.0),
+            stop=lambda _state: self._draining,
+            reraise=True,
+        ):
+            with attempt:
+                return await self._context.ledger.claim(batch)
+        raise AssertionError  # AsyncRetrying returns or raises
+
+    async def _run(self, first: Claimed, *, probe: bool) -> None:
+        """Send a delivery, and then those behind it in its key, for a bounded run."""
+        claimed: Claimed | None = first
+        run = 0
+        try:
+            while claimed is not None:
+                run += 1
+                claimed = await self._send(claimed, probe=probe and run == 1, last=run >= RUN)
+        finally:
+            self._slots.release()
+
+    async def _send(self, claimed: Claimed, *, probe: bool, last: bool) -> Claimed | None:
+        """One attempt and its outcome; returns the next of the key if it was taken at once."""
+        began = time.perf_counter()
+        outcome = await self._attempt(claimed)
+        seconds = time.perf_counter() - began
+        ledger, observer, name = self._context.ledger, self._context.observer, self.endpoint.name
+        observer.attempted(name, outcome.result.value, seconds)
+        now = ledger.clock()
+        counts = not probe and not self._breaker.is_open
+        self._tell(self._learn_from(claimed, outcome, now, probe=probe), outcome)
+        verdict = judge(self.endpoint.retry, claimed, outcome, now, counts=counts)
+        finish = Finish(
+            claimed,
+            verdict.state,
+            outcome,
+            verdict.next_attempt_at,
+            uses_up(outcome, counts=counts),
+            seconds,
+        )
+        goes_on = not (last or self._draining or self._breaker.is_open or self._paused())
+        finished = await ledger.finish(finish, take_next=goes_on)
+        if not finished.held:
+            log.warning("deliver.taken_back_meanwhile", delivery=claimed.id, endpoint=name)
+        elif verdict.state in TERMINAL or verdict.state is DeliveryState.DEAD:
+            observer.finished(name, verdict.state.value, (now - claimed.accepted_at) / 1e6)
+        return finished.next
+
+    async def _attempt(self, claimed: Claimed) -> Outcome:
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                return await self._adapter.deliver(self._outbound(claimed))
+        except Exception as error:
+            log.exception("deliver.adapter_fault", delivery=claimed.id, kind=self.endpoint.kind)
+            return Outcome(
+                Result.UNKNOWN,
+                code=OWN_FAULT,
+                detail=f"the adapter {self.endpoint.kind} failed: {type(error).__name__}",
+            )
+
+    def _outbound(self, claimed: Claimed) -> OutboundDelivery:
+        return OutboundDelivery(
+            id=claimed.id,
+            message_id=claimed.message_id,
+            sender=claimed.sender,
+            receivers=claimed.receivers,
+            kind=claimed.kind,
+            media_type=claimed.media_type,
+            size=claimed.size,
+            sha256=claimed.sha256,
+            lane=claimed.lane,
+            order_key=claimed.order_key,
+            attempt=claimed.attempt,
+            maybe_sent=claimed.maybe_sent,
+            trace=claimed.trace,
+            content=claimed.content,
+            open_content=lambda: self._context.ledger.blobs.open(claimed.sha256),
+        )
+
+    def _learn_from(self, claimed: Claimed, outcome: Outcome, now: int, *, probe: bool) -> Change:
+        if outcome.code == OWN_FAULT:  # says nothing about the partner
+            if probe:
+                self._breaker.probing = False
+            return Change.NONE
+        if outcome.result in {Result.DELIVERED, Result.REJECTED}:
+            return self._breaker.succeeded()
+        return self._breaker.failed(claimed.id, now, probe=probe)
+
+    def _tell(self, change: Change, outcome: Outcome) -> None:
+        """Write a change of the breaker to the ledger, for the others and for operators."""
+        if change is not Change.NONE:
+            self._telling += 1
+            task = asyncio.create_task(self._write_breaker(change, outcome))
+            self._in_hand.add(task)
+            task.add_done_callback(self._in_hand.discard)
+
+    async def _write_breaker(self, change: Change, outcome: Outcome) -> None:
+        ledger, name = self._context.ledger, self.endpoint.name
+        opened = change is Change.OPENED
+        self._context.observer.breaker(name, opened)
+        log.info("breaker.opened" if opened else "breaker.closed", endpoint=name)
+        try:
+            with suppress(LedgerUnavailable):  # the next outcome will tell again
+                if opened:
+                    error = f"{outcome.code}: {outcome.detail}"
+                    await ledger.open_breaker(name, probe_at=self._breaker.probe_at, error=error)
+                else:
+                    await ledger.close_breaker(name)
+        finally:
+            self._telling -= 1

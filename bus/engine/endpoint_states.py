@@ -1,0 +1,60 @@
+"""What the ledger says of every endpoint (paused, breaker), read again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from bus.ledger.ledger import Ledger
+from bus.ledger.records import EndpointState
+from schemas.errors import LedgerUnavailable
+from schemas.instant import Instant
+
+log = structlog.get_logger(__name__)
+
+READ_SECONDS = 0.5
+
+
+class EndpointStates:
+    """The last reading; stays while the ledger is away."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._states: dict[str, EndpointState] = {}
+        self._callbacks: list[Callable[[], None]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._follow(), name="endpoint-states")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def on_read(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+    def of(self, endpoint: str) -> EndpointState:
+        return self._states.get(endpoint) or EndpointState(endpoint)
+
+    def blocked(self, endpoint: str) -> bool:
+        """Paused, or left in peace by the breaker: nothing but a probe may go."""
+        state = self._states.get(endpoint)
+        return state is not None and (state.paused or state.breaker == "open")
+
+    def probe_due(self, endpoint: str, now: Instant) -> bool:
+        state = self.of(endpoint)
+        return state.breaker == "open" and not state.paused and (state.probe_at or 0) <= now
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                self._states = await self._ledger.queries.endpoint_states()
+                for callback in self._callbacks:
+                    callback()
+            except LedgerUnavailable as error:
+                log.debug("endpoint_states.ledger_away", error=str(error))
+            await asyncio.sleep(READ_SECONDS)

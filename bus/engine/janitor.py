@@ -1,0 +1,77 @@
+"""The clock's work, done by the dispatchers: expiry, and endpoints whose kind has changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import structlog
+
+from bus.engine.live import LiveConfig
+from bus.ledger.ledger import Ledger
+from schemas.errors import LedgerUnavailable
+
+log = structlog.get_logger(__name__)
+
+EXPIRE_SECONDS = 1.0
+MEND_SECONDS = 300.0
+PURGE_SECONDS = 600.0
+
+
+class Janitor:
+    def __init__(self, ledger: Ledger, live: LiveConfig, *, pull_kinds: Collection[str]) -> None:
+        self._ledger = ledger
+        self._live = live
+        self._pull_kinds = frozenset(pull_kinds)
+        self._changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._live.on_change(lambda _snapshot: self._changed.set())
+        self._changed.set()
+        self._tasks = [
+            asyncio.create_task(self._expire_loop(), name="janitor-expire"),
+            asyncio.create_task(self._mend_loop(), name="janitor-mend"),
+            asyncio.create_task(self._purge_loop(), name="janitor-purge"),
+        ]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _expire_loop(self) -> None:
+        while True:
+            try:
+                expired = await self._ledger.expire()
+            except LedgerUnavailable:
+                expired = 0
+            if expired:
+                log.info("janitor.expired", count=expired)
+            else:
+                await asyncio.sleep(EXPIRE_SECONDS)
+
+    async def _mend_loop(self) -> None:
+        while True:
+            try:
+                for endpoint in list(self._live.snapshot.endpoints.values()):
+                    pull = endpoint.kind in self._pull_kinds
+                    mended = await self._ledger.mend_endpoint(endpoint.name, pull=pull)
+                    if mended:
+                        log.warning("janitor.mended", endpoint=endpoint.name, count=mended)
+                self._changed.clear()
+            except LedgerUnavailable as error:
+                log.debug("janitor.ledger_away", error=str(error))
+            try:
+                async with asyncio.timeout(MEND_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _purge_loop(self) -> None:
+        while True:
+            try:
+                await self._ledger.identities.purge(now=self._ledger.clock())
+            except LedgerUnavailable as error:
+                log.debug("janitor.ledger_away", error=str(error))
+            await asyncio.sleep(PURGE_SECONDS)

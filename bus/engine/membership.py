@@ -1,0 +1,153 @@
+"""Who is alive: every process raises its beat in the ledger each second, all watch the others.
+
+A process counts as lost when its beat stood still through several readings in a row on the
+watcher's own monotonic clock: neither skewed nor jumping wall clocks, nor a ledger that was away
+for all, make the living look dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import structlog
+
+from bus.ledger import acts
+from bus.ledger.ledger import Ledger
+from schemas.errors import LedgerUnavailable
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS = 1.0
+LOST_SECONDS = 5.0
+GAP_SECONDS = 2.5  # readings further apart than this prove nothing about the time between
+
+
+@dataclass(slots=True)
+class _Seen:
+    beat: int
+    since: float
+    read_at: float
+
+
+@dataclass(slots=True)
+class Watch:
+    """Judges readings of (process, beat). Pure: time is given to it."""
+
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+
+    def read(self, beats: dict[str, int], at: float) -> list[tuple[str, int]]:
+        """Processes that are lost, with the beat at which they stopped."""
+        lost = []
+        for process, beat in beats.items():
+            seen = self._seen.get(process)
+            if seen is None or seen.beat != beat or at - seen.read_at > GAP_SECONDS:
+                self._seen[process] = _Seen(beat, at, at)
+                continue
+            seen.read_at = at
+            if at - seen.since >= LOST_SECONDS:
+                lost.append((process, beat))
+        for process in self._seen.keys() - beats.keys():
+            del self._seen[process]
+        return lost
+
+
+class Membership:
+    """This process among the others."""
+
+    def __init__(self, ledger: Ledger, roles: Collection[str]) -> None:
+        self._ledger = ledger
+        self._roles = " ".join(sorted(roles))
+        self._buries = "dispatcher" in roles
+        self._watch = Watch()
+        self._members: dict[str, tuple[str, ...]] = {}
+        self._callbacks: list[Callable[[], None]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="membership")
+
+    async def close(self) -> None:
+        """Leave; what is still in hand is given back."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await self._ledger.act(
+                lambda tx, chain, now: acts.leave(tx, chain, now, self._ledger.process)
+            )
+        except LedgerUnavailable:
+            log.warning("membership.left_unnoticed")
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Called when processes came or went."""
+        self._callbacks.append(callback)
+
+    def having(self, role: str) -> list[str]:
+        """Ids of the live processes with this role, sorted; at least this one if it has it."""
+        found = {process for process, roles in self._members.items() if role in roles}
+        if role in self._roles.split(" "):
+            found.add(self._ledger.process)
+        return sorted(found)
+
+    async def _run(self) -> None:
+        registered = False
+        while True:
+            try:
+                registered = registered and await self._beat()
+                if not registered:
+                    await self._register()
+                    registered = True
+                await self._look()
+            except LedgerUnavailable as error:
+                log.debug("membership.ledger_away", error=str(error))
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _beat(self) -> bool:
+        alive = await self._ledger.act(
+            lambda tx, chain, now: acts.beat(tx, chain, now, self._ledger.process)
+        )
+        if not alive:
+            log.warning("membership.taken_for_dead")
+        return alive
+
+    async def _register(self) -> None:
+        await self._ledger.act(
+            lambda tx, chain, now: acts.register(
+                tx,
+                chain,
+                now,
+                self._ledger.process,
+                roles=self._roles,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+            )
+        )
+
+    async def _look(self) -> None:
+        rows = await self._ledger.queries.processes()
+        members = {row.id: tuple(row.roles.split(" ")) for row in rows}
+        others = {row.id: row.beat for row in rows if row.id != self._ledger.process}
+        lost = self._watch.read(others, time.monotonic())
+        if self._buries:
+            for process, beat in lost:
+                await self._bury(process, beat)
+        for process, _ in lost:
+            members.pop(process, None)
+        if members != self._members:
+            self._members = members
+            for callback in self._callbacks:
+                callback()
+
+    async def _bury(self, process: str, beat: int) -> None:
+        taken = await self._ledger.act(
+            lambda tx, chain, now: acts.bury(
+                tx, chain, now, process, beat_seen=beat, actor=self._ledger.process
+            )
+        )
+        if taken is not None:
+            log.warning("membership.process_lost", process=process, taken_back=len(taken))

@@ -1,0 +1,40 @@
+"""What the engine tells whoever measures it. It knows no metrics library."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Observer(Protocol):
+    def accepted(self, kind: str, lane: str, seconds: float) -> None:
+        """A new message was committed; `seconds` from the end of its body to the commit."""
+
+    def attempted(self, endpoint: str, result: str, seconds: float) -> None:
+        """One attempt ended with this `schemas.adapter.Result`."""
+
+    def finished(self, endpoint: str, state: str, seconds_since_accept: float) -> None:
+        """A delivery was delivered, rejected or dead."""
+
+    def breaker(self, endpoint: str, open_: bool) -> None: ...
+
+    def published(self, endpoint: str, count: int) -> None:
+        """So many deliveries were handed to the broker."""
+
+    def batch(self, kind: str, size: int, seconds: float) -> None:
+        """A group commit."""
+
+
+class Silent:
+    """Measures nothing."""
+
+    def accepted(self, kind: str, lane: str, seconds: float) -> None: ...
+
+    def attempted(self, endpoint: str, result: str, seconds: float) -> None: ...
+
+    def finished(self, endpoint: str, state: str, seconds_since_accept: float) -> None: ...
+
+    def breaker(self, endpoint: str, open_: bool) -> None: ...
+
+    def published(self, endpoint: str, count: int) -> None: ...
+
+    def batch(self, kind: str, size: int, seconds: float) -> None: ...

@@ -1,0 +1,1 @@
+"""The REST door: identities, limits, problems, and the routes under /api/v1."""

@@ -1,0 +1,139 @@
+"""The outermost layer of every request: trace, load limit, problems, access log, metrics.
+
+One pure ASGI middleware, because a chain of five costs more than the work (and BaseHTTPMiddleware
+loses context variables).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bus.gateway import body, problems
+from bus.gateway.exchange import Exchange
+from bus.gateway.limits import GatewayLimits
+from bus.ops import tracing
+from schemas.errors import Unavailable
+
+log = structlog.get_logger("gateway")
+
+Direct = Mapping[tuple[str, str], ASGIApp]
+"""Hot routes by (method, path), answered without the framework's routing."""
+
+GONE = 499  # the caller hung up before its answer
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})  # must answer under load, too
+
+
+class RequestMetrics(Protocol):
+    """What the edge reports (bus.ops.metrics.Metrics)."""
+
+    def request_started(self) -> None: ...
+    def request_finished(self, method: str, route: str, status: int, seconds: float) -> None: ...
+    def refused(self, code: str) -> None: ...
+
+
+class Edge:
+    """Middleware. Hot routes bound their bodies themselves, all others are bounded here."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: RequestMetrics,
+        limits: GatewayLimits,
+        direct: Direct,
+        access_log: bool = True,
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._limits = limits
+        self._direct = direct
+        self._access_log = access_log
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        exchange = scope["exchange"] = Exchange(scope, send)
+        token = tracing.current.set(exchange.trace)
+        self._in_flight += 1
+        self._metrics.request_started()
+        try:
+            await self._answer(scope, receive, exchange)
+        finally:
+            self._in_flight -= 1
+            tracing.current.reset(token)
+            self._account(scope, exchange, time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
+        path = scope["path"]
+        try:
+            if self._in_flight > self._limits.max_in_flight and path not in _EXEMPT:
+                raise Unavailable(  # noqa: TRY301 - one place turns errors into answers
+                    "too many requests at once", vi="Quá nhiều yêu cầu cùng lúc", retry_after=1
+                )
+            hot = self._direct.get((scope["method"], path))
+            if hot is not None:
+                exchange.route = path
+                await hot(scope, receive, exchange.send)
+            else:
+                receive = body.bounded(
+                    receive, exchange, limit=self._limits.max_json, idle=self._limits.body_idle
+                )
+                await self._app(scope, receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = exchange.status or GONE
+        except Exception as error:  # noqa: BLE001 - the last line of defence of the process
+            await self._refuse(error, path, exchange)
+
+    async def _refuse(self, error: Exception, path: str, exchange: Exchange) -> None:
+        """Answers with a problem, or cuts the answer short when it has begun."""
+        understood = problems.understand(error)
+        if understood is None:
+            log.error("request failed", path=path, exc_info=error)
+            understood = problems.StatusError(problems.InternalError(), 500)
+        exchange.code = understood.error.code
+        self._metrics.refused(exchange.code)
+        if exchange.status:
+            raise error
+        await problems.respond(
+            exchange.send,
+            understood.error,
+            status=understood.status_code,
+            extra=understood.extra,
+            path=path,
+            correlation_id=exchange.correlation_id,
+            lang=exchange.language,
+        )
+
+    def _account(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        route = exchange.route or getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.request_finished(method, route, exchange.status, seconds)
+        if self._access_log:
+            log.info("request", **_line(method, route, exchange, seconds))
+
+
+def _line(method: str, route: str, exchange: Exchange, seconds: float) -> dict[str, Any]:
+    """Template of the route and never the path or query: those may name people's documents."""
+    line = {
+        "method": method,
+        "route": route,
+        "status": exchange.status,
+        "ms": round(seconds * 1000, 2),
+        "client": exchange.client,
+        "trace_id": exchange.correlation_id,
+    }
+    if exchange.size:
+        line["bytes"] = exchange.size
+    if exchange.code:
+        line["code"] = exchange.code
+    return line

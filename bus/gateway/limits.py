@@ -1,0 +1,20 @@
+"""What one request and one process may use; filled from the process settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLimits:
+    """Sizes in bytes, times in seconds."""
+
+    max_packet: int = 200 * MEBIBYTE  # a raw packet, or a whole multipart request
+    max_json: int = MEBIBYTE  # bodies of all other requests, and the `document` part
+    max_files: int = 50  # files of one multipart request
+    max_in_flight: int = 1000  # requests at once; beyond: 503 with Retry-After
+    body_idle: float = 30.0  # longest silence in the middle of a body
+    commit: float = 30.0  # longest wait for the ledger's word on an acceptance
+    token_lifetime: float = 3600.0

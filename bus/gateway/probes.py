@@ -1,0 +1,68 @@
+"""/healthz, /readyz and /metrics."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from bus.gateway import describe
+from bus.gateway.gate import address
+from bus.gateway.models import Live, PartAnswer, ReadyAnswer
+from bus.gateway.services import Using
+from bus.ops import metrics
+from schemas.errors import Unauthenticated
+
+router = APIRouter(tags=["probes"])
+
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+
+
+@router.api_route("/healthz", methods=["GET", "HEAD"], **describe.HEALTH)
+async def healthz() -> Live:
+    return Live()
+
+
+@router.api_route("/readyz", methods=["GET", "HEAD"], **describe.READY)
+async def readyz(services: Using) -> JSONResponse:
+    health = await services.deps.health()
+    parts = [
+        PartAnswer(name=part.name, up=part.up, required=part.required, reason=part.reason)
+        for part in health.parts
+    ]
+    answer = ReadyAnswer(status=health.status, parts=parts)
+    status = 200 if health.ready else 503
+    return JSONResponse(answer.model_dump(by_alias=True), status, {"Cache-Control": "no-store"})
+
+
+@router.get("/metrics", **describe.METRICS)
+async def read_metrics(request: Request, services: Using) -> Response:
+    """For a scraper on this machine, or one that has the metrics token.
+
+    Numbers and names of endpoints only, but a province's traffic is nobody else's business.
+    """
+    if not (_has_token(request, services.deps.metrics_token) or _is_local(request)):
+        raise Unauthenticated(
+            "metrics need the metrics token, or a scraper on the same machine",
+            vi="Cần mã đọc số liệu, hoặc đọc từ chính máy chủ này",
+        )
+    return Response(services.deps.metrics.render(), media_type=metrics.CONTENT_TYPE)
+
+
+def _has_token(request: Request, token: str | None) -> bool:
+    scheme, _, offered = request.headers.get("authorization", "").partition(" ")
+    if token is None or scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(offered.strip().encode(), token.encode())
+
+
+def _is_local(request: Request) -> bool:
+    """From loopback and not on somebody else's behalf: a reverse proxy stands on loopback, too."""
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(address(request.scope)).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,282 @@
+"""The rare changes: what operators, receivers and the clock do to deliveries and endpoints.
+
+Each is one transaction with its journal entries; order keys are locked before rows are changed,
+as in the hot transactions, so that none of them can break the order of a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from bus.ledger.journal import Chain
+from bus.ledger.records import Head
+from bus.ledger.tx import OPEN_SQL, Changed, Tx
+from schemas.delivery import CANCELLABLE, DeliveryState
+from schemas.errors import Conflict, NotFound
+from schemas.instant import Instant
+from schemas.message import Lane
+
+S = DeliveryState
+EXPIRABLE = (S.QUEUED.value, S.WAITING.value, S.HELD.value)
+
+
+async def end(
+    tx: Tx,
+    chain: Chain,
+    now: Instant,
+    ids: Collection[int],
+    *,
+    state: DeliveryState,
+    from_states: Collection[str],
+    actor: str,
+    reason: str,
+) -> tuple[list[int], list[Head]]:
+    """Finish deliveries nobody has in hand; their followers become heads."""
+    await tx.lock_keys(await tx.keys_of(ids))
+    changed = await tx.end(ids, from_states, state.value, now, reason)
+    heads = await _release(tx, changed)
+    for row in changed:
+        data = {"endpoint": row.endpoint, "reason": reason}
+        chain.add(now, state.value, actor, data, row.message_id, row.id)
+    return [row.id for row in changed], heads
+
+
+async def cancel(
+    tx: Tx, chain: Chain, now: Instant, ids: Collection[int], *, actor: str, reason: str
+) -> tuple[list[int], list[Head]]:
+    states = [state.value for state in CANCELLABLE]
+    return await end(
+        tx, chain, now, ids, state=S.CANCELLED, from_states=states, actor=actor, reason=reason
+    )
+
+
+async def expire(tx: Tx, chain: Chain, now: Instant, *, limit: int) -> tuple[int, list[Head]]:
+    """Deliveries whose time ran out before they could leave; returns how many."""
+    rows = await tx.execute(
+        "SELECT id FROM delivery WHERE expires_at <= ? AND finished_at IS NULL"
+        " AND state IN ('queued','waiting','held') ORDER BY expires_at LIMIT ?",
+        now,
+        limit,
+    )
+    ids = [int(str(row[0])) for row in rows]
+    if not ids:
+        return 0, []
+    done, heads = await end(
+        tx,
+        chain,
+        now,
+        ids,
+        state=S.EXPIRED,
+        from_states=EXPIRABLE,
+        actor="clock",
+        reason="expired before it could be delivered",
+    )
+    return len(done), heads
+
+
+async def replay(
+    tx: Tx, chain: Chain, now: Instant, ids: Collection[int], *, actor: str, reason: str
+) -> tuple[list[int], list[Head]]:
+    """Dead deliveries go again. They kept their place at the head of their keys."""
+    changed = await tx.reopen(ids, now)
+    for row in changed:
+        data = {"endpoint": row.endpoint, "reason": reason}
+        chain.add(now, "replayed", actor, data, row.message_id, row.id)
+    return [row.id for row in changed], []
+
+
+async def acknowledge(
+    tx: Tx,
+    chain: Chain,
+    now: Instant,
+    delivery_id: int,
+    *,
+    state: DeliveryState,
+    partner_ref: str,
+    detail: str,
+    actor: str,
+) -> DeliveryState:
+    """The receiver of a pull delivery has taken it, or says no. Repeating it changes nothing."""
+    rows = await tx.execute(
+        "SELECT state, pull, message_id, endpoint FROM delivery WHERE id = ?", delivery_id
+    )
+    if not rows:
+        raise NotFound(f"no delivery {delivery_id}", vi=f"Không có chuyển phát {delivery_id}")
+    now_in, pull, message_id, endpoint = rows[0]
+    if now_in == state.value:
+        return state
+    if not pull or now_in != S.QUEUED.value:
+        raise Conflict(
+            f"delivery {delivery_id} is {now_in}",
+            vi=f"Chuyển phát {delivery_id} đang ở trạng thái {now_in}",
+            state=str(now_in),
+        )
+    await tx.end([delivery_id], (S.QUEUED.value,), state.value, now, detail, partner_ref)
+    data: dict[str, Any] = {"endpoint": endpoint}
+    if partner_ref:
+        data["partnerRef"] = partner_ref
+    if detail:
+        data["detail"] = detail
+    chain.add(now, state.value, actor, data, str(message_id), delivery_id)
+    return state
+
+
+async def pause(
+    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, paused: bool, actor: str, reason: str
+) -> None:
+    await tx.execute(
+        "INSERT INTO endpoint_state (endpoint, paused, pause_reason) VALUES (?, ?, ?)"
+        " ON CONFLICT (endpoint) DO UPDATE SET paused = excluded.paused,"
+        " pause_reason = excluded.pause_reason",
+        endpoint,
+        paused,
+        reason if paused else None,
+    )
+    event = "endpoint-paused" if paused else "endpoint-resumed"
+    chain.add(now, event, actor, {"endpoint": endpoint, "reason": reason})
+
+
+async def open_breaker(
+    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, probe_at: Instant, actor: str, error: str
+) -> None:
+    """Opened, or opened again after a failed probe: journalled only the first time."""
+    was = await tx.execute("SELECT breaker FROM endpoint_state WHERE endpoint = ?", endpoint)
+    await tx.execute(
+        "INSERT INTO endpoint_state (endpoint, breaker, opened_at, probe_at, last_error)"
+        " VALUES (?, 'open', ?, ?, ?)"
+        " ON CONFLICT (endpoint) DO UPDATE SET breaker = 'open', probe_at = excluded.probe_at,"
+        " opened_at = CASE WHEN endpoint_state.breaker = 'open' THEN endpoint_state.opened_at"
+        " ELSE excluded.opened_at END, last_error = excluded.last_error",
+        endpoint,
+        now,
+        probe_at,
+        error,
+    )
+    if not was or was[0][0] != "open":
+        chain.add(now, "breaker-opened", actor, {"endpoint": endpoint, "error": error})
+
+
+async def ready_probe(tx: Tx, chain: Chain, now: Instant, endpoint: str) -> Head | None:
+    """Make the least tried of the next deliveries due, to ask whether the endpoint is back.
+
+    The least tried, so that one poisonous message cannot keep a healthy endpoint shut.
+    """
+    del chain
+    rows = await tx.execute(
+        "UPDATE delivery SET next_attempt_at = ? WHERE id = (SELECT id FROM ("
+        " SELECT id, attempts FROM delivery WHERE endpoint = ? AND head"
+        " AND state IN ('queued','waiting') LIMIT 1000) AS some"
+        " ORDER BY attempts, id LIMIT 1) RETURNING id, lane",
+        now,
+        endpoint,
+    )
+    return Head(int(str(rows[0][0])), endpoint, Lane(str(rows[0][1]))) if rows else None
+
+
+async def close_breaker(
+    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, actor: str
+) -> list[Head]:
+    """The endpoint answers again: what waits for it may go at once."""
+    closed = await tx.execute(
+        "UPDATE endpoint_state SET breaker = 'closed', opened_at = NULL, probe_at = NULL"
+        " WHERE endpoint = ? AND breaker = 'open' RETURNING endpoint",
+        endpoint,
+    )
+    if closed:
+        chain.add(now, "breaker-closed", actor, {"endpoint": endpoint})
+    heads = await tx.wake(endpoint, now)
+    await tx.announce(heads)
+    return heads
+
+
+async def mend_endpoint(tx: Tx, chain: Chain, now: Instant, endpoint: str, *, pull: bool) -> int:
+    """Make the open deliveries of an endpoint fit what it is now.
+
+    After its kind changed between pushing and pulling, or if ever a key were left without a head,
+    nothing may stay stuck. Returns how many deliveries were changed.
+    """
+    turned = await tx.execute(
+        f"UPDATE delivery SET pull = ?, head = false"  # noqa: S608 - a constant of this package
+        f" WHERE endpoint = ? AND pull <> ? AND state IN {OPEN_SQL} AND state <> 'sending'"
+        f" RETURNING id",
+        pull,
+        endpoint,
+        pull,
+    )
+    rows = await tx.execute(
+        f"SELECT DISTINCT order_key FROM delivery d WHERE endpoint = ? AND NOT pull"  # noqa: S608
+        f" AND state IN {OPEN_SQL} AND NOT EXISTS (SELECT 1 FROM delivery h"
+        f" WHERE h.endpoint = d.endpoint AND h.order_key = d.order_key AND h.head"
+        f" AND h.state IN {OPEN_SQL})",
+        endpoint,
+    )
+    keys = {(endpoint, str(row[0])) for row in rows}
+    await tx.lock_keys(keys)
+    heads = await tx.next_heads(keys)
+    if turned or heads:
+        data = {"endpoint": endpoint, "turned": len(turned), "heads": len(heads)}
+        chain.add(now, "endpoint-mended", "dispatcher", data)
+    return len(turned) + len(heads)
+
+
+async def register(
+    tx: Tx, chain: Chain, now: Instant, process: str, *, roles: str, host: str, pid: int
+) -> None:
+    await tx.execute(
+        "INSERT INTO process (id, roles, host, pid, started_at, beat) VALUES (?, ?, ?, ?, ?, 0)",
+        process,
+        roles,
+        host,
+        pid,
+        now,
+    )
+    chain.add(now, "process-started", process, {"roles": roles, "host": host, "pid": pid})
+
+
+async def beat(tx: Tx, chain: Chain, now: Instant, process: str) -> bool:
+    """False: others thought this process dead and have taken its deliveries back."""
+    del chain, now
+    return bool(
+        await tx.execute("UPDATE process SET beat = beat + 1 WHERE id = ? RETURNING id", process)
+    )
+
+
+async def take_back(
+    tx: Tx, chain: Chain, now: Instant, worker: str, *, keep: Sequence[int], actor: str
+) -> list[int]:
+    """Deliveries a worker does not really have: its own forgotten ones, or a dead worker's all."""
+    ids = await tx.take_back(worker, keep, now)
+    if ids:
+        chain.add(now, "taken-back", actor, {"worker": worker, "deliveries": ids})
+    return ids
+
+
+async def bury(
+    tx: Tx, chain: Chain, now: Instant, process: str, *, beat_seen: int, actor: str
+) -> list[int] | None:
+    """Remove a process that stopped beating and take its deliveries back.
+
+    None: it has beaten since, so it lives.
+    """
+    gone = await tx.execute(
+        "DELETE FROM process WHERE id = ? AND beat = ? RETURNING id", process, beat_seen
+    )
+    if not gone:
+        return None
+    chain.add(now, "process-lost", actor, {"process": process})
+    return await take_back(tx, chain, now, process, keep=(), actor=actor)
+
+
+async def leave(tx: Tx, chain: Chain, now: Instant, process: str) -> None:
+    """A clean end: nothing may be left in its hands."""
+    await take_back(tx, chain, now, process, keep=(), actor=process)
+    await tx.execute("DELETE FROM process WHERE id = ?", process)
+    chain.add(now, "process-stopped", process, {})
+
+
+async def _release(tx: Tx, changed: Sequence[Changed]) -> list[Head]:
+    freed = await tx.next_heads({(row.endpoint, row.order_key) for row in changed})
+    heads = [head for head, _ in freed]
+    await tx.announce(heads)
+    return heads

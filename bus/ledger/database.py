@@ -1,0 +1,94 @@
+"""Connections for everything that is not the hot path: SQLAlchemy Core on either database.
+
+The hot path (accept, claim, finish) has drivers of its own in `postgres.py` and `sqlite.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy.exc
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from schemas.errors import ConfigurationError, LedgerUnavailable
+
+BUSY_MILLISECONDS = 20_000
+
+
+class Database:
+    """Two engines on SQLite (a reader, and a writer that begins IMMEDIATE), one on PostgreSQL.
+
+    A read transaction that turns into a write fails at once with SQLITE_BUSY_SNAPSHOT whatever the
+    busy timeout says, so writers take the lock before they read.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        if self.url.drivername not in {"postgresql+asyncpg", "sqlite+aiosqlite"}:
+            raise ConfigurationError(
+                f"database URL must begin postgresql+asyncpg:// or sqlite+aiosqlite:///, "
+                f"not {self.url.drivername}://",
+                vi="Địa chỉ CSDL phải bắt đầu bằng postgresql+asyncpg:// hoặc sqlite+aiosqlite:///",
+            )
+        self.is_sqlite = self.url.drivername.startswith("sqlite")
+        if self.is_sqlite:
+            self._reader = _sqlite_engine(url, begin="BEGIN")
+            self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE")
+        else:
+            self._reader = self._writer = create_async_engine(url, pool_size=5, max_overflow=5)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        async with _unavailable(), self._reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed on leaving, rolled back on an exception."""
+        async with _unavailable(), self._writer.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        if self._writer is not self._reader:
+            await self._writer.dispose()
+
+
+def _sqlite_engine(url: str, *, begin: str) -> AsyncEngine:
+    engine = create_async_engine(url)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver emits no BEGIN of its own
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={BUSY_MILLISECONDS}",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+@asynccontextmanager
+async def _unavailable() -> AsyncIterator[None]:
+    """Turns "the database is not there" into the error callers know; other errors stay bugs."""
+    try:
+        yield
+    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, OSError) as error:
+        raise LedgerUnavailable(f"database: {type(error).__name__}", retry_after=2) from error
+    except sqlalchemy.exc.DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise LedgerUnavailable("database connection lost", retry_after=2) from error

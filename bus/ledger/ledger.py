@@ -1,0 +1,235 @@
+"""The ledger as the rest of the bus sees it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import uuid_utils
+
+from bus.ledger import acts
+from bus.ledger.blobs import BlobStore
+from bus.ledger.config_store import ConfigStore
+from bus.ledger.database import Database
+from bus.ledger.identities import Identities
+from bus.ledger.journal import JournalReport
+from bus.ledger.postgres import PostgresStore
+from bus.ledger.queries import Queries
+from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
+from bus.ledger.sqlite import SqliteStore
+from bus.ledger.transaction import Finished
+from bus.ledger.tx import Store
+from bus.ledger.verify import verify_journal
+from bus.ledger.writer import Act, T, Writer
+from schemas import instant
+from schemas.delivery import DeliveryState
+from schemas.errors import NotFound
+from schemas.instant import Clock, Instant
+
+
+class Ledger:
+    """One process's way to the ledger database and the blob store."""
+
+    def __init__(
+        self,
+        database_url: str,
+        blob_dir: Path,
+        *,
+        actor: str = "",
+        clock: Clock = instant.now,
+        committed: Callable[[int, float], None] = lambda _size, _seconds: None,
+    ) -> None:
+        """`actor` names this process in the journal and as holder of deliveries.
+
+        `committed` hears of each group commit: how many asked, and seconds taken.
+        """
+        self.process = actor or f"{socket.gethostname()}:{os.getpid()}:{uuid_utils.uuid7()}"
+        self.clock = clock
+        self.db = Database(database_url)
+        self.queries = Queries(self.db)
+        self.config = ConfigStore(self.db)
+        self.identities = Identities(self.db)
+        self.blobs = BlobStore(blob_dir)
+        self._heard: Callable[[list[Head]], None] = lambda _heads: None
+        self._store: Store = (
+            SqliteStore(database_url) if self.db.is_sqlite else PostgresStore(database_url)
+        )
+        self._writer = Writer(
+            self._store,
+            worker=self.process,
+            clock=clock,
+            freed=self._freed,
+            committed=committed,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        database_url: str,
+        blob_dir: Path,
+        *,
+        actor: str = "",
+        clock: Clock = instant.now,
+        committed: Callable[[int, float], None] = lambda _size, _seconds: None,
+    ) -> Ledger:
+        """Start its writer. The database may be away: what is asked then is refused, not lost."""
+        ledger = cls(database_url, blob_dir, actor=actor, clock=clock, committed=committed)
+        ledger._writer.start()
+        return ledger
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._store.close()
+        await self.db.close()
+
+    # --- the hot path ---------------------------------------------------------------------------
+
+    async def accept(self, acceptance: Acceptance) -> Receipt:
+        """Commit one message with its deliveries and journal entry.
+
+        Raises DuplicateMessage, LedgerUnavailable (then nothing was promised).
+        """
+        return await self._writer.accept(acceptance)
+
+    async def claim(self, ids: Sequence[int]) -> list[Claimed]:
+        """Take deliveries in hand; those not ready, or in other hands, are left out."""
+        return await self._writer.claim(ids)
+
+    async def finish(self, finish: Finish, *, take_next: bool = False) -> Finished:
+        """Write what became of a delivery; waits until the ledger is there."""
+        return await self._writer.finish(finish, take_next=take_next)
+
+    async def read_heads(self, endpoints: Collection[str], limit: int) -> list[Head]:
+        return await self._store.read_heads(endpoints, limit, self.clock())
+
+    async def hear_heads(self, heard: Callable[[list[Head]], None]) -> None:
+        """`heard` is told of deliveries that may go out, of this process and of others."""
+        self._heard = heard
+        await self._store.listen(heard)
+
+    # --- acts -----------------------------------------------------------------------------------
+
+    async def cancel(self, ids: Sequence[int], *, actor: str, reason: str) -> list[int]:
+        """Withdraw what has not left; returns those that could be."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.cancel(tx, chain, now, ids, actor=actor, reason=reason)
+        )
+        self._freed(heads)
+        return done
+
+    async def replay(self, ids: Sequence[int], *, actor: str, reason: str) -> list[int]:
+        """Send dead deliveries again; returns those that were dead."""
+        done, _ = await self._writer.act(
+            lambda tx, chain, now: acts.replay(tx, chain, now, ids, actor=actor, reason=reason)
+        )
+        return done
+
+    async def expire(self, *, limit: int = 500) -> int:
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.expire(tx, chain, now, limit=limit)
+        )
+        self._freed(heads)
+        return done
+
+    async def acknowledge(
+        self,
+        delivery_id: int,
+        *,
+        state: DeliveryState,
+        partner_ref: str,
+        detail: str,
+        actor: str,
+    ) -> DeliveryState:
+        """The receiver of a pull delivery took it (DELIVERED) or says no (REJECTED)."""
+        return await self._writer.act(
+            lambda tx, chain, now: acts.acknowledge(
+                tx,
+                chain,
+                now,
+                delivery_id,
+                state=state,
+                partner_ref=partner_ref,
+                detail=detail,
+                actor=actor,
+            )
+        )
+
+    async def set_paused(self, endpoint: str, *, paused: bool, actor: str, reason: str) -> None:
+        await self._writer.act(
+            lambda tx, chain, now: acts.pause(
+                tx, chain, now, endpoint, paused=paused, actor=actor, reason=reason
+            )
+        )
+
+    async def open_breaker(self, endpoint: str, *, probe_at: Instant, error: str) -> None:
+        await self._writer.act(
+            lambda tx, chain, now: acts.open_breaker(
+                tx, chain, now, endpoint, probe_at=probe_at, actor=self.process, error=error
+            )
+        )
+
+    async def close_breaker(self, endpoint: str) -> None:
+        heads = await self._writer.act(
+            lambda tx, chain, now: acts.close_breaker(tx, chain, now, endpoint, actor=self.process)
+        )
+        self._freed(heads)
+
+    async def ready_probe(self, endpoint: str) -> Head | None:
+        return await self._writer.act(
+            lambda tx, chain, now: acts.ready_probe(tx, chain, now, endpoint)
+        )
+
+    async def mend_endpoint(self, endpoint: str, *, pull: bool) -> int:
+        return await self._writer.act(
+            lambda tx, chain, now: acts.mend_endpoint(tx, chain, now, endpoint, pull=pull)
+        )
+
+    async def note(
+        self,
+        event: str,
+        *,
+        actor: str,
+        data: dict[str, Any],
+        message_id: str | None = None,
+        delivery_id: int | None = None,
+    ) -> None:
+        """An entry of its own in the journal."""
+
+        async def act(_tx: object, chain: Any, now: Instant) -> None:
+            chain.add(now, event, actor, data, message_id, delivery_id)
+
+        await self._writer.act(act)
+
+    async def act(self, act: Act[T]) -> T:
+        """A change written by the engine itself (processes, deliveries taken back)."""
+        return await self._writer.act(act)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def original(self, message_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The original bytes in pieces, from the row or the blob store."""
+        found = await self.queries.content(message_id)
+        if found is None:
+            raise NotFound(f"no message {message_id}", vi=f"Không có thông điệp {message_id}")
+        sha256, content = found
+        if content is not None:
+            yield _once(content)
+            return
+        async with self.blobs.open(sha256) as pieces:
+            yield pieces
+
+    async def verify_journal(self) -> JournalReport:
+        return await verify_journal(self.db)
+
+    def _freed(self, heads: list[Head]) -> None:
+        if heads:
+            self._heard(heads)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

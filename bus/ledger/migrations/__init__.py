@@ -1,0 +1,1 @@
+"""Alembic revisions of the ledger: expand first, contract in a later release."""

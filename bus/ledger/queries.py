@@ -1,0 +1,290 @@
+"""Cold reads of the ledger: what operators, senders and receivers look at.
+
+Pages are cut by key, never by offset, so that the last page costs what the first does.  Conditions
+that a partial index needs are written as literals: a database cannot prove them from parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    TextClause,
+    exists,
+    func,
+    inspect,
+    select,
+    text,
+    tuple_,
+)
+
+from bus.ledger.database import Database
+from bus.ledger.records import Backlog, DeliveryRow, EndpointState, JournalRow, MessageRow
+from bus.ledger.tables import delivery, endpoint_state, journal, message, process
+from bus.ledger.tx import OPEN_SQL
+from schemas.delivery import OPEN, DeliveryState
+from schemas.errors import ConfigurationError
+from schemas.instant import Instant
+from schemas.message import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """A process of the bus that has reported itself."""
+
+    id: str
+    roles: tuple[str, ...]
+    host: str
+    pid: int
+    started_at: Instant
+    beat: int  # rises while it lives
+
+
+_MESSAGE = [message.c[field.name] for field in fields(MessageRow)]
+_DELIVERY = [delivery.c[field.name] for field in fields(DeliveryRow)]
+_PROCESS = [process.c[field.name] for field in fields(ProcessRow)]
+_STATE = [endpoint_state.c[field.name] for field in fields(EndpointState)]
+_JOURNAL = [journal.c[field.name] for field in fields(JournalRow)]
+
+_IS_OPEN = text(f"delivery.state IN {OPEN_SQL}")
+_WAITS_FOR_RECEIVER = text("delivery.pull AND delivery.state = 'queued'")
+_earlier = delivery.alias("earlier")
+_FIRST_OF_ITS_KEY = ~(
+    exists()
+    .where(_earlier.c.endpoint == delivery.c.endpoint)
+    .where(_earlier.c.order_key == delivery.c.order_key)
+    .where(_earlier.c.receivers == delivery.c.receivers)
+    .where(_earlier.c.id < delivery.c.id, text(f"earlier.state IN {OPEN_SQL}"))
+)
+
+_ID_SLACK_MS = 3_600_000
+"""Ids carry the clock of the process that gave them: `since` looks this much further back by id,
+then compares the stored time exactly."""
+
+Condition = ColumnElement[bool] | TextClause
+
+
+class Queries:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def message(self, message_id: str) -> MessageRow | None:
+        row = await self._one(select(*_MESSAGE).where(message.c.id == message_id))
+        return None if row is None else _message(row)
+
+    async def canonical(self, message_id: str) -> str | None:
+        """JSON of schemas.message.Message."""
+        row = await self._one(select(message.c.canonical).where(message.c.id == message_id))
+        return None if row is None else str(row[0])
+
+    async def decision(self, message_id: str) -> str | None:
+        """JSON of routing.Decision: why the message went where it went."""
+        row = await self._one(select(message.c.decision).where(message.c.id == message_id))
+        return None if row is None else str(row[0])
+
+    async def content(self, message_id: str) -> tuple[str, bytes | None] | None:
+        """(SHA-256, original bytes); the bytes are None when they lie in the blob store."""
+        query = select(message.c.sha256, message.c.content).where(message.c.id == message_id)
+        row = await self._one(query)
+        return None if row is None else (row[0], row[1])
+
+    async def messages(
+        self,
+        *,
+        agencies: Collection[str] | None,
+        sender: str | None = None,
+        document_id: str | None = None,
+        kind: str | None = None,
+        since: Instant | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[MessageRow]:
+        """Newest first. `after`: id of the last message of the page before.
+
+        `agencies`: only messages these have sent; None: everybody's.
+        """
+        where: list[Condition] = []
+        if agencies is not None:
+            where.append(message.c.sender.in_(agencies))
+        if sender is not None:
+            where.append(message.c.sender == sender)
+        if document_id is not None:
+            where.append(message.c.document_id == document_id)
+        if kind is not None:
+            where.append(message.c.kind == kind)
+        if since is not None:
+            where += [message.c.id >= _lowest_id(since), message.c.accepted_at >= since]
+        if after is not None:
+            where.append(message.c.id < after)
+        query = select(*_MESSAGE).where(*where).order_by(message.c.id.desc()).limit(limit)
+        return [_message(row) for row in await self._all(query)]
+
+    async def deliveries_of(self, message_id: str) -> list[DeliveryRow]:
+        query = select(*_DELIVERY).where(delivery.c.message_id == message_id)
+        return [_delivery(row) for row in await self._all(query.order_by(delivery.c.id))]
+
+    async def delivery(self, delivery_id: int) -> DeliveryRow | None:
+        row = await self._one(select(*_DELIVERY).where(delivery.c.id == delivery_id))
+        return None if row is None else _delivery(row)
+
+    async def deliveries(
+        self,
+        *,
+        states: Collection[DeliveryState] = (),
+        endpoint: str | None = None,
+        code: str | None = None,
+        message_id: str | None = None,
+        since: Instant | None = None,
+        after: int | None = None,
+        limit: int = 50,
+    ) -> list[DeliveryRow]:
+        """Newest first; no `states` means every state. `after`: id of the last one before."""
+        where: list[Condition] = []
+        if states:
+            where.append(delivery.c.state.in_([state.value for state in states]))
+            if OPEN.issuperset(states):
+                where.append(_IS_OPEN)
+        if endpoint is not None:
+            where.append(delivery.c.endpoint == endpoint)
+        if code is not None:
+            where.append(delivery.c.code == code)
+        if message_id is not None:
+            where.append(delivery.c.message_id == message_id)
+        if since is not None:
+            lowest = _lowest_id(since)
+            where += [delivery.c.message_id >= lowest, delivery.c.created_at >= since]
+        if after is not None:
+            where.append(delivery.c.id < after)
+        query = select(*_DELIVERY).where(*where).order_by(delivery.c.id.desc()).limit(limit)
+        return [_delivery(row) for row in await self._all(query)]
+
+    async def mailbox(
+        self, agencies: Collection[str], *, after: int | None = None, limit: int = 50
+    ) -> list[tuple[DeliveryRow, MessageRow]]:
+        """What waits to be fetched by these receivers: urgent first, then in acceptance order.
+
+        Of each order key only the first open delivery is shown; acknowledging it shows the next, so
+        that a receiver cannot take an update before what it updates.  `after` is the id of the last
+        delivery of the page before; a receiver that acknowledges what it takes needs none.
+        """
+        lane, number = await self._place(after)
+        found: list[tuple[DeliveryRow, MessageRow]] = []
+        if lane is Lane.URGENT:
+            found = await self._waiting(agencies, Lane.URGENT, number, limit)
+            number = 0
+        if len(found) < limit:
+            found += await self._waiting(agencies, Lane.NORMAL, number, limit - len(found))
+        return found
+
+    async def _place(self, after: int | None) -> tuple[Lane, int]:
+        """Where a mailbox page begins: the lane, and the id before it."""
+        if after is None:
+            return Lane.URGENT, 0
+        row = await self._one(select(delivery.c.lane).where(delivery.c.id == after))
+        return (Lane.NORMAL if row is None else Lane(row[0])), after
+
+    async def _waiting(
+        self, agencies: Collection[str], lane: Lane, after: int, limit: int
+    ) -> list[tuple[DeliveryRow, MessageRow]]:
+        query = (
+            select(*_DELIVERY, *_MESSAGE)
+            .join_from(delivery, message, delivery.c.message_id == message.c.id)
+            .where(delivery.c.receivers.in_(agencies), _WAITS_FOR_RECEIVER, _FIRST_OF_ITS_KEY)
+            .where(delivery.c.lane == lane.value, delivery.c.id > after)
+            .order_by(delivery.c.id)
+            .limit(limit)
+        )
+        width = len(_DELIVERY)
+        return [(_delivery(row[:width]), _message(row[width:])) for row in await self._all(query)]
+
+    async def journal(
+        self,
+        *,
+        message_id: str | None = None,
+        after: tuple[str, int] | None = None,
+        limit: int = 500,
+    ) -> list[JournalRow]:
+        """By (chain, seq), which is also the cursor; chains follow each other, not the clock."""
+        query = select(*_JOURNAL)
+        if message_id is not None:
+            query = query.where(journal.c.message_id == message_id)
+        if after is not None:
+            query = query.where(tuple_(journal.c.chain, journal.c.seq) > tuple_(*after))
+        query = query.order_by(journal.c.chain, journal.c.seq).limit(limit)
+        return [_journal(row) for row in await self._all(query)]
+
+    async def backlog(self) -> list[Backlog]:
+        """Open deliveries by endpoint, lane and state. Reads every open delivery once."""
+        groups = (delivery.c.endpoint, delivery.c.lane, delivery.c.state)
+        query = (
+            select(*groups, func.count(), func.min(delivery.c.created_at))
+            .where(_IS_OPEN)
+            .group_by(*groups)
+            .order_by(*groups)
+        )
+        return [
+            Backlog(endpoint, Lane(lane), DeliveryState(state), count, oldest)
+            for endpoint, lane, state, count, oldest in await self._all(query)
+        ]
+
+    async def endpoint_states(self) -> dict[str, EndpointState]:
+        """Only endpoints of which something was said; the others are running and closed."""
+        rows = await self._all(select(*_STATE))
+        return {row[0]: EndpointState(*row) for row in rows}
+
+    async def processes(self) -> list[ProcessRow]:
+        rows = await self._all(select(*_PROCESS).order_by(process.c.started_at, process.c.id))
+        return [ProcessRow(number, tuple(roles.split()), *rest) for number, roles, *rest in rows]
+
+    async def ping(self) -> None:
+        """Raises LedgerUnavailable when the database does not answer.
+
+        Raises ConfigurationError when it holds no ledger yet.
+        """
+        async with self._db.read() as connection:
+            ready = await connection.run_sync(lambda c: inspect(c).has_table(delivery.name))
+        if not ready:
+            raise ConfigurationError(
+                "The database holds no ledger yet. The administrator runs: lgsp migrate",
+                vi="Cơ sở dữ liệu chưa có sổ cái. Quản trị trục chạy: lgsp migrate",
+            )
+
+    async def _one(self, query: Select[*tuple[Any, ...]]) -> Sequence[Any] | None:
+        async with self._db.read() as connection:
+            return (await connection.execute(query)).one_or_none()
+
+    async def _all(self, query: Select[*tuple[Any, ...]]) -> Sequence[Sequence[Any]]:
+        async with self._db.read() as connection:
+            return (await connection.execute(query)).all()
+
+
+def _message(row: Sequence[Any]) -> MessageRow:
+    values = {column.name: value for column, value in zip(_MESSAGE, row, strict=True)}
+    values["receivers"] = tuple(values["receivers"].split())
+    values["lane"] = Lane(values["lane"])
+    return MessageRow(**values)
+
+
+def _delivery(row: Sequence[Any]) -> DeliveryRow:
+    values = {column.name: value for column, value in zip(_DELIVERY, row, strict=True)}
+    values["receivers"] = tuple(values["receivers"].split())
+    values["lane"] = Lane(values["lane"])
+    values["state"] = DeliveryState(values["state"])
+    return DeliveryRow(**values)
+
+
+def _journal(row: Sequence[Any]) -> JournalRow:
+    values = {column.name: value for column, value in zip(_JOURNAL, row, strict=True)}
+    values["data"] = orjson.loads(values["data"])
+    return JournalRow(**values)
+
+
+def _lowest_id(since: Instant) -> str:
+    """Below every UUIDv7 given from an hour before `since` on (RFC 9562, section 5.7)."""
+    digits = f"{max(0, since // 1000 - _ID_SLACK_MS):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"

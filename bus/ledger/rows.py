@@ -1,0 +1,60 @@
+"""Order of columns that both backends of the hot path share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bus.ledger.records import Acceptance, Claimed
+from schemas.message import Lane
+
+
+def message_row(acceptance: Acceptance) -> tuple[Any, ...]:
+    """The columns of `message`, in the order of the INSERT statements of both backends."""
+    m = acceptance.message
+    body = m.body
+    return (
+        m.id,
+        m.sender,
+        m.sender_ref,
+        acceptance.client,
+        body.kind,
+        " ".join(m.receivers),
+        body.document_id,
+        body.code,
+        m.order_key,
+        m.lane.value,
+        m.accepted_at,
+        m.expires_at,
+        m.sha256,
+        m.size,
+        m.media_type,
+        m.trace,
+        m.model_dump_json(),
+        acceptance.decision,
+        acceptance.content,
+    )
+
+
+def claimed_row(row: Sequence[Any]) -> Claimed:
+    """From the columns that CLAIM returns, the same in both backends."""
+    return Claimed(
+        id=row[0],
+        endpoint=row[1],
+        receivers=tuple(row[2].split(" ")),
+        order_key=row[3],
+        lane=Lane(row[4]),
+        attempt=row[5],
+        strikes=row[6],
+        maybe_sent=bool(row[7]),
+        first_attempt_at=row[8],
+        message_id=row[9],
+        sender=row[10],
+        kind=row[11],
+        media_type=row[12],
+        size=row[13],
+        sha256=row[14],
+        trace=row[15],
+        accepted_at=row[16],
+        content=row[17],
+    )

@@ -1,0 +1,201 @@
+"""The ledger's tables. Times are microseconds since the epoch, UTC (`schemas.instant`)."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
+_OPEN = text("state IN ('queued','sending','waiting','held','dead')")
+_FETCHABLE = text("pull AND state = 'queued'")
+_READY = text("head AND state IN ('queued','waiting')")
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUIDv7: sorts by time of acceptance
+    Column("sender", Text, nullable=False),
+    Column("sender_ref", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("receivers", Text, nullable=False),  # agency codes separated by spaces
+    Column("document_id", Text, nullable=False),
+    Column("document_code", Text, nullable=False),  # số/ký hiệu
+    Column("order_key", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("trace", Text, nullable=False),
+    Column("canonical", Text, nullable=False),  # schemas.message.Message as JSON
+    Column("decision", Text, nullable=False),  # routing.Decision as JSON
+    Column("content", LargeBinary),  # small originals; larger ones are in the blob store
+    UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
+    Index("message_document", "document_id"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", _Id, primary_key=True),  # rises in order of acceptance within an order key
+    Column("message_id", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("receivers", Text, nullable=False),
+    Column("order_key", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("pull", Boolean, nullable=False),  # fetched by its receiver, never published
+    Column("head", Boolean, nullable=False),  # first open pushed one of its (endpoint, order key)
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("strikes", Integer, nullable=False, server_default="0"),  # attempts that count
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("worker", Text),  # process that has it in hand while sending
+    Column("maybe_sent", Boolean, nullable=False, server_default=text("false")),
+    Column("partner_ref", Text),
+    Column("code", Text),  # why it is where it is: stable code
+    Column("detail", Text),  # and in words
+    Column("created_at", BigInteger, nullable=False),
+    Column("first_attempt_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Index("delivery_message", "message_id"),
+    Index(
+        "delivery_open",
+        "endpoint",
+        "order_key",
+        "id",
+        postgresql_where=_OPEN,
+        sqlite_where=_OPEN,
+    ),
+    Index(
+        "delivery_ready",
+        "endpoint",
+        "lane",
+        "next_attempt_at",
+        "id",
+        postgresql_where=_READY,
+        sqlite_where=_READY,
+    ),
+    Index(
+        "delivery_pull",
+        "receivers",
+        "lane",
+        "id",
+        postgresql_where=_FETCHABLE,
+        sqlite_where=_FETCHABLE,
+    ),
+    Index(
+        "delivery_worker",
+        "worker",
+        postgresql_where=text("worker IS NOT NULL"),
+        sqlite_where=text("worker IS NOT NULL"),
+    ),
+    Index(
+        "delivery_expiry",
+        "expires_at",
+        postgresql_where=text("expires_at IS NOT NULL AND finished_at IS NULL"),
+        sqlite_where=text("expires_at IS NOT NULL AND finished_at IS NULL"),
+    ),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("chain", Text, primary_key=True),  # one chain per writer: see bus.ledger.journal
+    Column("seq", BigInteger, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("message_id", Text),
+    Column("delivery_id", BigInteger),
+    Column("actor", Text, nullable=False),
+    Column("data", Text, nullable=False),  # JSON
+    Column("hash", LargeBinary, nullable=False),
+    Index("journal_message", "message_id"),
+)
+
+journal_chain = Table(
+    "journal_chain",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # of its last entry
+    Column("hash", LargeBinary, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+process = Table(
+    "process",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),  # rises every second while the process lives
+)
+
+endpoint_state = Table(
+    "endpoint_state",
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("pause_reason", Text),
+    Column("breaker", Text, nullable=False, server_default="closed"),  # closed, open
+    Column("opened_at", BigInteger),
+    Column("probe_at", BigInteger),
+    Column("last_error", Text),
+)
+
+config_item = Table(
+    "config_item",
+    metadata,
+    Column("kind", Text, primary_key=True),  # agency, endpoint, route, client
+    Column("name", Text, primary_key=True),
+    Column("body", Text),  # JSON of the schemas.province model; NULL: removed
+    Column("revision", BigInteger, nullable=False),
+    Index("config_item_revision", "revision"),
+)
+
+config_revision = Table(
+    "config_revision",
+    metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changes", Text, nullable=False),  # JSON: what was added, changed, removed
+)
+
+client_key = Table(
+    "client_key",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of a key of 256 random bits
+    Column("client", Text, nullable=False),
+    Column("hint", Text, nullable=False),  # first characters, to tell keys apart
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Index("client_key_client", "client"),
+)
+
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False),  # the key it was issued for
+    Column("expires_at", BigInteger, nullable=False),
+)

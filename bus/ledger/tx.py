@@ -1,0 +1,134 @@
+"""The steps a hot transaction is made of. Two backends write them in their own SQL.
+
+What the steps mean together is written once, in `transaction.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from bus.ledger.journal import Chain, JournalTuple
+from bus.ledger.records import Acceptance, Claimed, Head, Receipt
+from schemas.instant import Instant
+
+T = TypeVar("T")
+
+OPEN_SQL = "('queued','sending','waiting','held','dead')"
+READY_SQL = "('queued','waiting')"
+
+
+class NewDelivery(NamedTuple):
+    message_id: str
+    endpoint: str
+    receivers: str
+    order_key: str
+    lane: str
+    state: str
+    pull: bool
+    candidate: bool  # pushed, and first of its key in this batch: head unless an open one exists
+    at: Instant
+    expires_at: Instant | None
+    detail: str | None
+
+
+class Closing(NamedTuple):
+    """New values of a delivery that leaves the hands of `worker`."""
+
+    id: int
+    attempt: int
+    state: str
+    head: bool
+    next_attempt_at: Instant
+    strike: int  # 1: the attempt is used up
+    maybe_sent: bool
+    partner_ref: str | None
+    code: str | None
+    detail: str | None
+    finished_at: Instant | None
+
+
+class Changed(NamedTuple):
+    """A delivery changed by an operator, the clock or the receiver."""
+
+    id: int
+    endpoint: str
+    order_key: str
+    message_id: str
+
+
+class Tx(Protocol):
+    async def lock_keys(self, keys: Collection[tuple[str, str]]) -> None:
+        """Keep others from accepting to or finishing in these (endpoint, order key) until commit."""
+
+    async def insert_messages(self, batch: Sequence[Acceptance]) -> set[str]:
+        """Ids of those that were new; the others' (sender, sender_ref) exists."""
+
+    async def receipts(self, keys: Sequence[tuple[str, str]]) -> list[Receipt]:
+        """What is stored under (sender, sender_ref)."""
+
+    async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> list[Head]:
+        """In this order; returns those that may go out now."""
+
+    async def claim(self, ids: Collection[int], worker: str, now: Instant) -> list[Claimed]:
+        """Take ready, due heads in hand; what another has or what is not ready is left out."""
+
+    async def close(self, worker: str, rows: Sequence[Closing]) -> set[int]:
+        """Write what became of them; returns those that `worker` still had in hand."""
+
+    async def next_heads(self, keys: Collection[tuple[str, str]]) -> list[tuple[Head, str]]:
+        """Make the first open delivery of each key its head.
+
+        Returns those that became so and may go, with their order key.
+        """
+
+    async def end(
+        self,
+        ids: Collection[int],
+        from_states: Collection[str],
+        state: str,
+        now: Instant,
+        detail: str,
+        partner_ref: str | None = None,
+    ) -> list[Changed]:
+        """Finish deliveries nobody has in hand."""
+
+    async def keys_of(self, ids: Collection[int]) -> list[tuple[str, str]]:
+        """(endpoint, order key) of these deliveries."""
+
+    async def reopen(self, ids: Collection[int], now: Instant) -> list[Changed]:
+        """Dead or held → queued."""
+
+    async def take_back(self, worker: str, keep: Collection[int], now: Instant) -> list[int]:
+        """A worker's deliveries back to waiting, perhaps sent, except those it says it holds."""
+
+    async def wake(self, endpoint: str, now: Instant) -> list[Head]:
+        """Let the waiting deliveries of an endpoint go now."""
+
+    async def append_journal(self, chain: Chain, rows: Sequence[JournalTuple]) -> None: ...
+
+    async def announce(self, heads: Sequence[Head]) -> None:
+        """Tell the dispatchers of other processes, on commit."""
+
+    async def execute(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+        """A statement with `?` for each value, for the rare acts."""
+
+
+Work = Callable[[Tx], Awaitable[T]]
+
+
+class Store(Protocol):
+    """Runs transactions one at a time on one database connection."""
+
+    async def run(self, work: Work[T]) -> T:
+        """Commit `work` or nothing. LedgerUnavailable when the database is not there."""
+
+    async def read_heads(
+        self, endpoints: Collection[str], limit: int, now: Instant
+    ) -> list[Head]:
+        """Due heads, at most `limit` for each endpoint and lane, longest due first."""
+
+    async def listen(self, heard: Callable[[list[Head]], None]) -> None:
+        """Call `heard` with heads announced by any process, this one too."""
+
+    async def close(self) -> None: ...

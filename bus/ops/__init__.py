@@ -1,0 +1,1 @@
+"""Seeing what the bus does: logs, metrics, traces, health."""

@@ -1,0 +1,127 @@
+"""Log lines: one JSON object each (or coloured text), with the trace id, without secrets.
+
+Lines of libraries that use the standard library's logging take the same way out.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import IO, Any, Literal
+
+import orjson
+import structlog
+
+from bus.ops import tracing
+
+HIDDEN = "***"
+_SECRET_KEYS = ("secret", "token", "password", "passwd", "authorization", "cookie", "api_key")
+_SECRET_NAMES = frozenset({"key", "client_key", "private_key", "signature", "credentials"})
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}")
+_ISSUED = re.compile(r"\blgsp[kt]_[A-Za-z0-9_-]{8,}")
+_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+@")
+_QUERY = re.compile(r"(?i)([?&][a-z_]*(?:token|secret|key|password)=)[^&\s\"']+")
+
+Event = MutableMapping[str, Any]
+
+
+def configure(
+    *,
+    level: str = "INFO",
+    style: Literal["json", "console"] = "json",
+    stream: IO[str] | None = None,
+) -> None:
+    """Sets structlog and the root logger of this process; repeated calls replace each other."""
+    out = stream or sys.stderr
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_trace,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                _renderer(style),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    _quiet_libraries()
+
+
+def _renderer(style: Literal["json", "console"]) -> structlog.types.Processor:
+    if style == "console":
+        return structlog.dev.ConsoleRenderer()
+    return structlog.processors.JSONRenderer(_dumps)
+
+
+def _dumps(event: object, **_: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def _quiet_libraries() -> None:
+    """The server's own access lines show query strings: the gateway writes its own instead."""
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    access = logging.getLogger("uvicorn.access")
+    access.handlers = []
+    access.propagate = False
+    for name in ("aiormq", "aio_pika"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def add_trace(_logger: object, _method: str, event: Event) -> Event:
+    """Binds the correlation id of the request or delivery in hand."""
+    traceparent = tracing.current.get()
+    if traceparent:
+        event.setdefault("trace_id", tracing.trace_id(traceparent))
+    return event
+
+
+def redact(_logger: object, _method: str, event: Event) -> Event:
+    """Hides values under telling names, and credentials inside any text, at every depth."""
+    for key, value in event.items():
+        event[key] = HIDDEN if is_secret(key) and value else _clean(value)
+    return event
+
+
+def is_secret(name: str) -> bool:
+    lowered = name.lower().replace("-", "_")
+    return lowered in _SECRET_NAMES or any(part in lowered for part in _SECRET_KEYS)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _clean_text(value)
+    if isinstance(value, Mapping):
+        return {k: HIDDEN if is_secret(str(k)) and v else _clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _clean_text(str(value))
+
+
+def _clean_text(text: str) -> str:
+    text = _BEARER.sub(rf"\1 {HIDDEN}", text)
+    text = _ISSUED.sub(HIDDEN, text)
+    text = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
+    return _QUERY.sub(rf"\1{HIDDEN}", text)

@@ -1,0 +1,221 @@
+"""What the bus counts and measures, for Prometheus. One registry per process.
+
+`Metrics` is also the engine's `Observer` (bus.engine.observer). Every metric is described here and
+nowhere else; labels hold names from configuration or fixed words, never anything a caller chose.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from bus.ledger.records import Backlog, EndpointState
+from schemas import instant
+from schemas.instant import Instant
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SLOW = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86_400)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Metrics:
+    """All metrics of one process, with the calls that feed them."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._declare_gateway()
+        self._declare_engine()
+        self._declare_backlog()
+        self._requests_by: dict[tuple[str, str, int], Counter] = {}
+        self._seconds_by: dict[str, Histogram] = {}
+
+    def _declare_gateway(self) -> None:
+        r = self.registry
+        self._requests = Counter(
+            "lgsp_http_requests",
+            "HTTP requests answered, by route template",
+            ["method", "route", "status"],
+            registry=r,
+        )
+        self._seconds = Histogram(
+            "lgsp_http_request_seconds",
+            "From the first byte of a request's head to the last byte of its answer",
+            ["route"],
+            buckets=_FAST,
+            registry=r,
+        )
+        self._refused = Counter(
+            "lgsp_http_refused", "Requests refused, by code of the error", ["code"], registry=r
+        )
+        self._in_flight = Gauge("lgsp_http_in_flight", "HTTP requests being worked on", registry=r)
+
+    def _declare_engine(self) -> None:
+        r = self.registry
+        self._accepted = Counter(
+            "lgsp_accepted", "Messages accepted (committed)", ["kind", "lane"], registry=r
+        )
+        self._accept_seconds = Histogram(
+            "lgsp_accept_seconds",
+            "From a complete packet to its commit",
+            buckets=_FAST,
+            registry=r,
+        )
+        self._attempts = Counter(
+            "lgsp_delivery_attempts",
+            "Attempts at partners, by result (schemas.adapter.Result)",
+            ["endpoint", "result"],
+            registry=r,
+        )
+        self._attempt_seconds = Histogram(
+            "lgsp_delivery_attempt_seconds",
+            "How long an attempt took",
+            ["endpoint"],
+            buckets=_FAST,
+            registry=r,
+        )
+        self._finished = Counter(
+            "lgsp_deliveries_finished",
+            "Deliveries that reached a state that ends them, or dead",
+            ["endpoint", "state"],
+            registry=r,
+        )
+        self._delivery_seconds = Histogram(
+            "lgsp_delivery_seconds",
+            "From acceptance to the end of a delivery",
+            ["endpoint"],
+            buckets=_SLOW,
+            registry=r,
+        )
+        self._published = Counter(
+            "lgsp_published", "Deliveries handed to the broker", ["endpoint"], registry=r
+        )
+        self._breaker = Gauge(
+            "lgsp_breaker_open", "1 while the endpoint is left in peace", ["endpoint"], registry=r
+        )
+        self._batch_size = Histogram(
+            "lgsp_commit_batch_size",
+            "Pieces of work that shared one commit",
+            ["kind"],
+            buckets=_BATCH,
+            registry=r,
+        )
+        self._batch_seconds = Histogram(
+            "lgsp_commit_seconds",
+            "Duration of a shared commit",
+            ["kind"],
+            buckets=_FAST,
+            registry=r,
+        )
+
+    def _declare_backlog(self) -> None:
+        r = self.registry
+        self._backlog = Gauge(
+            "lgsp_backlog",
+            "Deliveries that are not finished, as the ledger has them",
+            ["endpoint", "lane", "state"],
+            registry=r,
+        )
+        self._oldest = Gauge(
+            "lgsp_backlog_oldest_seconds",
+            "Age of the oldest delivery of the endpoint that is not finished",
+            ["endpoint"],
+            registry=r,
+        )
+        self._paused = Gauge(
+            "lgsp_endpoint_paused", "1 while an operator has paused it", ["endpoint"], registry=r
+        )
+        self._backlog_at = Gauge(
+            "lgsp_backlog_read_timestamp_seconds",
+            "When the backlog was last read from the ledger",
+            registry=r,
+        )
+        self._ledger_up = Gauge("lgsp_ledger_up", "1 while the ledger answers", registry=r)
+        self._broker_up = Gauge("lgsp_broker_up", "1 while the broker answers", registry=r)
+
+    # The gateway.
+
+    def request_started(self) -> None:
+        self._in_flight.inc()
+
+    def request_finished(self, method: str, route: str, status: int, seconds: float) -> None:
+        """`route` is a template (`/messages/{id}`), never a path a caller made up."""
+        self._in_flight.dec()
+        key = (method, route, status)
+        counter = self._requests_by.get(key)
+        if counter is None:
+            counter = self._requests_by[key] = self._requests.labels(method, route, str(status))
+        counter.inc()
+        histogram = self._seconds_by.get(route)
+        if histogram is None:
+            histogram = self._seconds_by[route] = self._seconds.labels(route)
+        histogram.observe(seconds)
+
+    def refused(self, code: str) -> None:
+        self._refused.labels(code).inc()
+
+    # The engine's Observer.
+
+    def accepted(self, kind: str, lane: str, seconds: float) -> None:
+        self._accepted.labels(kind, lane).inc()
+        self._accept_seconds.observe(seconds)
+
+    def attempted(self, endpoint: str, result: str, seconds: float) -> None:
+        self._attempts.labels(endpoint, result).inc()
+        self._attempt_seconds.labels(endpoint).observe(seconds)
+
+    def finished(self, endpoint: str, state: str, seconds_since_accept: float) -> None:
+        self._finished.labels(endpoint, state).inc()
+        self._delivery_seconds.labels(endpoint).observe(seconds_since_accept)
+
+    def breaker(self, endpoint: str, open_: bool) -> None:
+        self._breaker.labels(endpoint).set(open_)
+
+    def published(self, endpoint: str, count: int) -> None:
+        self._published.labels(endpoint).inc(count)
+
+    def batch(self, kind: str, size: int, seconds: float) -> None:
+        self._batch_size.labels(kind).observe(size)
+        self._batch_seconds.labels(kind).observe(seconds)
+
+    # What the ledger and the broker say, read now and then.
+
+    def backlog(self, rows: Iterable[Backlog], *, now: Instant | None = None) -> None:
+        """Replaces every backlog gauge: an endpoint that is empty now must not keep a number."""
+        moment = instant.now() if now is None else now
+        counts: Tally[tuple[str, str, str]] = Tally()
+        oldest: dict[str, Instant] = {}
+        for row in rows:
+            counts[row.endpoint, str(row.lane), str(row.state)] += row.count
+            oldest[row.endpoint] = min(row.oldest, oldest.get(row.endpoint, row.oldest))
+        self._backlog.clear()
+        self._oldest.clear()
+        for (endpoint, lane, state), count in counts.items():
+            self._backlog.labels(endpoint, lane, state).set(count)
+        for endpoint, at in oldest.items():
+            self._oldest.labels(endpoint).set(max(0, moment - at) / instant.SECOND)
+        self._backlog_at.set(time.time())
+
+    def endpoints(self, states: Mapping[str, EndpointState]) -> None:
+        """Pauses and breakers as the ledger has them: the breaker may be another process's."""
+        for name, state in states.items():
+            self._paused.labels(name).set(state.paused)
+            self._breaker.labels(name).set(state.breaker != "closed")
+
+    def health(self, *, ledger: bool, broker: bool) -> None:
+        self._ledger_up.set(ledger)
+        self._broker_up.set(broker)
+
+    def render(self) -> bytes:
+        """The text Prometheus reads (CONTENT_TYPE)."""
+        return generate_latest(self.registry)

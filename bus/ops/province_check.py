@@ -1,0 +1,113 @@
+"""Whether the parts of a declared province hold together: every fault, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from itertools import combinations
+
+from routing.directory import Directory
+from routing.table import parse_pattern
+from schemas.errors import ConfigurationError, Text
+from schemas.province import Agency, Alias, Endpoint, Province
+
+
+def faults_of(province: Province, check_endpoint: Callable[[Endpoint], list[str]]) -> list[Text]:
+    """Everything that refers to nothing, contradicts itself, or that no adapter can use."""
+    return [
+        *_agencies(province),
+        *_aliases(province),
+        *_circles(province),
+        *_endpoints(province, check_endpoint),
+        *_routes(province),
+        *_clients(province),
+    ]
+
+
+def _missing(vi: str, en: str, kind_vi: str, kind_en: str, name: str) -> Text:
+    return Text(
+        f"{vi}: {kind_vi} {name} chưa được khai báo", f"{en}: {kind_en} {name} is not declared"
+    )
+
+
+def _agencies(province: Province) -> Iterator[Text]:
+    codes = {agency.code for agency in province.agencies}
+    endpoints = {endpoint.name for endpoint in province.endpoints}
+    for agency in province.agencies:
+        vi, en = f"cơ quan {agency.code}", f"agency {agency.code}"
+        if agency.parent is not None and agency.parent not in codes:
+            yield _missing(vi, en, "cơ quan cấp trên", "parent", agency.parent)
+        if agency.endpoint is not None and agency.endpoint not in endpoints:
+            yield _missing(vi, en, "điểm kết nối", "endpoint", agency.endpoint)
+        periods: list[Agency | Alias] = [agency, *agency.aliases]
+        for period in periods:
+            if period.valid_from and period.valid_to and period.valid_to < period.valid_from:
+                yield Text(
+                    f"{vi}: {period.code} hết hiệu lực trước khi có hiệu lực",
+                    f"{en}: {period.code} ends before it begins",
+                )
+
+
+def _aliases(province: Province) -> Iterator[Text]:
+    """A code may pass from one agency to another, but never mean both on the same day."""
+    meanings: dict[str, list[tuple[Agency, Agency | Alias]]] = {}
+    own = {agency.code: agency for agency in province.agencies}
+    for agency in province.agencies:
+        for alias in agency.aliases:
+            meanings.setdefault(alias.code, []).append((agency, alias))
+    for code, meant in sorted(meanings.items()):
+        if code in own:
+            meant.append((own[code], own[code]))
+        for (one, first), (other, second) in combinations(meant, 2):
+            if one.code != other.code and _overlap((first, one), (second, other)):
+                yield Text(
+                    f"mã {code} cùng lúc chỉ cả {one.code} và {other.code}",
+                    f"code {code} means both {one.code} and {other.code} at the same time",
+                )
+
+
+def _overlap(*periods: tuple[Agency | Alias, Agency]) -> bool:
+    """Whether there is a day on which all of them are in force."""
+    bounds = [bound for pair in periods for bound in pair]
+    start = max(bound.valid_from or date.min for bound in bounds)
+    end = min(bound.valid_to or date.max for bound in bounds)
+    return start <= end
+
+
+def _circles(province: Province) -> Iterator[Text]:
+    try:
+        Directory(province.agencies)
+    except ConfigurationError as error:
+        yield error.detail
+
+
+def _endpoints(
+    province: Province, check_endpoint: Callable[[Endpoint], list[str]]
+) -> Iterator[Text]:
+    for endpoint in province.endpoints:
+        for fault in check_endpoint(endpoint):
+            yield Text(
+                f"điểm kết nối {endpoint.name}: {fault}", f"endpoint {endpoint.name}: {fault}"
+            )
+
+
+def _routes(province: Province) -> Iterator[Text]:
+    endpoints = {endpoint.name for endpoint in province.endpoints}
+    for route in province.routes:
+        vi, en = f"quy tắc {route.name}", f"route {route.name}"
+        if route.endpoint is not None and route.endpoint not in endpoints:
+            yield _missing(vi, en, "điểm kết nối", "endpoint", route.endpoint)
+        for pattern in (route.sender, route.receiver):
+            try:
+                parse_pattern(pattern)
+            except ConfigurationError as error:
+                yield Text(f"{vi}: {error.detail.vi}", f"{en}: {error.detail.en}")
+
+
+def _clients(province: Province) -> Iterator[Text]:
+    codes = {agency.code for agency in province.agencies}
+    for client in province.clients:
+        for code in client.agencies:
+            if code not in codes:
+                vi, en = f"hệ thống {client.id}", f"client {client.id}"
+                yield _missing(vi, en, "cơ quan", "agency", code)

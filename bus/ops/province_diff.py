@@ -1,0 +1,54 @@
+"""From the configuration in force to the one wanted: what would change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bus.ledger.config_store import MODELS, Change, Item, Kind, name_of
+from bus.ops.province_check import faults_of
+from bus.ops.province_files import LISTS, several
+from schemas.province import Endpoint, Province
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `ConfigStore.apply` would do."""
+
+    changes: tuple[Change, ...]  # endpoints, agencies, routes, clients; each in order of names
+
+    def counts(self) -> dict[str, int]:
+        """How many items are added, changed, removed."""
+        counted = Counter(change.action for change in self.changes)
+        return {action: counted[action] for action in ("added", "changed", "removed")}
+
+
+def diff(
+    current: Province, wanted: Province, *, check_endpoint: Callable[[Endpoint], list[str]]
+) -> Plan:
+    """The changes that lead from one to the other, in a fixed order.
+
+    `check_endpoint` says what is wrong with an endpoint's kind and configuration.
+    Raises ConfigurationError that lists everything in `wanted` that does not hold together.
+    """
+    faults = faults_of(wanted, check_endpoint)
+    if faults:
+        raise several(faults)
+    old, new = _by_name(current), _by_name(wanted)
+    kinds: list[Kind] = ["endpoint", "agency", "route", "client"]
+    return Plan(
+        tuple(
+            Change(kind, name, old[kind].get(name), new[kind].get(name))
+            for kind in kinds
+            for name in sorted(old[kind].keys() | new[kind].keys())
+            if old[kind].get(name) != new[kind].get(name)
+        )
+    )
+
+
+def _by_name(province: Province) -> dict[str, dict[str, Item]]:
+    found: dict[str, dict[str, Item]] = {kind: {} for kind in MODELS}
+    for key, kind in LISTS.items():
+        found[kind] = {name_of(item): item for item in getattr(province, key)}
+    return found

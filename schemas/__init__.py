@@ -1,0 +1,1 @@
+"""The contract: canonical messages, codes, state tables, packet codecs. Imports nothing of ours."""

@@ -1,0 +1,106 @@
+"""The adapter port: all that an adapter knows of the bus, all that the bus knows of an adapter.
+
+An adapter speaks one partner protocol.  It is a class with a `manifest`, a `Config` and `deliver`.
+It raises nothing on purpose towards the engine: whatever happens is an `Outcome`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.message import Lane
+
+
+class Result(StrEnum):
+    """What came of one attempt. The retry policy is chosen by it (class of error)."""
+
+    DELIVERED = "delivered"
+    REJECTED = "rejected"  # the partner said no, finally
+    TRANSIENT = "transient"  # certainly not processed: not reached, 429, 503
+    UNKNOWN = "unknown"  # perhaps processed: timeout, connection cut, 500, garbage
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Result of one attempt, with the partner's own words kept."""
+
+    result: Result
+    partner_ref: str = ""  # the partner's id or receipt for it
+    code: str = ""  # stable code of the error (schemas.errors), empty when delivered
+    detail: str = ""  # one plain sentence, no secrets and no personal data, ≤ 500 characters
+    answer: str = ""  # the partner's answer, cut to 2,000 characters
+    retry_after: float | None = None  # seconds, when the partner asked for a pause
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundDelivery:
+    """One delivery as an adapter sees it."""
+
+    id: int
+    message_id: str  # UUIDv7: the id under which the partner can recognise a repeat
+    sender: str
+    receivers: tuple[str, ...]
+    kind: str  # "document", "status", …
+    media_type: str
+    size: int  # bytes of the original
+    sha256: str  # hex, of the original
+    lane: Lane
+    order_key: str
+    attempt: int  # 1 is the first
+    maybe_sent: bool  # an earlier attempt ended unknown: look up before sending, where possible
+    trace: str  # W3C traceparent to hand on
+    content: bytes | None = field(default=None, repr=False)  # small originals, else None
+    open_content: OpenContent | None = field(default=None, repr=False)  # streams large ones
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """The original bytes in pieces; never the whole of a large one in memory."""
+        if self.content is not None:
+            yield self.content
+            return
+        assert self.open_content is not None  # noqa: S101 - one of the two is always given
+        async with self.open_content() as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+class OpenContent(Protocol):
+    def __call__(self) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
+
+
+class Manifest(BaseModel):
+    """What an adapter declares about itself; the conformance suite checks it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str  # name used in endpoint configuration
+    title_vi: str
+    title_en: str
+    mode: Literal["push", "pull"]  # push: a worker calls deliver(); pull: the receiver fetches
+    fan_out: Literal["per-receiver", "grouped"]  # grouped: one delivery for all receivers of it
+    looks_up: bool  # can ask the partner whether an earlier attempt arrived
+    secrets: tuple[str, ...] = ()  # names of Config fields that hold references to secrets
+
+
+class AdapterConfig(BaseModel):
+    """Base of every adapter's configuration: unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Adapter(Protocol):
+    """One connected endpoint. Created by the worker, used by many tasks at once, closed once."""
+
+    manifest: ClassVar[Manifest]
+    config_model: ClassVar[type[AdapterConfig]]
+
+    async def deliver(self, delivery: OutboundDelivery) -> Outcome:
+        """One attempt. Bounded by the adapter's own timeouts; safe to cancel."""
+        ...
+
+    async def close(self) -> None: ...

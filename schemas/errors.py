@@ -1,0 +1,310 @@
+"""Every error of the bus, in one tree.
+
+LgspError
+├── LocalError                     the fault is on this side: the caller's request or the bus itself
+│   ├── InvalidRequest             400  the request cannot be read
+│   │   ├── MalformedXml           400  not XML, or XML that the hardened parser refuses
+│   │   └── MalformedPacket        422  XML, but not an edXML packet that can be routed
+│   ├── Unauthenticated            401  no valid credentials
+│   ├── Forbidden                  403  valid credentials, not for this agency or action
+│   ├── NotFound                   404  nothing with that id that the caller may see
+│   ├── Conflict                   409  the state of things forbids it
+│   │   └── DuplicateMessage       409  the same message id with other content
+│   ├── TooLarge                   413  beyond a configured limit
+│   ├── UnknownReceiver            422  no receiver of the packet is in the directory
+│   ├── RateLimited                429  the agency sends more than its allowance
+│   ├── ConfigurationError         500  settings or declared configuration are wrong
+│   └── Unavailable                503  the bus cannot do it now; trying again will help
+│       ├── LedgerUnavailable      503  the database does not answer: nothing was accepted
+│       └── BrokerUnavailable      503  RabbitMQ does not answer: accepted work waits in the ledger
+└── PartnerError                   the partner's system failed or refused
+    ├── PartnerUnavailable         503  it was not reached: certainly not processed
+    ├── PartnerTimeout             504  it did not answer in time: unknown whether processed
+    ├── PartnerGarbage             502  it answered something that is not its protocol: unknown
+    └── PartnerRefused             502  it said no, with a reason: final
+
+`LocalError` and `PartnerError` are never raised themselves.  The class carries what a machine needs
+(`code`, `http_status`, `soap_fault`, `retryable`) and what a person needs (`title`, `advice`), both
+in Vietnamese and English; the instance adds what happened this time (`detail`).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple
+
+SoapFault = Literal["Client", "Server"]
+Actor = Literal["sender", "operator", "partner", "administrator"]
+
+
+class Text(NamedTuple):
+    """The same sentence in Vietnamese and English."""
+
+    vi: str
+    en: str
+
+
+class LgspError(Exception):
+    """Base of every error the bus raises on purpose."""
+
+    code: ClassVar[str] = "error"
+    http_status: ClassVar[int] = 500
+    soap_fault: ClassVar[SoapFault] = "Server"
+    retryable: ClassVar[bool] = False
+    actor: ClassVar[Actor] = "operator"
+    title: ClassVar[Text] = Text("Lỗi hệ thống", "Internal error")
+    advice: ClassVar[Text] = Text(
+        "Báo cho đơn vị vận hành trục kèm mã theo dõi.",
+        "Report it to the operator of the bus with the correlation id.",
+    )
+
+    def __init__(
+        self,
+        en: str | None = None,
+        *,
+        vi: str | None = None,
+        retry_after: float | None = None,
+        **context: str | int,
+    ) -> None:
+        """`en` and `vi` say what happened this time; `retry_after` is in seconds.
+
+        `context` holds machine-readable facts (field, line, limit); never secrets or personal data.
+        """
+        self.detail = Text(vi or en or self.title.vi, en or self.title.en)
+        self.retry_after = retry_after
+        self.context = context
+        super().__init__(self.detail.en)
+
+
+class LocalError(LgspError):
+    def __init__(
+        self,
+        en: str | None = None,
+        *,
+        vi: str | None = None,
+        retry_after: float | None = None,
+        **context: str | int,
+    ) -> None:
+        if type(self) is LocalError:
+            msg = "raise a subclass of LocalError"
+            raise TypeError(msg)
+        super().__init__(en, vi=vi, retry_after=retry_after, **context)
+
+
+class PartnerError(LgspError):
+    actor = "partner"
+
+    def __init__(
+        self,
+        en: str | None = None,
+        *,
+        vi: str | None = None,
+        retry_after: float | None = None,
+        **context: str | int,
+    ) -> None:
+        if type(self) is PartnerError:
+            msg = "raise a subclass of PartnerError"
+            raise TypeError(msg)
+        super().__init__(en, vi=vi, retry_after=retry_after, **context)
+
+
+class InvalidRequest(LocalError):
+    code = "invalid-request"
+    http_status = 400
+    soap_fault = "Client"
+    actor = "sender"
+    title = Text("Yêu cầu không hợp lệ", "Invalid request")
+    advice = Text(
+        "Hệ thống gửi sửa trường được nêu rồi gửi lại.",
+        "The sending system corrects the named field and sends again.",
+    )
+
+
+class MalformedXml(InvalidRequest):
+    code = "malformed-xml"
+    title = Text("XML không đọc được", "XML that cannot be read")
+    advice = Text(
+        "Hệ thống gửi tạo lại XML đúng chuẩn (UTF-8, không DTD) rồi gửi lại.",
+        "The sending system produces well-formed XML (UTF-8, no DTD) and sends again.",
+    )
+
+
+class MalformedPacket(InvalidRequest):
+    code = "malformed-packet"
+    http_status = 422
+    title = Text("Gói tin edXML không hợp lệ", "Invalid edXML packet")
+    advice = Text(
+        "Hệ thống gửi sửa gói tin theo QCVN 102:2016 rồi gửi lại.",
+        "The sending system corrects the packet (QCVN 102:2016) and sends again.",
+    )
+
+
+class Unauthenticated(LocalError):
+    code = "unauthenticated"
+    http_status = 401
+    soap_fault = "Client"
+    actor = "sender"
+    title = Text("Chưa xác thực", "Not authenticated")
+    advice = Text(
+        "Lấy mã truy cập mới tại /api/v1/token bằng khóa được cấp rồi gửi lại.",
+        "Get a new access token from /api/v1/token with the issued key and try again.",
+    )
+
+
+class Forbidden(LocalError):
+    code = "forbidden"
+    http_status = 403
+    soap_fault = "Client"
+    actor = "administrator"
+    title = Text("Không có quyền", "Not permitted")
+    advice = Text(
+        "Đề nghị quản trị trục cấp quyền cho cơ quan này, hoặc dùng đúng mã cơ quan của mình.",
+        "Ask the administrator of the bus for the right, or use your own agency code.",
+    )
+
+
+class NotFound(LocalError):
+    code = "not-found"
+    http_status = 404
+    soap_fault = "Client"
+    actor = "sender"
+    title = Text("Không tìm thấy", "Not found")
+    advice = Text(
+        "Kiểm tra lại mã; chỉ xem được dữ liệu của cơ quan mình.",
+        "Check the id; only your own agency's traffic can be seen.",
+    )
+
+
+class Conflict(LocalError):
+    code = "conflict"
+    http_status = 409
+    soap_fault = "Client"
+    actor = "sender"
+    title = Text("Xung đột trạng thái", "Conflict")
+    advice = Text(
+        "Xem trạng thái hiện tại rồi thực hiện lại nếu còn cần.",
+        "Look at the present state and repeat the action if it is still needed.",
+    )
+
+
+class DuplicateMessage(Conflict):
+    code = "duplicate-message"
+    title = Text("Trùng mã thông điệp, khác nội dung", "Same message id, other content")
+    advice = Text(
+        "Nội dung mới phải có mã thông điệp mới; gửi lại nội dung cũ sẽ nhận biên nhận cũ.",
+        "New content needs a new message id; sending the old content again returns its receipt.",
+    )
+
+
+class TooLarge(LocalError):
+    code = "too-large"
+    http_status = 413
+    soap_fault = "Client"
+    actor = "sender"
+    title = Text("Vượt quá giới hạn dung lượng", "Beyond a size limit")
+    advice = Text(
+        "Giảm dung lượng hoặc số tệp; cần hơn thì đề nghị quản trị trục nâng giới hạn.",
+        "Send less or fewer files; if more is needed ask the administrator to raise the limit.",
+    )
+
+
+class UnknownReceiver(LocalError):
+    code = "unknown-receiver"
+    http_status = 422
+    soap_fault = "Client"
+    actor = "sender"
+    title = Text("Không có cơ quan nhận trong danh bạ", "Receiver not in the directory")
+    advice = Text(
+        "Tra mã cơ quan tại /api/v1/agencies rồi gửi lại.",
+        "Look the agency code up at /api/v1/agencies and send again.",
+    )
+
+
+class RateLimited(LocalError):
+    code = "rate-limited"
+    http_status = 429
+    soap_fault = "Client"
+    retryable = True
+    actor = "sender"
+    title = Text("Gửi quá nhanh", "Too many requests")
+    advice = Text(
+        "Chờ số giây nêu ở Retry-After rồi gửi lại.",
+        "Wait for the seconds given in Retry-After and send again.",
+    )
+
+
+class ConfigurationError(LocalError):
+    code = "configuration"
+    actor = "administrator"
+    title = Text("Cấu hình sai", "Wrong configuration")
+    advice = Text(
+        "Quản trị trục sửa cấu hình được nêu.",
+        "The administrator corrects the named setting.",
+    )
+
+
+class Unavailable(LocalError):
+    code = "unavailable"
+    http_status = 503
+    retryable = True
+    title = Text("Trục tạm thời chưa phục vụ được", "The bus is not available now")
+    advice = Text(
+        "Gửi lại sau; nếu kéo dài, báo đơn vị vận hành trục.",
+        "Send again later; if it lasts, tell the operator of the bus.",
+    )
+
+
+class LedgerUnavailable(Unavailable):
+    code = "ledger-unavailable"
+    title = Text("Sổ cái không phản hồi, chưa tiếp nhận", "Ledger unavailable, nothing accepted")
+
+
+class BrokerUnavailable(Unavailable):
+    code = "broker-unavailable"
+    title = Text("RabbitMQ không phản hồi", "RabbitMQ is not available")
+    advice = Text(
+        "Thông điệp đã tiếp nhận vẫn an toàn và tự gửi tiếp; đơn vị vận hành kiểm tra RabbitMQ.",
+        "Accepted messages are safe and leave by themselves later; the operator checks RabbitMQ.",
+    )
+
+
+class PartnerUnavailable(PartnerError):
+    code = "partner-unavailable"
+    http_status = 503
+    retryable = True
+    title = Text("Không kết nối được hệ thống đối tác", "The partner's system was not reached")
+    advice = Text(
+        "Trục tự gửi lại; nếu kéo dài, đối tác kiểm tra hệ thống và đường truyền.",
+        "The bus retries by itself; if it lasts the partner checks its system and network.",
+    )
+
+
+class PartnerTimeout(PartnerError):
+    code = "partner-timeout"
+    http_status = 504
+    retryable = True
+    title = Text("Đối tác không trả lời kịp", "The partner did not answer in time")
+    advice = Text(
+        "Chưa rõ đã xử lý hay chưa; trục tra cứu hoặc gửi lại với cùng mã.",
+        "Unknown whether processed; the bus looks it up or resends with the same id.",
+    )
+
+
+class PartnerGarbage(PartnerError):
+    code = "partner-garbage"
+    http_status = 502
+    retryable = True
+    title = Text("Đối tác trả lời sai giao thức", "The partner's answer is not its protocol")
+    advice = Text(
+        "Đối tác kiểm tra dịch vụ; trục tự gửi lại với cùng mã.",
+        "The partner checks its service; the bus resends with the same id.",
+    )
+
+
+class PartnerRefused(PartnerError):
+    code = "partner-refused"
+    http_status = 502
+    title = Text("Đối tác từ chối", "The partner refused")
+    advice = Text(
+        "Xem lý do của đối tác; sửa nội dung và gửi thông điệp mới.",
+        "Read the partner's reason; correct the content and send a new message.",
+    )

@@ -1,0 +1,114 @@
+"""Declared configuration of one bus: what `lgsp plan`, `apply` and `export` read and write.
+
+Files hold these models as YAML. Secrets never stand in them: a configuration names a secret, the
+settings of the process say where secrets are kept.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.agency import AgencyCode
+
+EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""Names an endpoint everywhere: files, queues, metrics, command line."""
+
+
+class Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Alias(Declared):
+    """Another code of the same agency, in force from `valid_from` up to and with `valid_to`."""
+
+    code: AgencyCode
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+class Agency(Declared):
+    """Cơ quan, đơn vị."""
+
+    code: AgencyCode
+    name: str
+    parent: AgencyCode | None = None
+    aliases: tuple[Alias, ...] = ()
+    endpoint: EndpointName | None = None  # none: the nearest ancestor's is used
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+class RetryPolicy(Declared):
+    """How an endpoint's failed deliveries are tried again.
+
+    The wait doubles from `first` up to the larger of `soft_cap` and a tenth of the time since the
+    first failure, never beyond `cap`: short troubles are left behind in seconds, long ones are not
+    hammered. Transient failures (certainly not processed) never use attempts up.
+    """
+
+    first: float = Field(1.0, gt=0, description="seconds before the second attempt")
+    soft_cap: float = Field(8.0, gt=0, description="seconds")
+    cap: float = Field(300.0, gt=0, description="seconds")
+    max_attempts: int = Field(100, ge=1, description="attempts of unknown outcome before dead")
+
+
+class BreakerPolicy(Declared):
+    """When an endpoint is left in peace, and how often one probe asks whether it is back."""
+
+    failures: int = Field(5, ge=1, description="failures in a row, no success between")
+    distinct: int = Field(3, ge=1, description="of at least so many different deliveries")
+    probe_every: float = Field(5.0, gt=0, description="seconds between probes while open")
+
+
+class Endpoint(Declared):
+    """Điểm kết nối: one connected system of an agency, or a national system."""
+
+    name: EndpointName
+    kind: str  # adapter kind, see adapters/
+    title: str = ""
+    config: dict[str, Any] = {}  # checked by the adapter's own model
+    concurrency: int = Field(8, ge=1, le=1000, description="deliveries at once, all workers together")
+    retry: RetryPolicy = RetryPolicy(first=1.0)
+    breaker: BreakerPolicy = BreakerPolicy(failures=5)
+    expire_after_days: float | None = Field(None, gt=0)
+
+
+class Route(Declared):
+    """An exception to delivery by directory: the first route that matches decides.
+
+    Patterns are agency codes or a prefix/suffix with `*` (`*.H38`, `H38.*`, `*`).
+    """
+
+    name: str
+    priority: int = 100  # lower is looked at first
+    kinds: tuple[Literal["document", "status"], ...] = ()  # empty: every kind
+    sender: str = "*"
+    receiver: str = "*"
+    action: Literal["deliver", "hold", "refuse"] = "deliver"
+    endpoint: EndpointName | None = None  # for action deliver
+    reason: str = ""
+
+
+class Client(Declared):
+    """Hệ thống được cấp quyền: an identity that calls the bus. Its keys are kept apart, hashed."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    title: str = ""
+    agencies: tuple[AgencyCode, ...] = ()  # it speaks for these
+    descendants: bool = False  # and for every agency below them
+    roles: tuple[Literal["agency", "operator"], ...] = ("agency",)
+    rate: float = Field(100.0, gt=0, description="requests a second, per gateway process")
+    burst: int = Field(200, ge=1)
+    suspended: bool = False
+
+
+class Province(Declared):
+    """Everything declared, as one value."""
+
+    agencies: tuple[Agency, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    routes: tuple[Route, ...] = ()
+    clients: tuple[Client, ...] = ()
