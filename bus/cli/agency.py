@@ -8,7 +8,7 @@ import typer
 
 from bus.cli.lang import say
 from bus.cli.options import Json, Limit, examples
-from bus.cli.output import cell, console, note, printable, show_json, show_table, to_json
+from bus.cli.output import cell, console, headings, note, printable, show_json, show_table, to_json
 from bus.cli.session import Session
 from schemas.errors import NotFound
 
@@ -58,13 +58,13 @@ def list_(
         items = [_as_json(directory, agency) for agency in found]
         show_json({"items": items, "next": following})
         return
-    columns = say("Mã|Tên|Cấp trên|Bí danh|Điểm kết nối", "Code|Name|Parent|Aliases|Endpoint")
+    columns = headings("Mã|Tên|Cấp trên|Bí danh|Điểm kết nối", "Code|Name|Parent|Aliases|Endpoint")
     cells = [
         (a.code, a.name, a.parent, [alias.code for alias in a.aliases], _endpoint(directory, a))
         for a in found
     ]
     empty = say("Không có cơ quan nào.", "No agencies.")
-    show_table(columns.split("|"), cells, empty=empty)
+    show_table(columns, cells, empty=empty)
     if following:
         note(say(f"Trang sau: --after {following}", f"Next page: --after {following}"))
 

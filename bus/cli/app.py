@@ -84,7 +84,7 @@ def root(
 def main() -> None:
     """Runs the command; ends the process with its exit status."""
     try:
-        app()
+        app(prog_name="lgsp")
     except LgspError as error:
         failure.report(error, as_json="--json" in sys.argv)
         sys.exit(failure.exit_code(error))

@@ -9,7 +9,7 @@ import typer
 
 from bus.cli.lang import say
 from bus.cli.options import Json, examples, parse_seconds
-from bus.cli.output import note, say_line, show_json, show_table, to_json, when
+from bus.cli.output import headings, note, say_line, show_json, show_table, to_json, when
 from bus.cli.session import Session
 from schemas import instant
 from schemas.errors import NotFound
@@ -49,10 +49,10 @@ def list_(context: typer.Context, *, json: Json = False) -> None:
         items = [to_json(c.model_dump(mode="json")) | {"keysInForce": n} for c, n in found]
         show_json({"items": items, "next": None})
         return
-    columns = say(
+    columns = headings(
         "Hệ thống|Tên|Cơ quan|Cả cấp dưới|Vai trò|Yêu cầu/s|Khóa|Tạm ngừng",
         "Client|Title|Agencies|And below|Roles|Requests/s|Keys|Suspended",
-    ).split("|")
+    )
     cells = [
         (c.id, c.title, c.agencies, c.descendants, c.roles, f"{c.rate:g}", keys, c.suspended)
         for c, keys in found
@@ -109,7 +109,7 @@ def list_keys(context: typer.Context, client: ClientId, *, json: Json = False) -
         items = [to_json(key) | {"inForce": _good(key, now)} for key in keys]
         show_json({"items": items, "next": None})
         return
-    columns = say("Dấu hiệu|Cấp lúc|Hết hạn|Còn hiệu lực", "Hint|Issued|Ends|In force").split("|")
+    columns = headings("Dấu hiệu|Cấp lúc|Hết hạn|Còn hiệu lực", "Hint|Issued|Ends|In force")
     cells = [(k.hint, when(k.created_at), when(k.expires_at), _good(k, now)) for k in keys]
     show_table(columns, cells, empty=say("Chưa có khóa.", "No keys."))
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from bus.cli.lang import say
-from bus.cli.message import show_deliveries
 from bus.cli.mending import CANCEL, REPLAY, Act, Choice, mend
+from bus.cli.message import show_deliveries
 from bus.cli.options import CodeFilter, EndpointFilter, Json, Limit, Since, Yes, examples
 from bus.cli.output import note, show_json, to_json
 from bus.cli.session import Session
@@ -25,7 +25,7 @@ MessageFilter = Annotated[
 ]
 Ids = Annotated[
     list[int] | None,
-    typer.Argument(metavar=say("[MÃ]...", "[ID]..."), help=say("mã chuyển phát", "delivery ids")),
+    typer.Argument(metavar=say("MÃ", "ID"), help=say("mã chuyển phát", "delivery ids")),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help=say("chỉ nêu sẽ làm gì", "only say what would be done"))

@@ -10,7 +10,7 @@ import typer
 
 from bus.cli.lang import say
 from bus.cli.options import Json
-from bus.cli.output import say_line, show_json, show_table, to_json, when
+from bus.cli.output import headings, say_line, show_json, show_table, to_json, when
 from bus.cli.session import Session
 from schemas.delivery import DeliveryState
 from schemas.errors import NotFound
@@ -110,10 +110,10 @@ def list_(context: typer.Context, *, json: Json = False) -> None:
     if json:
         show_json({"items": [view.as_json() for view in found], "next": None})
         return
-    columns = say(
+    columns = headings(
         "Tên|Loại|Trạng thái|Chờ|Đang gửi|Chờ gửi lại|Giữ|Hỏng|Cũ nhất|Lỗi gần nhất",
         "Name|Kind|State|Queued|Sending|Waiting|Held|Dead|Oldest|Last error",
-    ).split("|")
+    )
     cells = [
         (
             view.name,

@@ -100,7 +100,7 @@ async def _broker(settings: Settings) -> Finding:
     await broker.start()
     try:
         async with asyncio.timeout(BROKER_SECONDS):
-            while not broker.connected:
+            while not broker.connected:  # noqa: ASYNC110 - the port tells, it does not call
                 await asyncio.sleep(0.02)
     except TimeoutError:
         text = Text(
@@ -130,12 +130,14 @@ def _endpoint(view: View) -> Iterator[Finding]:
     """Silence means that all is well."""
     name, counts, state = view.name, view.counts, view.state
     if dead := counts.get(DeliveryState.DEAD, 0):
-        vi = f"{name}: {dead} chuyển phát hỏng; xem: lgsp delivery list --state dead --endpoint {name}"
-        en = f"{name}: {dead} dead; see: lgsp delivery list --state dead --endpoint {name}"
+        look = f"lgsp delivery list --state dead --endpoint {name}"
+        vi = f"{name}: {dead} chuyển phát hỏng; xem: {look}"
+        en = f"{name}: {dead} dead; see: {look}"
         yield Finding("endpoint", "problem", Text(vi, en))
     if held := counts.get(DeliveryState.HELD, 0):
-        vi = f"{name}: {held} chuyển phát bị giữ; xem: lgsp delivery list --state held --endpoint {name}"
-        en = f"{name}: {held} held; see: lgsp delivery list --state held --endpoint {name}"
+        look = f"lgsp delivery list --state held --endpoint {name}"
+        vi = f"{name}: {held} chuyển phát bị giữ; xem: {look}"
+        en = f"{name}: {held} held; see: {look}"
         yield Finding("endpoint", "problem", Text(vi, en))
     if view.declared is None and counts:
         vi = f"{name}: còn chuyển phát nhưng chưa khai báo; khai báo rồi lgsp apply"

@@ -39,8 +39,10 @@ def verify(context: typer.Context, *, json: Json = False) -> None:
             f"{report.entries} entries in {report.chains} chains",
         )
         if report.problems:
-            bad = say("nhật ký đã bị thay đổi; giữ nguyên máy, báo an toàn thông tin",
-                      "the journal was changed; keep the machine as it is, tell security")  # fmt: skip
+            bad = say(
+                "nhật ký đã bị thay đổi; giữ nguyên máy, báo an toàn thông tin",
+                "the journal was changed; keep the machine as it is, tell security",
+            )
             say_line(f"✗ {counted}: {bad}")
         else:
             say_line(f"✓ {counted}: {say('nguyên vẹn', 'intact')}")

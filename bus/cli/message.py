@@ -10,6 +10,7 @@ import typer
 from bus.cli.lang import LANG, say
 from bus.cli.options import Json, Limit, Since, examples
 from bus.cli.output import (
+    headings,
     note,
     say_line,
     show_facts,
@@ -73,8 +74,10 @@ def list_(
     if json:
         show_json({"items": to_json(rows), "next": following})
         return
-    columns = ("id", *say("Tiếp nhận|Gửi|Nhận|Loại|Số ký hiệu|Luồng|Byte",
-                          "Accepted|Sender|Receivers|Kind|Document|Lane|Bytes").split("|"))  # fmt: skip
+    columns = headings(
+        "id|Tiếp nhận|Gửi|Nhận|Loại|Số ký hiệu|Luồng|Byte",
+        "id|Accepted|Sender|Receivers|Kind|Document|Lane|Bytes",
+    )
     cells = [
         (m.id, when(m.accepted_at), m.sender, m.receivers, m.kind, m.document_code, m.lane, m.size)
         for m in rows
@@ -113,7 +116,7 @@ def trace(context: typer.Context, message: MessageId, *, json: Json = False) -> 
     if json:
         show_json({"messageId": message, "items": to_json(entries)})
         return
-    columns = say("Lúc|Việc|Chuyển phát|Ai|Chi tiết", "Time|Event|Delivery|Who|Details").split("|")
+    columns = headings("Lúc|Việc|Chuyển phát|Ai|Chi tiết", "Time|Event|Delivery|Who|Details")
     cells = [(when(e.at), e.event, e.delivery_id, e.actor, details(e.data)) for e in entries]
     show_table(columns, cells, empty=say("Không có nhật ký.", "Nothing journalled."))
 
@@ -152,8 +155,10 @@ async def journal_of(ledger: Ledger, message_id: str) -> list[JournalRow]:
 
 
 def show_deliveries(deliveries: list[DeliveryRow]) -> None:
-    columns = ("id", *say("Trạng thái|Điểm kết nối|Nhận|Lần|Lần tới|Lý do",
-                          "State|Endpoint|Receivers|Attempts|Next attempt|Reason").split("|"))  # fmt: skip
+    columns = headings(
+        "id|Trạng thái|Điểm kết nối|Nhận|Lần|Lần tới|Lý do",
+        "id|State|Endpoint|Receivers|Attempts|Next attempt|Reason",
+    )
     cells = [
         (
             d.id,

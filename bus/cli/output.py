@@ -13,6 +13,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from bus.cli.lang import say
 from schemas.delivery import DeliveryState
 from schemas.instant import Instant, to_datetime, to_iso
 
@@ -74,6 +75,11 @@ def cell(value: object) -> Text:
             return Text("✓" if value else "—")
         case _:
             return Text(printable(str(value)))
+
+
+def headings(vi: str, en: str) -> list[str]:
+    """Names of columns, separated by `|` in both languages."""
+    return say(vi, en).split("|")
 
 
 def make_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -152,7 +158,7 @@ def camel(name: str) -> str:
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error for long work, where somebody watches; calls add to it."""
-    if total < 1000 or not sys.stderr.isatty():  # noqa: PLR2004 - shorter work is over at once
+    if total < 1000 or not sys.stderr.isatty():  # less is over at once
         yield lambda _done: None
         return
     from rich.progress import Progress  # noqa: PLC0415 - as above

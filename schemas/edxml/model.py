@@ -9,6 +9,7 @@ A missing element, an empty one and the default are the same thing.  Text is kep
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,10 @@ class Group(BaseModel):
     """An element with child elements."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Names of what is set, never the values: packets hold personal data."""
+        return ((None, field) for field in sorted(self.model_fields_set))
 
 
 class Organ(Group):

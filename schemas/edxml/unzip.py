@@ -19,7 +19,7 @@ _ENCRYPTED, _DESCRIPTOR = 0x1, 0x8
 _STORED, _DEFLATED = 0, 8
 _TAIL = 28  # the longest data descriptor and the signature behind it
 _STEP = 65_536
-_FREE = 64_000_000  # bytes that may come out before the ratio is watched
+_FREE = 1_000_000  # bytes that may come out before the ratio is watched
 _RATIO = 100
 
 CONTAINERS = frozenset(

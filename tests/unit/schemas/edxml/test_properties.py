@@ -104,7 +104,8 @@ def documents(draw: st.DrawFn) -> tuple[DocumentPacket, list[bytes]]:
     header["receivers"] = [{**draw(group_of_organ), "organ_id": code} for code in codes]
     header["sender"]["organ_id"] = draw(TEXT.filter(bool))
     header["document_id"] = draw(TEXT.filter(bool))
-    contents = draw(st.lists(st.binary(max_size=50), max_size=3))
+    unspoiled = st.binary(max_size=50).filter(lambda content: b"\xef\xbf\xbd" not in content)
+    contents = draw(st.lists(unspoiled, max_size=3))
     infos = [{**draw(group(FileInfo)), "content_id": f"f{i}"} for i in range(len(contents))]
     packet = DocumentPacket(
         header=MessageHeader.model_validate(header),

@@ -134,6 +134,15 @@ def test_dotnet_builder(vector: Vector) -> None:
     assert attachment.content.media_type == "application/pdf"
 
 
+@pytest.mark.parametrize("name", ["new_java", "status_01"])
+def test_repr_shows_no_values(vector: Vector, name: str) -> None:
+    packet = read(vector(name))
+    shown = f"{packet!r} {packet} {packet.header!r} {packet.header.sender!r}"
+    assert "organ_id" in shown
+    for private in ("T90", "Sông Mẫu", "0200", "songmau.example", "Ví Dụ"):
+        assert private not in shown
+
+
 def test_urgent(vector: Vector) -> None:
     packet = as_kind(read(vector("urgent")), DocumentPacket)
     assert packet.header.other_info.priority == 3

@@ -1,0 +1,275 @@
+"""The composition root: which parts a process runs, started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from typing import Any
+
+import aiohttp
+import structlog
+import uvicorn
+import uvloop
+
+from adapters import registry
+from adapters.http import open_session
+from bus import broker as brokers
+from bus.broker import Broker
+from bus.engine.accept import Acceptor
+from bus.engine.dispatch import Dispatcher
+from bus.engine.endpoint_states import EndpointStates
+from bus.engine.janitor import Janitor
+from bus.engine.live import LiveConfig
+from bus.engine.membership import Membership
+from bus.engine.worker import Worker
+from bus.gateway.app import create_app
+from bus.gateway.limits import GatewayLimits
+from bus.gateway.services import GatewayDeps
+from bus.ledger.ledger import Ledger
+from bus.ledger.migrate import migrate
+from bus.ops import logging as bus_logging
+from bus.ops.health import Examiner
+from bus.ops.metrics import Metrics
+from bus.settings import Settings
+from schemas.adapter import Adapter
+from schemas.errors import BrokerUnavailable, ConfigurationError, LedgerUnavailable
+from schemas.province import Endpoint
+
+log = structlog.get_logger(__name__)
+
+ROLES = frozenset({"gateway", "dispatcher", "worker"})
+BACKLOG_SECONDS = 5.0
+
+
+def run(settings: Settings, roles: frozenset[str] = ROLES) -> None:
+    """Run these roles until SIGTERM or SIGINT; returns after a clean end."""
+    bus_logging.configure(level=settings.log_level, style=settings.log_format)
+    uvloop.run(_serve(settings, roles))
+
+
+async def _serve(settings: Settings, roles: frozenset[str]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings, roles) as address:
+        log.info("bus.started", roles=sorted(roles), address=address)
+        await stop.wait()
+        log.info("bus.stopping")
+    log.info("bus.stopped")
+
+
+@asynccontextmanager
+async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[str | None]:
+    """The parts of a process while inside; yields the gateway's address, if it has one."""
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        ledger = await Ledger.open(
+            settings.database_url,
+            settings.blob_dir,
+            committed=lambda size, seconds: metrics.batch("ledger", size, seconds),
+        )
+        stack.push_async_callback(ledger.close)
+        await _migrate(settings)
+        live = LiveConfig(ledger.config)
+        await live.start()
+        stack.push_async_callback(live.close)
+        membership = Membership(ledger, roles)
+        membership.start()
+        stack.push_async_callback(membership.close)
+        broker = _broker(settings, roles)
+        await broker.start()
+        stack.push_async_callback(broker.close)
+        if roles & {"dispatcher", "worker"}:
+            await _engine(stack, settings, roles, ledger, live, membership, broker, metrics)
+        _measure(stack, ledger, metrics)
+        address = None
+        if "gateway" in roles:
+            address = await _gateway(stack, settings, ledger, live, broker, metrics)
+        _settle_heap()
+        yield address
+
+
+def _broker(settings: Settings, roles: frozenset[str]) -> Broker:
+    url = settings.broker_url.get_secret_value() if settings.broker_url else None
+    embedded = url is None or url.startswith("embedded:")
+    if embedded and roles & {"dispatcher", "worker"} and not roles >= {"dispatcher", "worker"}:
+        raise ConfigurationError(
+            "the embedded broker works only inside one process: run `lgsp serve`, or set "
+            "LGSP_BROKER_URL to a RabbitMQ for separate dispatchers and workers",
+            vi="broker nhúng chỉ chạy trong một tiến trình: dùng `lgsp serve`, hoặc đặt "
+            "LGSP_BROKER_URL tới RabbitMQ khi tách dispatcher và worker",
+        )
+    return brokers.create(url, prefix=settings.broker_prefix)
+
+
+async def _migrate(settings: Settings) -> None:
+    """Waits for a database that is not there yet; whoever comes first does the work."""
+    told = False
+    while True:
+        try:
+            await migrate(settings.database_url)
+        except LedgerUnavailable as error:
+            if not told:
+                log.warning("bus.waiting_for_ledger", error=str(error))
+                told = True
+            await asyncio.sleep(1.0)
+        else:
+            return
+
+
+async def _engine(
+    stack: AsyncExitStack,
+    settings: Settings,
+    roles: frozenset[str],
+    ledger: Ledger,
+    live: LiveConfig,
+    membership: Membership,
+    broker: Broker,
+    metrics: Metrics,
+) -> None:
+    states = EndpointStates(ledger)
+    await states.start()
+    stack.push_async_callback(states.close)
+    pull_kinds = {k for k, a in registry.adapters().items() if a.manifest.mode == "pull"}
+    if "worker" in roles:
+        http = open_session()
+        stack.push_async_callback(http.close)
+        worker = Worker(
+            ledger,
+            broker,
+            live,
+            states,
+            membership,
+            create=_adapters(settings, http),
+            pull_kinds=pull_kinds,
+            observer=metrics,
+            drain_seconds=settings.drain_seconds,
+        )
+        await worker.start()
+        stack.push_async_callback(worker.close)
+    if "dispatcher" in roles:
+        janitor = Janitor(ledger, live, pull_kinds=pull_kinds)
+        janitor.start()
+        stack.push_async_callback(janitor.close)
+        dispatcher = Dispatcher(
+            ledger,
+            broker,
+            live,
+            states,
+            membership,
+            pull_kinds=pull_kinds,
+            observer=metrics,
+        )
+        await dispatcher.start()
+        stack.push_async_callback(dispatcher.close)
+
+
+def _adapters(settings: Settings, http: aiohttp.ClientSession) -> Callable[[Endpoint], Adapter]:
+    def secret(name: str) -> bytes:
+        try:
+            return settings.secret(name)
+        except ConfigurationError as error:
+            raise LookupError(name) from error
+
+    def create(endpoint: Endpoint) -> Adapter:
+        return registry.create(endpoint.kind, endpoint.config, http=http, secrets=secret)
+
+    return create
+
+
+async def _gateway(
+    stack: AsyncExitStack,
+    settings: Settings,
+    ledger: Ledger,
+    live: LiveConfig,
+    broker: Broker,
+    metrics: Metrics,
+) -> str:
+    async def broker_answers() -> None:
+        if not broker.connected:
+            raise BrokerUnavailable
+
+    acceptor = Acceptor(
+        ledger,
+        live,
+        {kind: adapter.manifest for kind, adapter in registry.adapters().items()},
+        max_bytes=settings.max_packet_bytes,
+        inline_bytes=settings.inline_bytes,
+        observer=metrics,
+    )
+    deps = GatewayDeps(
+        ledger=ledger,
+        acceptor=acceptor,
+        live=live,
+        metrics=metrics,
+        health=Examiner({"ledger": ledger.queries.ping}, {"broker": broker_answers}),
+        limits=GatewayLimits(
+            max_packet=settings.max_packet_bytes,
+            max_files=settings.max_files,
+            max_in_flight=settings.max_in_flight,
+            token_lifetime=settings.token_lifetime,
+        ),
+    )
+    return await _listen(stack, settings, create_app(deps))
+
+
+async def _listen(stack: AsyncExitStack, settings: Settings, app: Any) -> str:
+    """Serve HTTP in this event loop; signals stay ours."""
+    listener = socket.create_server((settings.http_host, settings.http_port), backlog=2048)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        http="httptools",
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = _no_signals  # type: ignore[method-assign]
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+
+    async def close() -> None:
+        server.should_exit = True
+        await task
+        listener.close()
+
+    stack.push_async_callback(close)
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+def _no_signals() -> Any:
+    """uvicorn would otherwise take SIGTERM for itself."""
+    return nullcontext()
+
+
+def _measure(stack: AsyncExitStack, ledger: Ledger, metrics: Metrics) -> None:
+    async def follow() -> None:
+        while True:
+            try:
+                metrics.backlog(await ledger.queries.backlog())
+                metrics.endpoints(await ledger.queries.endpoint_states())
+            except LedgerUnavailable:
+                log.debug("metrics.ledger_away")
+            await asyncio.sleep(BACKLOG_SECONDS)
+
+    task = asyncio.create_task(follow(), name="metrics")
+
+    async def close() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(close)
+
+
+def _settle_heap() -> None:
+    """What was made until now lives as long as the process: the collector need not walk it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
