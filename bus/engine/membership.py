@@ -130,7 +130,7 @@ class Membership:
 
     async def _look(self) -> None:
         rows = await self._ledger.queries.processes()
-        members = {row.id: tuple(row.roles.split(" ")) for row in rows}
+        members = {row.id: row.roles for row in rows}
         others = {row.id: row.beat for row in rows if row.id != self._ledger.process}
         lost = self._watch.read(others, time.monotonic())
         if self._buries:

@@ -139,7 +139,7 @@ class PostgresTx:
             " ON m.sender = k.sender AND m.sender_ref = k.ref",
             *zip(*keys, strict=True),
         )
-        return [Receipt(*row, duplicate=True) for row in rows]
+        return [Receipt(*row, True) for row in rows]
 
     async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> list[Head]:
         if not rows:
@@ -279,7 +279,8 @@ class PostgresStore:
                 async with self._writer.transaction():
                     return await work(PostgresTx(self._writer))
         except GONE as error:
-            self._writer = _drop(self._writer)
+            _drop(self._writer)
+            self._writer = None
             raise _unavailable(error) from error
 
     async def read_heads(self, endpoints: Collection[str], limit: int, now: Instant) -> list[Head]:
@@ -290,7 +291,8 @@ class PostgresStore:
                         self._reader = await self._connect()
                     rows = await self._reader.fetch(_READ_HEADS, list(endpoints), now, limit)
             except GONE as error:
-                self._reader = _drop(self._reader)
+                _drop(self._reader)
+                self._reader = None
                 raise _unavailable(error) from error
         return [Head(number, endpoint, Lane(lane)) for number, endpoint, lane in rows]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -105,7 +105,7 @@ class SqliteTx:
                 " WHERE sender = ? AND sender_ref = ?",
                 key,
             ).fetchall()
-        return [Receipt(*row, duplicate=True) for row in found]
+        return [Receipt(*row, True) for row in found]
 
     async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> list[Head]:
         made = [self._connection.execute(_INSERT_DELIVERY, row).fetchone() for row in rows]
@@ -287,10 +287,10 @@ def _close(connection: sqlite3.Connection | None) -> None:
         connection.close()
 
 
-def _drive(work: Coroutine[Any, Any, T] | Any) -> T:
+def _drive(work: Awaitable[T]) -> T:
     """Run a coroutine that never waits to its end."""
     try:
-        work.send(None)
+        cast("Coroutine[Any, Any, T]", work).send(None)
     except StopIteration as end:
         return cast("T", end.value)
     msg = "a SQLite transaction waited for something"

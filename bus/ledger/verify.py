@@ -14,6 +14,8 @@ ROWS = 5_000
 async def verify_journal(db: Database) -> JournalReport:
     """Reads in one snapshot, a few thousand rows at a time."""
     async with db.read() as connection:
+        if not db.is_sqlite:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
         heads = {
             row.chain: (row.seq, row.hash)
             for row in (await connection.execute(select(journal_chain))).all()
