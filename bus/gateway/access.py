@@ -13,7 +13,6 @@ from schemas.errors import Forbidden, NotFound
 from schemas.province import Client
 
 
-
 def today() -> date:
     """The day by Vietnam's clock, by which codes come into force."""
     return datetime.now(VIETNAM).date()

@@ -76,7 +76,8 @@ async def _next(receive: Receive, idle: float) -> Message:
             return await receive()
     except TimeoutError:
         stalled = InvalidRequest(
-            f"nothing arrived for {idle:g} seconds", vi=f"Không nhận được dữ liệu trong {idle:g} giây"
+            f"nothing arrived for {idle:g} seconds",
+            vi=f"Không nhận được dữ liệu trong {idle:g} giây",
         )
         raise StatusError(stalled, 408, _CLOSE) from None
 

@@ -45,7 +45,8 @@ def snake_keys(value: Any, depth: int = MAX_DEPTH) -> Any:
 def camel_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of what `read_json` reads, with its definitions under `$defs`."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    return _camel_properties(schema)
+    camel: dict[str, Any] = _camel_properties(schema)
+    return camel
 
 
 def _camel_properties(schema: Any) -> Any:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
@@ -20,6 +21,7 @@ from bus.gateway.body import bounded
 from bus.gateway.camel import read_json
 from bus.gateway.exchange import Exchange
 from bus.gateway.limits import GatewayLimits
+from bus.gateway.problems import StatusError
 from schemas.edxml import (
     Content,
     DocumentPacket,
@@ -30,7 +32,7 @@ from schemas.edxml import (
     write,
 )
 from schemas.edxml.model import Group
-from schemas.errors import InvalidRequest
+from schemas.errors import InvalidRequest, TooLarge
 
 PART = "document"
 _PIECE = 192 * 1024  # bytes of a file; a multiple of three, as base64 likes
@@ -52,9 +54,7 @@ async def open_form(
     Raises StatusError and InvalidRequest.
     """
     reading = bounded(receive, exchange, limit=limits.max_packet, idle=limits.body_idle)
-    form = await Request(scope, reading).form(
-        max_files=limits.max_files, max_fields=1, max_part_size=limits.max_json
-    )
+    form = await _read(Request(scope, reading), limits)
     try:
         document = read_json(DocumentPart, await _document(form))
         files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
@@ -63,6 +63,23 @@ async def open_form(
             yield packet
     finally:
         await form.close()
+
+
+async def _read(request: Request, limits: GatewayLimits) -> FormData:
+    try:
+        return await request.form(
+            max_files=limits.max_files, max_fields=1, max_part_size=limits.max_json
+        )
+    except StatusError:
+        raise
+    except HTTPException as error:
+        if not error.detail.startswith(("Too many", "Part exceeded")):
+            raise
+        raise TooLarge(
+            f"{error.detail} (a form holds one part {PART} and at most {limits.max_files} files)",
+            vi=f"Biểu mẫu chỉ gồm một phần {PART} và nhiều nhất {limits.max_files} tệp",
+            limit=limits.max_files,
+        ) from None
 
 
 async def _document(form: FormData) -> bytes | str:

@@ -114,7 +114,9 @@ class Gate:
                 "the access token is unknown or has ended",
                 vi="Mã truy cập không tồn tại hoặc đã hết hạn",
             )
-        return self._remember(fingerprint, _Known(found.client, found.expires_at, now + self._recheck))
+        return self._remember(
+            fingerprint, _Known(found.client, found.expires_at, now + self._recheck)
+        )
 
     def _remember(self, fingerprint: bytes, known: _Known) -> _Known:
         self._known[fingerprint] = known

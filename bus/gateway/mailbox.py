@@ -37,7 +37,9 @@ async def list_mailbox(
     agencies = caller.reach if agency is None else {caller.own_agency(agency)}
     ledger = services.deps.ledger
     rows = await ledger.queries.mailbox(agencies, after=number_cursor(cursor), limit=limit)
-    items = [_item(delivery, message, await _subject(ledger, message)) for delivery, message in rows]
+    items = [
+        _item(delivery, message, await _subject(ledger, message)) for delivery, message in rows
+    ]
     return MailboxPage(items=items, next=next_cursor(rows, limit, lambda row: str(row[0].id)))
 
 

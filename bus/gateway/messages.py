@@ -35,6 +35,7 @@ MessageId = Annotated[str, Path(max_length=64)]
 async def list_messages(
     services: Using,
     caller: Admitted,
+    *,
     document_id: Annotated[str | None, Query(alias="documentId", max_length=200)] = None,
     kind: Literal["document", "status"] | None = None,
     since: Since = None,

@@ -17,9 +17,7 @@ MAX_PAGE = 200
 
 Row = TypeVar("Row")
 
-Limit = Annotated[
-    int, Query(ge=1, le=MAX_PAGE, description="số mục mỗi trang / entries of a page")
-]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="số mục mỗi trang / entries of a page")]
 TextCursor = Annotated[
     str | None,
     Query(max_length=100, description="`next` của trang trước / `next` of the page before"),

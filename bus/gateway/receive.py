@@ -80,11 +80,11 @@ class ReceiveDocument:
         media = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         limits = self._limits
         if media in _RAW:
-            body = Pieces(receive, exchange, limit=limits.max_packet, idle=limits.body_idle)
-            receipt = await self._receiving.take(body, caller, exchange)
+            raw = Pieces(receive, exchange, limit=limits.max_packet, idle=limits.body_idle)
+            receipt = await self._receiving.take(raw, caller, exchange)
         elif media == FORM_TYPE.encode():
-            async with open_form(scope, receive, exchange, limits) as body:
-                receipt = await self._receiving.take(body, caller, exchange)
+            async with open_form(scope, receive, exchange, limits) as packet:
+                receipt = await self._receiving.take(packet, caller, exchange)
         else:
             raise _unsupported()
         await receipts.response(receipt)(scope, receive, send)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -28,7 +28,7 @@ class GatewayDeps:
     live: LiveConfig
     metrics: Metrics
     health: Examiner
-    limits: GatewayLimits = GatewayLimits()
+    limits: GatewayLimits = field(default_factory=GatewayLimits)
     metrics_token: str | None = None  # lets a scraper on another machine read /metrics
     access_log: bool = True
 

@@ -139,7 +139,7 @@ class PostgresTx:
             " ON m.sender = k.sender AND m.sender_ref = k.ref",
             *zip(*keys, strict=True),
         )
-        return [Receipt(*row, True) for row in rows]
+        return [Receipt(*row[:6], duplicate=True) for row in rows]
 
     async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> list[Head]:
         if not rows:

@@ -105,7 +105,7 @@ class SqliteTx:
                 " WHERE sender = ? AND sender_ref = ?",
                 key,
             ).fetchall()
-        return [Receipt(*row, True) for row in found]
+        return [Receipt(*row[:6], duplicate=True) for row in found]
 
     async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> list[Head]:
         made = [self._connection.execute(_INSERT_DELIVERY, row).fetchone() for row in rows]

@@ -48,7 +48,7 @@ class Health:
 class Examiner:
     """Asks everything at once; what does not answer within `seconds` is down.
 
-    Anyone may ask for the health of a process, so many questions share one answer of `keep` seconds.
+    Anyone may ask for the health of a process: questions within `keep` seconds share one answer.
     """
 
     def __init__(
@@ -71,7 +71,10 @@ class Examiner:
             if self._last and time.monotonic() - self._last[0] < self._keep:
                 return self._last[1]
             answers = await asyncio.gather(
-                *(_ask(name, check, required, self._seconds) for name, check, required in self._checks)
+                *(
+                    _ask(name, check, required, self._seconds)
+                    for name, check, required in self._checks
+                )
             )
             health = Health(tuple(answers))
             self._last = (time.monotonic(), health)

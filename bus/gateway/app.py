@@ -1,0 +1,75 @@
+"""The gateway as an ASGI application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from bus.gateway import (
+    agencies,
+    mailbox,
+    messages,
+    openapi,
+    probes,
+    problems,
+    statuses,
+    token,
+)
+from bus.gateway.desk import TokenDesk
+from bus.gateway.edge import Edge
+from bus.gateway.gate import Gate
+from bus.gateway.receive import PATH, ReceiveDocument, Receiving
+from bus.gateway.services import GatewayDeps, Services
+
+PUBLIC = frozenset(
+    {
+        "/api/v1/token",
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/problems/{code}",
+    }
+)
+"""Routes that answer anybody. /metrics has a rule of its own (probes.read_metrics)."""
+
+
+def create_app(deps: GatewayDeps) -> FastAPI:
+    """Everything under one roof; the routes keep what they need in `app.state.services`."""
+    gate = Gate(deps.ledger.identities, deps.live)
+    receiving = Receiving(deps.acceptor, deps.limits)
+    desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
+    receive = ReceiveDocument(gate, receiving, deps.limits)
+
+    app = _Gateway(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.services = Services(deps, gate, receiving, desk)
+    app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
+    api = APIRouter(prefix="/api/v1")
+    for module in (token, statuses, mailbox, messages, agencies):
+        api.include_router(module.router)
+    for router in (api, probes.router, openapi.router):
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, _hand_up)
+    app.add_exception_handler(RequestValidationError, _hand_up)
+    app.add_middleware(
+        Edge,
+        metrics=deps.metrics,
+        limits=deps.limits,
+        direct={("POST", PATH): receive},
+        access_log=deps.access_log,
+    )
+    return app
+
+
+class _Gateway(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        return openapi.document(self)
+
+
+async def _hand_up(_request: Request, error: Exception) -> Any:
+    """To the edge, which turns every error into a problem, in one place."""
+    raise problems.understand(error) or error

@@ -1,0 +1,364 @@
+"""What the OpenAPI document says of each operation: summaries, errors, examples.
+
+Examples are executed by a test, in the order of the document, against the province they speak of.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bus.gateway.camel import camel_schema
+from bus.gateway.forms import DocumentPart
+from bus.gateway.receive import FORM_TYPE, RAW_TYPES
+from schemas.edxml import StatusHeader
+from schemas.errors import (
+    Conflict,
+    DuplicateMessage,
+    Forbidden,
+    InvalidRequest,
+    LedgerUnavailable,
+    LgspError,
+    MalformedPacket,
+    MalformedXml,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnknownReceiver,
+)
+
+_SCHEMA = "#/components/schemas/"
+_ALWAYS: tuple[type[LgspError], ...] = (Unauthenticated, RateLimited, Unavailable)
+_SENDING = (MalformedXml, MalformedPacket, Forbidden, UnknownReceiver, DuplicateMessage, TooLarge)
+
+DOCUMENT = {
+    "header": {
+        "sender": {"organId": "H38.01", "organName": "Văn phòng UBND tỉnh"},
+        "receivers": [{"organId": "H38.02", "organName": "Sở Xây dựng"}],
+        "code": {"number": "125", "notation": "UBND-VX"},
+        "promulgationInfo": {"place": "Lào Cai", "promulgationDate": "2026-11-02"},
+        "documentType": {"type": 2, "typeName": "Công văn"},
+        "subject": "V/v báo cáo kết quả chuyển đổi số quý III",
+        "signerInfo": {"position": "Phó Chủ tịch", "fullName": "Nguyễn Văn Ví Dụ"},
+        "otherInfo": {"priority": 0},
+        "steeringType": 1,
+        "documentId": "H38.01,2026/11/02,125/UBND-VX",
+    },
+    "trace": {
+        "traceHeaders": [{"organId": "H38.01", "timestamp": "2026-11-02T08:30:00"}],
+        "business": {"docType": 0},
+    },
+}
+
+STATUS = {
+    "sender": {"organId": "H38.02", "organName": "Sở Xây dựng"},
+    "responseFor": {
+        "organId": "H38.01",
+        "code": "125/UBND-VX",
+        "promulgationDate": "2026-11-02",
+        "documentId": "H38.01,2026/11/02,125/UBND-VX",
+    },
+    "staffInfo": {"department": "Văn thư", "staff": "Trần Thị Ví Dụ"},
+    "statusCode": "03",
+    "description": "Tiếp nhận văn bản điện tử, vào sổ văn bản đến của đơn vị",
+    "timestamp": "2026-11-02T09:05:00",
+}
+
+EDXML = """<?xml version="1.0" encoding="UTF-8"?>
+<edXML xmlns="http://www.mic.gov.vn/TBT/QCVN_102_2016">\
+<edXML:edXMLEnvelope xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016"><edXML:edXMLHeader>\
+<edXML:MessageHeader>\
+<edXML:From><edXML:OrganId>H38.01</edXML:OrganId></edXML:From>\
+<edXML:To><edXML:OrganId>H38.02</edXML:OrganId></edXML:To>\
+<edXML:DocumentId>H38.01,2026/11/02,126/UBND-VX</edXML:DocumentId>\
+<edXML:Code><edXML:CodeNumber>126</edXML:CodeNumber>\
+<edXML:CodeNotation>UBND-VX</edXML:CodeNotation></edXML:Code>\
+<edXML:PromulgationInfo><edXML:PromulgationDate>2026/11/02</edXML:PromulgationDate>\
+</edXML:PromulgationInfo>\
+<edXML:DocumentType><edXML:TypeName>Công văn</edXML:TypeName></edXML:DocumentType>\
+<edXML:Subject>V/v tổ chức hội nghị trực tuyến</edXML:Subject>\
+<edXML:OtherInfo><edXML:Priority>1</edXML:Priority></edXML:OtherInfo>\
+</edXML:MessageHeader>\
+<edXML:TraceHeaderList><edXML:TraceHeader><edXML:OrganId>H38.01</edXML:OrganId>\
+<edXML:Timestamp>2026/11/02 08:30:00</edXML:Timestamp></edXML:TraceHeader>\
+<edXML:Bussiness><edXML:BussinessDocType>0</edXML:BussinessDocType></edXML:Bussiness>\
+</edXML:TraceHeaderList></edXML:edXMLHeader></edXML:edXMLEnvelope></edXML>"""
+
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": (
+        "Mã thông điệp của hệ thống gửi; gửi lại cùng mã và nội dung nhận lại biên nhận cũ. "
+        "/ The sender's own message id; repeating it with the same content gives the same receipt. "
+        "Without it the content is its own id."
+    ),
+}
+
+
+def problems(*classes: type[LgspError]) -> dict[int | str, dict[str, Any]]:
+    """Responses of these errors, those of one status together."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for each in classes:
+        text = f"{each.code}: {each.title.vi} / {each.title.en}"
+        known = by_status.get(each.http_status)
+        content = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMA}Problem"}}}
+        described = f"{known['description']}; {text}" if known else text
+        by_status[each.http_status] = {"description": described, "content": content}
+    return by_status
+
+
+def _operation(
+    vi: str,
+    en: str,
+    *errors: type[LgspError],
+    extra: dict[str, Any] | None = None,
+    responses: dict[int | str, dict[str, Any]] | None = None,
+    **given: Any,
+) -> dict[str, Any]:
+    """Keyword arguments of a route decorator."""
+    return {
+        "summary": f"{vi} / {en}",
+        "responses": problems(*errors) | (responses or {}),
+        "openapi_extra": extra or {},
+        **given,
+    }
+
+
+def _json_body(schema: dict[str, Any], example: object) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _example(example: object) -> dict[str, Any]:
+    """For a body the framework describes by itself."""
+    return {"requestBody": {"content": {"application/json": {"example": example}}}}
+
+
+def _query(name: str, example: object) -> dict[str, Any]:
+    """An example for a parameter the framework describes by itself."""
+    return {"parameters": [{"name": name, "in": "query", "example": example}]}
+
+
+def _path(name: str, example: object, schema: dict[str, Any]) -> dict[str, Any]:
+    given = {"name": name, "in": "path", "required": True, "schema": schema, "example": example}
+    return {"parameters": [given]}
+
+
+RECEIPT: dict[str, Any] = {
+    "description": (
+        "Biên nhận: đã ghi bền vững. Bản lặp mang thêm LGSP-Duplicate: true. "
+        "/ Receipt: it is durable. A repeat also carries LGSP-Duplicate: true."
+    ),
+    "headers": {
+        "Location": {"schema": {"type": "string"}},
+        "LGSP-Duplicate": {"schema": {"type": "string", "enum": ["true"]}},
+    },
+    "content": {"application/json": {"schema": {"$ref": f"{_SCHEMA}ReceiptAnswer"}}},
+}
+
+_STATUS_SCHEMA = camel_schema(StatusHeader)
+_DOCUMENT_SCHEMA = camel_schema(DocumentPart)
+STATUS_NAME, DOCUMENT_NAME = "StatusRequest", "DocumentRequest"
+
+
+def schemas() -> dict[str, Any]:
+    """Components of the packet model, under the names the operations refer to."""
+    status, document = dict(_STATUS_SCHEMA), dict(_DOCUMENT_SCHEMA)
+    parts = {**status.pop("$defs", {}), **document.pop("$defs", {})}
+    return {**parts, STATUS_NAME: status, DOCUMENT_NAME: document}
+
+
+_FORM = {
+    "grant_type": "client_credentials",
+    "client_id": "van-phong",
+    "client_secret": "lgspk_…",
+}
+_FORM_SCHEMA = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": {
+        "grant_type": {"type": "string", "const": "client_credentials"},
+        "client_id": {"type": "string"},
+        "client_secret": {"type": "string", "format": "password"},
+    },
+}
+
+TOKEN = _operation(
+    "Lấy mã truy cập (OAuth 2.0 client credentials)",
+    "Get an access token",
+    RateLimited,
+    Unavailable,
+    extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/x-www-form-urlencoded": {"schema": _FORM_SCHEMA, "example": _FORM}
+            },
+        },
+        "security": [],
+    },
+    responses={
+        200: {
+            "description": "Mã truy cập / the token",
+            "content": {"application/json": {"schema": {"$ref": f"{_SCHEMA}TokenAnswer"}}},
+        },
+        400: {"description": "RFC 6749 §5.2: invalid_request, unsupported_grant_type"},
+        401: {"description": "RFC 6749 §5.2: invalid_client"},
+    },
+)
+
+SEND_DOCUMENT: dict[str, Any] = {
+    "tags": ["documents"],
+    "summary": "Gửi văn bản: gói edXML, hoặc JSON và tệp / Send a document",
+    "operationId": "send_document",
+    "parameters": [IDEMPOTENCY_KEY],
+    "requestBody": {
+        "required": True,
+        "content": {
+            **{
+                name: {"schema": {"type": "string", "format": "binary"}, "example": EDXML}
+                for name in RAW_TYPES
+            },
+            FORM_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["document"],
+                    "properties": {
+                        "document": {"$ref": f"{_SCHEMA}{DOCUMENT_NAME}"},
+                        "file": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "tệp đính kèm, theo thứ tự / attachments, in order",
+                        },
+                    },
+                },
+                "encoding": {"document": {"contentType": "application/json"}},
+                "example": {"document": DOCUMENT, "file": ["Nội dung công văn"]},
+            },
+        },
+    },
+    "responses": {
+        "202": RECEIPT,
+        **{str(status): each for status, each in problems(*_SENDING, *_ALWAYS).items()},
+    },
+}
+
+SEND_STATUS = _operation(
+    "Gửi trạng thái xử lý văn bản",
+    "Send the business status of a document",
+    InvalidRequest,
+    *_SENDING,
+    LedgerUnavailable,
+    *_ALWAYS,
+    extra=_json_body({"$ref": f"{_SCHEMA}{STATUS_NAME}"}, STATUS)
+    | {"parameters": [IDEMPOTENCY_KEY]},
+    responses={202: RECEIPT},
+    status_code=202,
+)
+
+LIST_MAILBOX = _operation(
+    "Văn bản đang chờ cơ quan lấy về",
+    "What waits for my agency",
+    InvalidRequest,
+    Forbidden,
+    *_ALWAYS,
+    extra=_query("agency", "H38.02"),
+)
+
+FETCH = _operation(
+    "Lấy gói tin gốc",
+    "Fetch the original, byte for byte",
+    NotFound,
+    *_ALWAYS,
+    extra=_path("delivery_id", 1, {"type": "integer"}),
+    responses={
+        200: {
+            "description": "Gói tin gốc / the original",
+            "headers": {
+                "ETag": {"schema": {"type": "string"}, "description": "SHA-256, hex"},
+                "Repr-Digest": {"schema": {"type": "string"}, "description": "RFC 9530"},
+            },
+            "content": {
+                "application/edxml+xml": {"schema": {"type": "string", "format": "binary"}}
+            },
+        }
+    },
+)
+
+ACKNOWLEDGE = _operation(
+    "Báo đã nhận hoặc từ chối",
+    "Acknowledge or refuse a delivery",
+    NotFound,
+    Conflict,
+    *_ALWAYS,
+    extra=_path("delivery_id", 1, {"type": "integer"})
+    | _example({"result": "delivered", "receipt": "VB-DEN-00125"}),
+)
+
+LIST_MESSAGES = _operation(
+    "Các thông điệp cơ quan mình đã gửi",
+    "My messages, newest first",
+    InvalidRequest,
+    *_ALWAYS,
+    extra=_query("documentId", "H38.01,2026/11/02,125/UBND-VX"),
+)
+
+SHOW_MESSAGE = _operation(
+    "Theo dõi một thông điệp: chuyển tới đâu, vì sao",
+    "Follow one message: deliveries, states, reasons",
+    NotFound,
+    *_ALWAYS,
+    extra=_path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"}),
+)
+
+CANCEL = _operation(
+    "Thu lại phần chưa chuyển đi",
+    "Withdraw what has not left",
+    NotFound,
+    Forbidden,
+    Conflict,
+    *_ALWAYS,
+    extra=_path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"})
+    | _example({"reason": "Gửi nhầm cơ quan nhận"}),
+)
+
+SEARCH_AGENCIES = _operation(
+    "Tìm cơ quan trong danh bạ",
+    "Search the directory",
+    InvalidRequest,
+    *_ALWAYS,
+    extra=_query("q", "so xay dung"),
+)
+
+SHOW_AGENCY = _operation(
+    "Tra một mã cơ quan",
+    "Look up one agency code",
+    NotFound,
+    *_ALWAYS,
+    extra=_path("code", "H38.02", {"type": "string"}),
+)
+
+HEALTH = _operation("Tiến trình đang chạy", "The process is alive", extra={"security": []})
+
+READY = _operation(
+    "Sẵn sàng tiếp nhận",
+    "Ready to take work; RabbitMQ is reported but not required",
+    extra={"security": []},
+    responses={
+        200: {
+            "description": "Sẵn sàng / ready",
+            "content": {"application/json": {"schema": {"$ref": f"{_SCHEMA}ReadyAnswer"}}},
+        },
+        503: {"description": "Sổ cái không phản hồi / the ledger does not answer"},
+    },
+)
+
+METRICS = _operation(
+    "Số liệu cho Prometheus",
+    "Metrics for Prometheus: from the same machine, or with the metrics token",
+    Unauthenticated,
+    extra={"security": []},
+    responses={200: {"description": "text/plain; version=0.0.4", "content": {"text/plain": {}}}},
+)
