@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
-from bus.ledger.rows import claimed_row, message_row
+from bus.ledger.rows import claimed_row, message_row, repeated
 from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, Closing, NewDelivery, T, Work
 from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
@@ -139,7 +139,7 @@ class PostgresTx:
             " ON m.sender = k.sender AND m.sender_ref = k.ref",
             *zip(*keys, strict=True),
         )
-        return [Receipt(*row[:6], duplicate=True) for row in rows]
+        return [repeated(row) for row in rows]
 
     async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> list[Head]:
         if not rows:

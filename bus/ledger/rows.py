@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bus.ledger.records import Acceptance, Claimed
+from bus.ledger.records import Acceptance, Claimed, Receipt
 from schemas.message import Lane
 
 
@@ -57,4 +57,12 @@ def claimed_row(row: Sequence[Any]) -> Claimed:
         trace=row[15],
         accepted_at=row[16],
         content=row[17],
+    )
+
+
+def repeated(row: Sequence[Any]) -> Receipt:
+    """The receipt of a message that was accepted before, from the columns of `receipts`."""
+    message_id, sender, sender_ref, sha256, accepted_at, decision = row
+    return Receipt(
+        message_id, sender, sender_ref, sha256, accepted_at, decision, duplicate=True
     )

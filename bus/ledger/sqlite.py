@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
-from bus.ledger.rows import claimed_row, message_row
+from bus.ledger.rows import claimed_row, message_row, repeated
 from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, Closing, NewDelivery, T, Work
 from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
@@ -105,7 +105,7 @@ class SqliteTx:
                 " WHERE sender = ? AND sender_ref = ?",
                 key,
             ).fetchall()
-        return [Receipt(*row[:6], duplicate=True) for row in found]
+        return [repeated(row) for row in found]
 
     async def insert_deliveries(self, rows: Sequence[NewDelivery]) -> list[Head]:
         made = [self._connection.execute(_INSERT_DELIVERY, row).fetchone() for row in rows]

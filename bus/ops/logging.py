@@ -8,15 +8,19 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+import traceback
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import IO, Any, Literal
 
 import orjson
 import structlog
 
 from bus.ops import tracing
+from schemas.errors import LgspError
 
 HIDDEN = "***"
+MAX_CAUSES = 5
+MAX_FRAMES = 20  # innermost frames of each
 _SECRET_KEYS = ("secret", "token", "password", "passwd", "authorization", "cookie", "api_key")
 _SECRET_NAMES = frozenset({"key", "client_key", "private_key", "signature", "credentials"})
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}")
@@ -54,7 +58,7 @@ def configure(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                describe_exception,
                 redact,
                 _renderer(style),
             ],
@@ -94,6 +98,44 @@ def add_trace(_logger: object, _method: str, event: Event) -> Event:
     if traceparent:
         event.setdefault("trace_id", tracing.trace_id(traceparent))
     return event
+
+
+def describe_exception(_logger: object, _method: str, event: Event) -> Event:
+    """Replaces `exc_info` by where it happened and what kind of error it was.
+
+    Messages are kept of our own errors only: those of parsers, validators and databases repeat
+    values, which may be somebody's personal data.
+    """
+    info = event.pop("exc_info", None)
+    error = info[1] if isinstance(info, tuple) else info
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        event["exception"] = [_describe(each) for each in _chain(error)]
+    return event
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, then what led to it."""
+    for _ in range(MAX_CAUSES):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    kind = type(error)
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+    described: dict[str, Any] = {
+        "type": f"{kind.__module__}.{kind.__qualname__}",
+        "frames": [f"{each.filename}:{each.lineno} {each.name}" for each in frames],
+    }
+    if isinstance(error, LgspError):
+        described["detail"] = error.detail.en
+    if isinstance(error, OSError):
+        described["errno"] = error.errno
+    return described
 
 
 def redact(_logger: object, _method: str, event: Event) -> Event:
