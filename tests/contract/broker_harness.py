@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import aiormq
 
@@ -24,6 +24,14 @@ def work(endpoint: str, *ids: int, lane: Lane = Lane.NORMAL) -> Work:
 
 def works(endpoint: str, count: int, lane: Lane = Lane.NORMAL) -> list[Work]:
     return [work(endpoint, i, lane=lane) for i in range(count)]
+
+
+async def until_depth(broker: Broker, endpoint: str, depth: int, *, what: str) -> None:
+    async def reached() -> bool:
+        return await broker.depth(endpoint, Lane.NORMAL) == depth
+
+    condition: Callable[[], bool | Awaitable[bool]] = reached
+    await wait_until(condition, what=what)
 
 
 class Harness:
@@ -98,6 +106,11 @@ class Recorder:
     def ids(self) -> Counter[int]:
         """How often each id was finished."""
         return Counter(i for item in self.done for i in item.ids)
+
+    async def more(self, count: int, deadline: float) -> None:
+        """Wait until `count` more works are done than now."""
+        goal = len(self.done) + count
+        await wait_until(lambda: len(self.done) >= goal, deadline, f"{goal} works done")
 
     async def finished(self, ids: Iterable[int], deadline: float = 15.0) -> None:
         wanted = set(ids)

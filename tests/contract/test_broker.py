@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
-from bus.broker import Broker, Event, Work, create
+from bus.broker import Event, Work, create
 from schemas.errors import ConfigurationError
 from schemas.message import Lane
-from tests.contract.broker_harness import DEADLINE, TRACE, Harness, Recorder, work, works
+from tests.contract.broker_harness import (
+    DEADLINE,
+    TRACE,
+    Harness,
+    Recorder,
+    until_depth,
+    work,
+    works,
+)
 from tests.waiting import wait_until
 
 
@@ -20,14 +28,6 @@ async def harness(broker_url: str) -> AsyncIterator[Harness]:
     harness = Harness(broker_url)
     yield harness
     await harness.end()
-
-
-async def until_depth(broker: Broker, endpoint: str, depth: int, *, what: str) -> None:
-    async def reached() -> bool:
-        return await broker.depth(endpoint, Lane.NORMAL) == depth
-
-    condition: Callable[[], bool | Awaitable[bool]] = reached
-    await wait_until(condition, what=what)
 
 
 async def test_what_is_published_arrives_once_and_unchanged(harness: Harness) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -47,9 +47,11 @@ async def listed(rabbitmq: RabbitMQ, what: str, *columns: str) -> list[dict[str,
 
 
 async def until_ready(channel: aiormq.abc.AbstractChannel, queue: str, count: int) -> None:
-    async with asyncio.timeout(10):
-        while (await channel.queue_declare(queue, passive=True)).message_count != count:
-            await asyncio.sleep(0.02)
+    async def reached() -> bool:
+        return (await channel.queue_declare(queue, passive=True)).message_count == count
+
+    condition: Callable[[], bool | Awaitable[bool]] = reached
+    await wait_until(condition, what=f"{count} messages in {queue}")
 
 
 async def test_every_queue_is_quorum_bounded_and_consumed(
@@ -62,13 +64,13 @@ async def test_every_queue_is_quorum_bounded_and_consumed(
     await broker.publish([work("a", 1), work("b", 2)], deadline=5)
     await recorder.finished([1, 2])
     rows = await listed(
-        rabbitmq, "list_queues", "name", "type", "durable", "exclusive", "consumers", "arguments"
+        rabbitmq, "list_queues", "name", "type", "durable", "auto_delete", "consumers", "arguments"
     )
     mine = {r["name"]: r for r in rows if r["name"].startswith(f"{harness.prefix}.")}
     lanes = {f"{harness.prefix}.{lane}.{name}" for lane in Lane for name in "ab"}
     assert set(mine) == lanes | {f"{harness.prefix}.unrouted"}
     for row in mine.values():
-        assert (row["type"], row["durable"], row["exclusive"]) == ("quorum", True, False)
+        assert (row["type"], row["durable"], row["auto_delete"]) == ("quorum", True, False)
         assert row["consumers"] == 1
     for name in lanes:
         assert str(harness.prefix) + ".unrouted" in str(mine[name]["arguments"])
@@ -245,7 +247,7 @@ async def test_the_message_can_be_read_by_people_and_carries_the_trace(
     message = await channel.basic_get(queue, no_ack=True)
     assert message.body == b'{"endpoint":"endpoint","lane":"urgent","ids":[1,2,3]}'
     properties = message.header.properties
-    assert properties.headers == {"traceparent": TRACE}
+    assert properties.headers["traceparent"] == TRACE
     assert properties.delivery_mode == 2
     assert properties.content_type == "application/json"
 
@@ -257,7 +259,7 @@ async def test_events_reach_subscribers_by_topic(
     queue = f"{harness.prefix}.subscriber"
     await channel.queue_declare(queue, exclusive=True)
     await channel.queue_bind(queue, Topology(harness.prefix).events.name, "delivery.*")
-    events = [Event("delivery.delivered", b'{"n":%d}' % i) for i in range(500)]  # noqa: UP031 - bytes
+    events = [Event("delivery.delivered", b'{"n":%d}' % i) for i in range(500)]
     await broker.emit([Event("agency.changed", b"{}"), *events])
     await until_ready(channel, queue, 500)
     first = await channel.basic_get(queue, no_ack=True)

@@ -12,7 +12,12 @@ from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from bus.broker.port import GRACE, Event, Handler, Work
 from bus.broker.rabbitmq.consumer import Consumer
-from bus.broker.rabbitmq.declare import declare_base, declare_endpoint
+from bus.broker.rabbitmq.declare import (
+    SETTLING,
+    declare_base,
+    declare_endpoint,
+    queues_missing,
+)
 from bus.broker.rabbitmq.events import Emitter
 from bus.broker.rabbitmq.link import CALL, Link, settle, throwaway
 from bus.broker.rabbitmq.publisher import Publisher
@@ -142,6 +147,8 @@ class RabbitBroker:
 
     async def _forward(self, work: Work) -> None:
         """Work that no queue took: make the queue, send it there.  Raises to try again later."""
+        if await queues_missing(self._current(), self._topology, work.endpoint):
+            await asyncio.sleep(SETTLING)
         await declare_endpoint(self._current(), self._topology, work.endpoint)
         if await self._publisher.publish([work], deadline=CALL):
             raise BrokerUnavailable("not confirmed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
@@ -14,6 +15,7 @@ from aiormq.exceptions import AMQPChannelError, AMQPError, ChannelNotFoundEntity
 
 from bus.broker.handling import finish, handled
 from bus.broker.port import Handler
+from bus.broker.rabbitmq.declare import SETTLING
 from bus.broker.rabbitmq.link import CALL, CLOSE, Link, settle
 from bus.broker.rabbitmq.wire import decode
 from bus.broker.topology import Queue
@@ -25,6 +27,7 @@ Declare = Callable[[AbstractConnection], Awaitable[None]]
 Take = Callable[[DeliveredMessage], Coroutine[Any, Any, None]]
 
 PAUSE = 0.5  # seconds between attempts to consume on a connection that is open
+RENEW = 60.0  # seconds, more or less, after which an idle session is replaced: see declare.SETTLING
 
 
 class Consumer:
@@ -78,6 +81,7 @@ class Consumer:
                 await self._consume(connection)
             except ChannelNotFoundEntity:
                 declared = False
+                await asyncio.sleep(SETTLING)
             except Exception as error:  # noqa: BLE001 - nothing may end consuming but stop()
                 declared = False
                 await asyncio.sleep(PAUSE)
@@ -86,14 +90,16 @@ class Consumer:
                     log.warning("not consuming, retrying", queue=name, reason=str(error))
 
     async def _consume(self, connection: AbstractConnection) -> None:
-        """One session, until its channel closes or one of its queues is deleted."""
+        """One session, until its channel closes, a queue of it is deleted or it has idled."""
         channel = await settle(connection.channel(publisher_confirms=False), CALL)
         session = self._session = Session(channel)
         try:
             await settle(channel.basic_qos(prefetch_count=self._prefetch), CALL)
             for queue in self._queues:
                 await session.subscribe(queue.name, self._taker(session, queue))
-            await session.ended()
+            while not await session.ended(within=RENEW * random.uniform(0.5, 1.5)):  # noqa: S311 - jitter
+                if not self._in_hand:
+                    break
         except (BrokerUnavailable, AMQPChannelError):
             await session.close()
             raise
@@ -155,13 +161,17 @@ class Session:
         if ok.consumer_tag:
             self._tags.append(ok.consumer_tag)
 
-    async def ended(self) -> None:
-        """Wait until the channel is of no use: closed, a queue deleted, an answer stuck."""
+    async def ended(self, *, within: float) -> bool:
+        """Whether the channel becomes useless in time: closed, a queue deleted, an answer stuck."""
         broken = asyncio.create_task(self._broken.wait())
+        useless = {self._channel.closing, broken}
         try:
-            await asyncio.wait({self._channel.closing, broken}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                useless, timeout=within, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             broken.cancel()
+        return bool(done)
 
     async def pause(self) -> None:
         """Ask for nothing more; what was delivered can still be answered."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from aiormq import spec
 from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPChannelError
 
 from bus.broker.port import Event
-from bus.broker.rabbitmq.link import CALL, Link, settle
+from bus.broker.rabbitmq.link import CALL, CLOSE, Link, settle
 from bus.broker.rabbitmq.wire import TRANSIENT
 from bus.broker.topology import Topology
 from schemas.errors import BrokerUnavailable
@@ -29,20 +30,24 @@ class Emitter:
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._task: asyncio.Task[None] | None = None
+        self._unsent = 0
         self.dropped = 0
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="rabbitmq events")
 
     async def stop(self) -> None:
-        """Send what is waiting if the broker takes it, then end."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            self._task = None
-            while not self._waiting.empty() and self._link.current is not None:
-                await self._send(self._take())
-        self.dropped += self._waiting.qsize()
+        """Send what is waiting if the broker takes it in time, then end."""
+        if self._link.current is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE):
+                    await self._waiting.join()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        self.dropped += self._unsent
+        self._unsent = 0
         self._waiting = asyncio.Queue(WAITING)
 
     def offer(self, events: Sequence[Event]) -> None:
@@ -51,21 +56,23 @@ class Emitter:
                 self.dropped += 1
             else:
                 self._waiting.put_nowait(event)
+                self._unsent += 1
 
     async def _run(self) -> None:
         while True:
-            first = await self._waiting.get()
-            await self._send([first, *self._take()])
-
-    def _take(self) -> list[Event]:
-        count = min(self._waiting.qsize(), AT_ONCE)
-        return [self._waiting.get_nowait() for _ in range(count)]
+            events = [await self._waiting.get()]
+            while len(events) < AT_ONCE and not self._waiting.empty():
+                events.append(self._waiting.get_nowait())
+            await self._send(events)
+            for _ in events:
+                self._waiting.task_done()
 
     async def _send(self, events: Sequence[Event]) -> None:
         try:
             await settle(self._publish(events), CALL)
         except (BrokerUnavailable, AMQPChannelError):
             self.dropped += len(events)
+        self._unsent -= len(events)
 
     async def _publish(self, events: Sequence[Event]) -> None:
         channel = await self._open_channel()

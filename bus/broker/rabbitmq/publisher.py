@@ -11,7 +11,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPChannelError, PublishError
 
 from bus.broker.port import Work
-from bus.broker.rabbitmq.declare import declare_base
+from bus.broker.rabbitmq.declare import SETTLING, declare_base
 from bus.broker.rabbitmq.link import CALL, Link, settle
 from bus.broker.rabbitmq.wire import encode
 from bus.broker.topology import Topology
@@ -47,6 +47,8 @@ class Publisher:
         if returned:
             log.warning("the catch-all queue was missing, declaring again", works=len(returned))
             self._channel = None
+            left = until - asyncio.get_running_loop().time()
+            await asyncio.sleep(min(SETTLING, max(0.0, left)))
             again = await self._attempt([batch[i] for i in returned], until)
             for i, fate in zip(returned, again, strict=True):
                 fates[i] = fate
