@@ -245,7 +245,7 @@ async def _listen(stack: AsyncExitStack, settings: Settings, app: Any) -> str:
 
 
 def _no_signals() -> Any:
-    """uvicorn would otherwise take SIGTERM for itself."""
+    """Uvicorn would otherwise take SIGTERM for itself."""
     return nullcontext()
 
 

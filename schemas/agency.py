@@ -38,7 +38,7 @@ AgencyCode = Annotated[str, AfterValidator(parse_code)]
 
 def form(code: str) -> Literal["qcvn102", "qd20"]:
     """Which rule a code follows; `H38` alone counts as QĐ 20."""
-    return "qd20" if _LEVEL_ONE.fullmatch(code.split(".")[0]) else "qcvn102"
+    return "qd20" if _LEVEL_ONE.fullmatch(code.split(".", maxsplit=1)[0]) else "qcvn102"
 
 
 def level_one(code: str) -> str:

@@ -33,11 +33,11 @@ ARRIVED, ACCEPTED = "01", "03"
 """Đã đến, Đã tiếp nhận: what a document system reports by itself about each document."""
 
 
-class SimulatedCrash(Exception):  # noqa: N818 - it is no error of the client but its death
+class SimulatedCrash(Exception):
     """The simulated system died at the place where `MailboxClient.crash` told it to."""
 
 
-class MailboxProblem(Exception):  # noqa: N818 - as the errors of the port are named
+class MailboxProblem(Exception):
     """The bus did not answer as the protocol says."""
 
 

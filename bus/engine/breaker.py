@@ -1,7 +1,7 @@
 """Circuit breaker of one endpoint, as one worker sees it.
 
 closed ──(failures in a row, of several deliveries)──▶ open ──(a probe succeeds)──▶ closed
-                                                        └─(a probe fails)─▶ open until the next probe
+                                                         └─(a probe fails)──▶ open, probe later
 
 A single poisonous message never opens it: the failures must be of different deliveries.
 No I/O here; the worker tells the ledger what changed.

@@ -37,7 +37,7 @@ PREFETCH = 4  # broker messages in hand per endpoint and lane
 CreateAdapter = Callable[[Endpoint], Adapter]
 
 
-class GiveBack(Exception):  # noqa: N818 - not an error: the broker shall hand it to another
+class GiveBack(Exception):
     """The worker is stopping."""
 
 

@@ -76,7 +76,7 @@ class Worker:
         try:
             runner = EndpointRunner(self._context, endpoint, places=self._places(endpoint))
         except ConfigurationError as error:  # its deliveries wait in the ledger until it is mended
-            log.error("worker.endpoint_unusable", endpoint=endpoint.name, error=str(error))
+            log.warning("worker.endpoint_unusable", endpoint=endpoint.name, error=str(error))
             return
         self._runners[endpoint.name] = runner
         await runner.start()

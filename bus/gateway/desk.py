@@ -26,7 +26,7 @@ Refusal = Literal["invalid_request", "invalid_client", "unsupported_grant_type"]
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
-class _Refused(Exception):  # noqa: N818 - RFC 6749 calls it an error response
+class _Refused(Exception):
     def __init__(self, error: Refusal, description: str) -> None:
         super().__init__(error)
         self.error = error

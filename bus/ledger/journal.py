@@ -61,9 +61,7 @@ class Chain:
         digest = entry_hash(
             self.hash, self.id, seq, at, event, message_id, delivery_id, actor, text
         )
-        self.entries.append(
-            (self.id, seq, at, event, message_id, delivery_id, actor, text, digest)
-        )
+        self.entries.append((self.id, seq, at, event, message_id, delivery_id, actor, text, digest))
         self.seq, self.hash = seq, digest
 
 
@@ -123,9 +121,7 @@ class Verifier:
         ]
         for witness, chain, seq, digest in self._wanted:
             if self._anchors.get(chain, {}).get(seq) != digest:
-                self._problems.append(
-                    f"chain {chain}: entry {seq} is not what chain {witness} saw"
-                )
+                self._problems.append(f"chain {chain}: entry {seq} is not what chain {witness} saw")
         return JournalReport(len(self._seen), self._entries, tuple(self._problems))
 
     def _end_chain(self) -> None:

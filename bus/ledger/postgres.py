@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+
 import asyncpg
 import structlog
 from sqlalchemy.engine import make_url

@@ -63,6 +63,4 @@ def claimed_row(row: Sequence[Any]) -> Claimed:
 def repeated(row: Sequence[Any]) -> Receipt:
     """The receipt of a message that was accepted before, from the columns of `receipts`."""
     message_id, sender, sender_ref, sha256, accepted_at, decision = row
-    return Receipt(
-        message_id, sender, sender_ref, sha256, accepted_at, decision, duplicate=True
-    )
+    return Receipt(message_id, sender, sender_ref, sha256, accepted_at, decision, duplicate=True)

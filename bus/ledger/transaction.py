@@ -70,9 +70,7 @@ async def transact(
     return results
 
 
-def _keys(
-    finishes: Sequence[Finishing], acceptances: Sequence[Acceptance]
-) -> set[tuple[str, str]]:
+def _keys(finishes: Sequence[Finishing], acceptances: Sequence[Acceptance]) -> set[tuple[str, str]]:
     keys = {
         (f.finish.claimed.endpoint, f.finish.claimed.order_key)
         for f in finishes

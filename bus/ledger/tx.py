@@ -59,7 +59,7 @@ class Changed(NamedTuple):
 
 class Tx(Protocol):
     async def lock_keys(self, keys: Collection[tuple[str, str]]) -> None:
-        """Keep others from accepting to or finishing in these (endpoint, order key) until commit."""
+        """Keep others out of these (endpoint, order key) until the commit."""
 
     async def insert_messages(self, batch: Sequence[Acceptance]) -> set[str]:
         """Ids of those that were new; the others' (sender, sender_ref) exists."""
@@ -123,9 +123,7 @@ class Store(Protocol):
     async def run(self, work: Work[T]) -> T:
         """Commit `work` or nothing. LedgerUnavailable when the database is not there."""
 
-    async def read_heads(
-        self, endpoints: Collection[str], limit: int, now: Instant
-    ) -> list[Head]:
+    async def read_heads(self, endpoints: Collection[str], limit: int, now: Instant) -> list[Head]:
         """Due heads, at most `limit` for each endpoint and lane, longest due first."""
 
     async def listen(self, heard: Callable[[list[Head]], None]) -> None:
