@@ -19,6 +19,7 @@ from adapters import registry
 from adapters.http import open_session
 from bus import broker as brokers
 from bus.broker import Broker
+from bus.engine import events
 from bus.engine.accept import Acceptor
 from bus.engine.dispatch import Dispatcher
 from bus.engine.endpoint_states import EndpointStates
@@ -84,6 +85,7 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
         broker = _broker(settings, roles)
         await broker.start()
         stack.push_async_callback(broker.close)
+        ledger.journalled = lambda entries: broker.emit(events.of_entries(entries))
         if roles & {"dispatcher", "worker"}:
             await _engine(stack, settings, roles, ledger, live, membership, broker, metrics)
         _measure(stack, ledger, metrics)

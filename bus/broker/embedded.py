@@ -91,7 +91,7 @@ class EmbeddedBroker:
         for lane in LANES:
             self._queues.pop((endpoint, lane), None)
 
-    async def emit(self, events: Sequence[Event]) -> None:
+    def emit(self, events: Sequence[Event]) -> None:
         """Nobody outside this process can subscribe."""
 
     def _serve(self, endpoint: str) -> None:

@@ -28,7 +28,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of state that was committed, as CloudEvents JSON made by the caller."""
+    """Changes of state of one commit, as a CloudEvents JSON batch made by the caller."""
 
     routing_key: str  # words separated by dots, for example delivery.delivered
     body: bytes
@@ -97,6 +97,6 @@ class Broker(Protocol):
         """
         ...
 
-    async def emit(self, events: Sequence[Event]) -> None:
+    def emit(self, events: Sequence[Event]) -> None:
         """Offer events to subscribers.  Never waits for the broker; drops what it cannot send."""
         ...

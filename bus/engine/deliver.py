@@ -21,7 +21,7 @@ from bus.ledger.ledger import Ledger
 from bus.ledger.records import Claimed, Finish
 from schemas.adapter import Adapter, OutboundDelivery, Outcome, Result
 from schemas.delivery import TERMINAL, DeliveryState
-from schemas.errors import LedgerUnavailable
+from schemas.errors import LedgerUnavailable, Unavailable
 from schemas.province import Endpoint
 
 log = structlog.get_logger(__name__)
@@ -31,6 +31,9 @@ RUN = 32
 
 ATTEMPT_SECONDS = 3_600.0
 """No attempt lasts longer, whatever an adapter thinks; adapters have limits of their own."""
+
+_OURS = frozenset({OWN_FAULT, Unavailable.code})
+"""Codes of outcomes whose cause is on this side: an adapter's fault, an unreadable original."""
 
 PREFETCH = 4  # broker messages in hand per endpoint and lane
 
@@ -212,7 +215,7 @@ class EndpointRunner:
         )
 
     def _learn_from(self, claimed: Claimed, outcome: Outcome, now: int, *, probe: bool) -> Change:
-        if outcome.code == OWN_FAULT:  # says nothing about the partner
+        if outcome.code in _OURS:  # says nothing about the partner
             if probe:
                 self._breaker.probing = False
             return Change.NONE

@@ -15,7 +15,7 @@ from routing.directory import Directory, in_force
 from schemas.errors import NotFound
 from schemas.province import Agency
 
-router = APIRouter(prefix="/agencies", tags=["agencies"])
+router = APIRouter(prefix="/api/v1/agencies", tags=["agencies"])
 
 
 @router.get("", **describe.SEARCH_AGENCIES)

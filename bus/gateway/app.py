@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -41,18 +41,21 @@ PUBLIC = frozenset(
 def create_app(deps: GatewayDeps) -> FastAPI:
     """Everything under one roof; the routes keep what they need in `app.state.services`."""
     gate = Gate(deps.ledger.identities, deps.live)
-    receiving = Receiving(deps.acceptor, deps.limits)
+    receiving = Receiving(deps.acceptor)
     desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
     receive = ReceiveDocument(gate, receiving, deps.limits)
 
-    app = _Gateway(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = _Gateway(
+        openapi_url=None,
+        docs_url=None,  # the framework's pages load scripts from elsewhere: see openapi.py
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does this
+    )
     app.state.services = Services(deps, gate, receiving, desk)
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
-    api = APIRouter(prefix="/api/v1")
-    for module in (token, statuses, mailbox, messages, agencies):
-        api.include_router(module.router)
-    for router in (api, probes.router, openapi.router):
-        app.include_router(router)
+    for module in (token, statuses, mailbox, messages, agencies, probes, openapi):
+        app.include_router(module.router)
     app.add_exception_handler(HTTPException, _hand_up)
     app.add_exception_handler(RequestValidationError, _hand_up)
     app.add_middleware(

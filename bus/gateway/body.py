@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Self
+from collections.abc import Generator
+from types import CoroutineType, coroutine
+from typing import Any, Self
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
@@ -71,15 +73,42 @@ def _count(piece: bytes, exchange: Exchange, limit: int) -> None:
 
 
 async def _next(receive: Receive, idle: float) -> Message:
+    """The next message; only one that is not there yet costs a timer (8 µs, a fifth of the way)."""
+    waiting = receive()
+    if isinstance(waiting, CoroutineType):
+        try:
+            first = waiting.send(None)
+        except StopIteration as done:
+            message: Message = done.value
+            return message
+        waiting = _continued(waiting, first)
     try:
         async with asyncio.timeout(idle):
-            return await receive()
+            return await waiting
     except TimeoutError:
         stalled = InvalidRequest(
             f"nothing arrived for {idle:g} seconds",
             vi=f"Không nhận được dữ liệu trong {idle:g} giây",
         )
         raise StatusError(stalled, 408, _CLOSE) from None
+
+
+@coroutine
+def _continued(
+    started: CoroutineType[Any, Any, Message], waits_for: Any
+) -> Generator[Any, Any, Message]:
+    """The rest of a coroutine that was started by hand and has just asked to wait."""
+    try:
+        while True:
+            try:
+                sent = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - a cancellation goes where it belongs
+                waits_for = started.throw(error)
+            else:
+                waits_for = started.send(sent)
+    except StopIteration as done:
+        message: Message = done.value
+        return message
 
 
 def bounded(receive: Receive, exchange: Exchange, *, limit: int, idle: float) -> Receive:

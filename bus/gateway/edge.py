@@ -18,6 +18,7 @@ from bus.gateway import body, problems
 from bus.gateway.exchange import Exchange
 from bus.gateway.limits import GatewayLimits
 from bus.ops import tracing
+from bus.ops.logging import access_line
 from schemas.errors import Unavailable
 
 log = structlog.get_logger("gateway")
@@ -119,7 +120,7 @@ class Edge:
         route = exchange.route or getattr(scope.get("route"), "path", "unmatched")
         self._metrics.request_finished(method, route, exchange.status, seconds)
         if self._access_log:
-            log.info("request", **_line(method, route, exchange, seconds))
+            access_line(_line(method, route, exchange, seconds))
 
 
 def _line(method: str, route: str, exchange: Exchange, seconds: float) -> dict[str, Any]:

@@ -16,5 +16,4 @@ class GatewayLimits:
     max_files: int = 50  # files of one multipart request
     max_in_flight: int = 1000  # requests at once; beyond: 503 with Retry-After
     body_idle: float = 30.0  # longest silence in the middle of a body
-    commit: float = 30.0  # longest wait for the ledger's word on an acceptance
     token_lifetime: float = 3600.0

@@ -20,7 +20,7 @@ from bus.ledger.records import DeliveryRow, MessageRow
 from schemas.delivery import DeliveryState
 from schemas.instant import to_iso
 
-router = APIRouter(prefix="/mailbox", tags=["mailbox"])
+router = APIRouter(prefix="/api/v1/mailbox", tags=["mailbox"])
 
 DeliveryId = Annotated[int, Path(ge=1, lt=2**63)]
 
@@ -43,7 +43,8 @@ async def list_mailbox(
     return MailboxPage(items=items, next=next_cursor(rows, limit, lambda row: str(row[0].id)))
 
 
-@router.api_route("/{delivery_id}/content", methods=["GET", "HEAD"], **describe.FETCH)
+@router.head("/{delivery_id}/content", include_in_schema=False)
+@router.get("/{delivery_id}/content", **describe.FETCH)
 async def fetch(
     request: Request, services: Using, caller: Admitted, delivery_id: DeliveryId
 ) -> Response:

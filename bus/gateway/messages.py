@@ -26,7 +26,7 @@ from schemas.delivery import CANCELLABLE, DeliveryState
 from schemas.errors import Conflict
 from schemas.instant import to_iso
 
-router = APIRouter(prefix="/messages", tags=["messages"])
+router = APIRouter(prefix="/api/v1/messages", tags=["messages"])
 
 MessageId = Annotated[str, Path(max_length=64)]
 

@@ -47,7 +47,6 @@ def document(app: FastAPI) -> dict[str, Any]:
         made["paths"] = {PATH: {"post": describe.SEND_DOCUMENT}} | made["paths"]
         _components(made)
         for operations in made["paths"].values():
-            operations.pop("head", None)
             for operation in operations.values():
                 _finish(operation)
         app.openapi_schema = made

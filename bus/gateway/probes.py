@@ -20,12 +20,14 @@ router = APIRouter(tags=["probes"])
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
-@router.api_route("/healthz", methods=["GET", "HEAD"], **describe.HEALTH)
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz", **describe.HEALTH)
 async def healthz() -> Live:
     return Live()
 
 
-@router.api_route("/readyz", methods=["GET", "HEAD"], **describe.READY)
+@router.head("/readyz", include_in_schema=False)
+@router.get("/readyz", **describe.READY)
 async def readyz(services: Using) -> JSONResponse:
     health = await services.deps.health()
     parts = [

@@ -6,12 +6,11 @@ No framework stands between: authentication is a look into memory, the answer is
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from starlette.types import Receive, Scope, Send
 
-from bus.engine.accept import Acceptor, Intake
+from bus.engine.accept import Acceptor
 from bus.gateway import receipts
 from bus.gateway.access import Caller
 from bus.gateway.body import Pieces
@@ -21,7 +20,7 @@ from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.problems import StatusError
 from bus.ledger.records import Receipt
-from schemas.errors import InvalidRequest, LedgerUnavailable
+from schemas.errors import InvalidRequest
 
 PATH = "/api/v1/documents"
 RAW_TYPES = ("application/xml", "application/edxml+xml", "application/octet-stream")
@@ -33,9 +32,8 @@ _RAW = frozenset(name.encode() for name in RAW_TYPES)
 class Receiving:
     """What every way in shares: the bytes of a packet in, a receipt out."""
 
-    def __init__(self, acceptor: Acceptor, limits: GatewayLimits) -> None:
+    def __init__(self, acceptor: Acceptor) -> None:
         self._acceptor = acceptor
-        self._limits = limits
 
     async def take(
         self, packet: AsyncIterator[bytes], caller: Caller, exchange: Exchange
@@ -48,22 +46,11 @@ class Receiving:
                 await intake.feed(piece)
             read = await intake.close()
             caller.require_sends_as(read.header.sender.organ_id)
-            return await self._commit(intake, caller, sender_ref, exchange.trace)
+            return await intake.accept(
+                client=caller.id, sender_ref=sender_ref, trace=exchange.trace
+            )
         finally:
             await intake.abort()
-
-    async def _commit(
-        self, intake: Intake, caller: Caller, sender_ref: str | None, trace: str
-    ) -> Receipt:
-        try:
-            async with asyncio.timeout(self._limits.commit):
-                return await intake.accept(client=caller.id, sender_ref=sender_ref, trace=trace)
-        except TimeoutError:
-            raise LedgerUnavailable(
-                "the ledger did not answer in time: send the same message again",
-                vi="Sổ cái không trả lời kịp: hãy gửi lại đúng thông điệp này",
-                retry_after=5,
-            ) from None
 
 
 class ReceiveDocument:

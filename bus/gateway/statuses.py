@@ -13,7 +13,7 @@ from bus.gateway.services import Admitted, Using
 from schemas.edxml import STATUS_CODES, StatusHeader, StatusPacket, write_status
 from schemas.errors import InvalidRequest
 
-router = APIRouter(tags=["documents"])
+router = APIRouter(prefix="/api/v1", tags=["documents"])
 
 
 @router.post("/documents/status", **describe.SEND_STATUS)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from bus.gateway import describe
 from bus.gateway.services import Using
 
-router = APIRouter(tags=["token"])
+router = APIRouter(prefix="/api/v1", tags=["token"])
 
 
 @router.post("/token", **describe.TOKEN)

@@ -16,7 +16,7 @@ from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.database import Database
 from bus.ledger.identities import Identities
-from bus.ledger.journal import JournalReport
+from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
@@ -64,7 +64,10 @@ class Ledger:
             clock=clock,
             freed=self._freed,
             committed=committed,
+            journalled=lambda entries: self.journalled(entries),
         )
+        self.journalled: Callable[[Sequence[JournalTuple]], None] = lambda _entries: None
+        """Replace it to hear of every journal entry this process commits."""
 
     @classmethod
     async def open(

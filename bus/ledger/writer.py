@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from bus.ledger.journal import Chain
+from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
 from bus.ledger.transaction import Finished, Finishing, Results, transact
 from bus.ledger.tx import Store, Tx
@@ -92,13 +92,16 @@ class Writer:
         clock: Clock,
         freed: Callable[[list[Head]], None],
         committed: Callable[[int, float], None],
+        journalled: Callable[[Sequence[JournalTuple]], None],
     ) -> None:
-        """`freed` hears of heads after their commit; `committed` of batch size and seconds."""
+        """What is called after a commit: `freed` with heads, `committed` with the size of the
+        batch and the seconds taken, `journalled` with the entries written."""
         self.worker = worker
         self._store = store
         self._clock = clock
         self._freed = freed
         self._committed = committed
+        self._journalled = journalled
         self._chain: Chain | None = None
         self._finishes: list[Asked[Finishing, Finished]] = []
         self._acceptances: list[Asked[Acceptance, Receipt]] = []
@@ -284,4 +287,5 @@ class Writer:
         return chain
 
     def _adopt(self, chain: Chain) -> None:
+        self._journalled(chain.entries)
         self._chain = replace(chain, entries=[])

@@ -10,6 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import IO, Any, Literal
 
 import orjson
@@ -27,6 +28,9 @@ _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}")
 _ISSUED = re.compile(r"\blgsp[kt]_[A-Za-z0-9_-]{8,}")
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]+@")
 _QUERY = re.compile(r"(?i)([?&][a-z_]*(?:token|secret|key|password)=)[^&\s\"']+")
+
+access = logging.getLogger("gateway.access")
+"""One line for each request: see `access_line`."""
 
 Event = MutableMapping[str, Any]
 
@@ -67,7 +71,37 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    _configure_access(out, level, style)
     _quiet_libraries()
+
+
+def _configure_access(out: IO[str], level: str, style: Literal["json", "console"]) -> None:
+    """A short way out of its own: structlog's costs 90 µs a line, more than the request itself."""
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_AccessFormatter(_renderer(style)))
+    access.handlers = [handler]
+    access.propagate = False
+    access.setLevel(level)
+
+
+class _AccessFormatter(logging.Formatter):
+    def __init__(self, render: structlog.types.Processor) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
+        about = {"event": record.msg, "logger": record.name, "level": "info", "timestamp": at}
+        fields = record.args if isinstance(record.args, Mapping) else {}
+        return str(self._render(None, "info", {**fields, **about}))
+
+
+def access_line(fields: dict[str, Any]) -> None:
+    """Values must be the gateway's own words and numbers: nothing is redacted here."""
+    if access.isEnabledFor(logging.INFO):
+        access.handle(
+            logging.LogRecord(access.name, logging.INFO, "", 0, "request", (fields,), None)
+        )
 
 
 def _renderer(style: Literal["json", "console"]) -> structlog.types.Processor:
@@ -85,9 +119,9 @@ def _quiet_libraries() -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    access = logging.getLogger("uvicorn.access")
-    access.handlers = []
-    access.propagate = False
+    server_access = logging.getLogger("uvicorn.access")
+    server_access.handlers = []
+    server_access.propagate = False
     for name in ("aiormq", "aio_pika"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -71,7 +71,7 @@ async def test_before_start_nothing_is_confirmed_and_nothing_raises(harness: Har
     assert await broker.publish(batch, deadline=DEADLINE) == batch
     assert await broker.depth("endpoint", Lane.NORMAL) is None
     await broker.ensure(["endpoint"])
-    await broker.emit([Event("delivery.delivered", b"{}")])
+    broker.emit([Event("delivery.delivered", b"{}")])
     await broker.close()
     await harness.open()
 
@@ -326,7 +326,7 @@ async def test_starting_and_closing_twice(harness: Harness) -> None:
 
 async def test_emitting_never_fails(harness: Harness) -> None:
     broker = await harness.open()
-    await broker.emit([Event("delivery.delivered", b"{}")] * 100)
+    broker.emit([Event("delivery.delivered", b"{}")] * 100)
     assert broker.events_dropped == 0
 
 

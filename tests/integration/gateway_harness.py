@@ -64,7 +64,8 @@ def packet(
     ns = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
     receivers = "".join(f"<e:To><e:OrganId>{code}</e:OrganId></e:To>" for code in to)
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?><edXML xmlns="{ns}"><e:edXMLEnvelope xmlns:e="{ns}">'
+        f'<?xml version="1.0" encoding="UTF-8"?><edXML xmlns="{ns}">'
+        f'<e:edXMLEnvelope xmlns:e="{ns}">'
         f"<e:edXMLHeader><e:MessageHeader><e:From><e:OrganId>{sender}</e:OrganId>"
         f"<e:Telephone>0912 345 678</e:Telephone></e:From>{receivers}"
         f"<e:DocumentId>{sender},2026/11/02,{number}/VP</e:DocumentId>"

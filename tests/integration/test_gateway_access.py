@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from starlette.routing import Route
 
 from bus.gateway import gate as gate_module
 from bus.gateway.app import PUBLIC
@@ -24,7 +25,6 @@ from tests.integration.gateway_harness import (
     opened,
     packet,
 )
-from tests.waiting import wait_until
 
 STATUS = {
     "sender": {"organId": BUILD},
@@ -43,17 +43,14 @@ async def bus(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Harness]:
 
 def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
     """Every (method, path) that the application answers, however its routers are nested."""
-    pending = list(app.routes)
+    pending: list[Any] = list(app.routes)
     while pending:
         route = pending.pop()
-        nested = getattr(route, "effective_candidates", None) or getattr(route, "routes", None)
-        if nested:
-            pending += nested() if callable(nested) else nested
-        elif isinstance(route, Route):
-            for method in route.methods or {"GET"}:
-                yield method, route.path
-        else:
-            raise AssertionError(f"a kind of route this test does not know: {route!r}")
+        if hasattr(route, "effective_candidates"):
+            pending += route.effective_candidates()
+            continue
+        for method in route.methods:  # a mount has none: this test must learn of it first
+            yield method, route.path
 
 
 async def test_every_route_asks_who_is_calling(bus: Harness) -> None:
@@ -64,7 +61,7 @@ async def test_every_route_asks_who_is_calling(bus: Harness) -> None:
         forwarded = {"X-Forwarded-For": "203.0.113.7"}
         answer = await bus.call(None, method, address, headers=forwarded)
         if path in PUBLIC:
-            assert "unauthenticated" not in answer.text, path
+            assert '"code":"unauthenticated"' not in answer.text, path
         else:
             assert answer.status_code == 401, f"{method} {path} answers anybody"
             assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -104,8 +101,6 @@ async def test_nobody_sends_as_another(bus: Harness, client: str, sender: str) -
 
 
 async def test_form_does_not_get_round_it(bus: Harness) -> None:
-    import json  # noqa: PLC0415 - only here
-
     document = {
         "header": {
             "sender": {"organId": OFFICE},
@@ -212,11 +207,9 @@ async def test_retired_key_closes_its_tokens(bus: Harness, monkeypatch: pytest.M
     (key,) = await bus.ledger.identities.keys("so-y-te")
     await bus.ledger.identities.retire_key("so-y-te", key.hint, at=instant.now())
 
-    async def refused() -> bool:
-        answer = await bus.call("so-y-te", "GET", "/api/v1/messages")
-        return bool(answer.status_code == 401)
-
-    await wait_until(refused, what="the token of the retired key to be refused")
+    async with asyncio.timeout(10):
+        while (await bus.call("so-y-te", "GET", "/api/v1/messages")).status_code != 401:
+            await asyncio.sleep(0.02)
 
 
 # --- /token ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ async def bus(ledger_url: str, tmp_path: Path) -> AsyncIterator[Harness]:
         yield harness
 
 
-async def form(bus: Harness, files: list[tuple[str, bytes]], key: str | None = None):  # noqa: ANN201
+async def form(bus: Harness, files: list[tuple[str, bytes]], key: str | None = None) -> Any:
     headers = {"Idempotency-Key": key} if key else {}
     parts = [("file", (name, content, "application/pdf")) for name, content in files]
     return await bus.call(

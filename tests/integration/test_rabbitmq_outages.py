@@ -107,7 +107,7 @@ async def test_starting_while_rabbitmq_is_down(harness: Harness, rabbitmq: Rabbi
     await broker.start()
     await broker.ensure(["endpoint"])
     await broker.consume("endpoint", recorder, prefetch=5)
-    await broker.emit([Event("delivery.delivered", b"{}")] * 3)
+    broker.emit([Event("delivery.delivered", b"{}")] * 3)
     assert await broker.publish(batch, deadline=5) == batch
     assert await broker.depth("endpoint", Lane.NORMAL) is None
     assert time.monotonic() - begin < 0.5, "nothing waits for a broker that is not there"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -64,14 +65,15 @@ async def test_every_queue_is_quorum_bounded_and_consumed(
     await broker.publish([work("a", 1), work("b", 2)], deadline=5)
     await recorder.finished([1, 2])
     rows = await listed(
-        rabbitmq, "list_queues", "name", "type", "durable", "auto_delete", "consumers", "arguments"
+        rabbitmq, "list_queues", "name", "type", "durable", "auto_delete", "arguments"
     )
     mine = {r["name"]: r for r in rows if r["name"].startswith(f"{harness.prefix}.")}
     lanes = {f"{harness.prefix}.{lane}.{name}" for lane in Lane for name in "ab"}
     assert set(mine) == lanes | {f"{harness.prefix}.unrouted"}
     for row in mine.values():
         assert (row["type"], row["durable"], row["auto_delete"]) == ("quorum", True, False)
-        assert row["consumers"] == 1
+    consumers = await listed(rabbitmq, "list_consumers", "queue_name")
+    assert Counter(r["queue_name"] for r in consumers if r["queue_name"] in mine) == Counter(mine)
     for name in lanes:
         assert str(harness.prefix) + ".unrouted" in str(mine[name]["arguments"])
         assert "x-max-priority" not in str(mine[name]["arguments"])
@@ -161,7 +163,9 @@ async def test_work_that_fails_again_and_again_is_never_dropped(
         await recorder.finished(range(10))
     assert recorder.started[0] == 50
     assert all(recorder.ids[i] == 1 for i in range(10))
-    assert [e for e in logs if e["event"] == "unrouted work sent on"], "the limit was not reached"
+    assert [e for e in logs if e["event"] == "sending unrouted work on"], (
+        "the limit was not reached"
+    )
 
 
 @pytest.mark.parametrize("body", [b"", b"[1]", b"{}", b"\xff", b'{"endpoint":"e","lane":"x"}'])
@@ -247,7 +251,7 @@ async def test_the_message_can_be_read_by_people_and_carries_the_trace(
     message = await channel.basic_get(queue, no_ack=True)
     assert message.body == b'{"endpoint":"endpoint","lane":"urgent","ids":[1,2,3]}'
     properties = message.header.properties
-    assert properties.headers["traceparent"] == TRACE
+    assert (properties.headers or {})["traceparent"] == TRACE
     assert properties.delivery_mode == 2
     assert properties.content_type == "application/json"
 
@@ -260,12 +264,12 @@ async def test_events_reach_subscribers_by_topic(
     await channel.queue_declare(queue, exclusive=True)
     await channel.queue_bind(queue, Topology(harness.prefix).events.name, "delivery.*")
     events = [Event("delivery.delivered", b'{"n":%d}' % i) for i in range(500)]
-    await broker.emit([Event("agency.changed", b"{}"), *events])
+    broker.emit([Event("agency.changed", b"{}"), *events])
     await until_ready(channel, queue, 500)
     first = await channel.basic_get(queue, no_ack=True)
     assert (first.body, first.routing_key) == (b'{"n":0}', "delivery.delivered")
     assert first.header.properties.content_type == "application/cloudevents+json"
-    await broker.emit(events)
+    broker.emit(events)
     await broker.close()
     await until_ready(channel, queue, 999)
     assert broker.events_dropped == 0

@@ -51,6 +51,7 @@ class RabbitBroker:
         self._publisher = Publisher(self._publishing, self._topology)
         self._emitter = Emitter(self._publishing, self._topology)
         self._consumers: dict[str, Consumer] = {}
+        self._repairs: dict[str, asyncio.Task[None]] = {}
         self._unrouted = Consumer(
             self._consuming,
             [self._topology.unrouted_queue],
@@ -136,7 +137,7 @@ class RabbitBroker:
                 # never if-unused or if-empty: RabbitMQ closes the connection over them (540)
                 await settle(channel.queue_delete(self._topology.queue(endpoint, lane).name), CALL)
 
-    async def emit(self, events: Sequence[Event]) -> None:
+    def emit(self, events: Sequence[Event]) -> None:
         self._emitter.offer(events)
 
     def _current(self) -> AbstractConnection:
@@ -147,9 +148,19 @@ class RabbitBroker:
 
     async def _forward(self, work: Work) -> None:
         """Work that no queue took: make the queue, send it there.  Raises to try again later."""
-        if await queues_missing(self._current(), self._topology, work.endpoint):
-            await asyncio.sleep(SETTLING)
-        await declare_endpoint(self._current(), self._topology, work.endpoint)
+        repair = self._repairs.get(work.endpoint)
+        if repair is None:
+            repair = asyncio.create_task(self._repair(work.endpoint))
+            self._repairs[work.endpoint] = repair
+            repair.add_done_callback(lambda _: self._repairs.pop(work.endpoint))
+        await asyncio.wait({repair})  # shared by all that wait, so never cancelled by one of them
+        repair.result()
         if await self._publisher.publish([work], deadline=CALL):
             raise BrokerUnavailable("not confirmed")
-        log.info("unrouted work sent on", endpoint=work.endpoint, lane=work.lane.value)
+
+    async def _repair(self, endpoint: str) -> None:
+        """Make the queues of an endpoint whose work was unrouted or failed too often."""
+        if await queues_missing(self._current(), self._topology, endpoint):
+            await asyncio.sleep(SETTLING)
+        await declare_endpoint(self._current(), self._topology, endpoint)
+        log.info("sending unrouted work on", endpoint=endpoint)

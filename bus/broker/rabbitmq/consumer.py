@@ -16,7 +16,7 @@ from aiormq.exceptions import AMQPChannelError, AMQPError, ChannelNotFoundEntity
 from bus.broker.handling import finish, handled
 from bus.broker.port import Handler
 from bus.broker.rabbitmq.declare import SETTLING
-from bus.broker.rabbitmq.link import CALL, CLOSE, Link, settle
+from bus.broker.rabbitmq.link import CALL, CLOSE, Link, close_channel, settle
 from bus.broker.rabbitmq.wire import decode
 from bus.broker.topology import Queue
 from schemas.errors import BrokerUnavailable
@@ -199,8 +199,7 @@ class Session:
     async def close(self) -> None:
         async with self._speaking:
             self._said_close = True
-        with suppress(BrokerUnavailable, AMQPChannelError):
-            await settle(self._channel.close(), CLOSE)
+        await close_channel(self._channel)
 
     def _on_cancel(self, _: spec.Basic.Cancel | spec.Basic.CancelOk) -> None:
         self._broken.set()

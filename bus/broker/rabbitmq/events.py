@@ -82,7 +82,7 @@ class Emitter:
                 exchange=self._exchange,
                 routing_key=event.routing_key,
                 properties=spec.Basic.Properties(
-                    content_type="application/cloudevents+json", delivery_mode=TRANSIENT
+                    content_type="application/cloudevents-batch+json", delivery_mode=TRANSIENT
                 ),
             )
 

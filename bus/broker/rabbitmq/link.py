@@ -18,6 +18,8 @@ from schemas.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
 
+_closing: set[asyncio.Task[None]] = set()
+
 T = TypeVar("T")
 Setup = Callable[[AbstractConnection], Awaitable[None]]
 
@@ -67,8 +69,20 @@ async def throwaway(connection: AbstractConnection) -> AsyncIterator[AbstractCha
     try:
         yield channel
     finally:
-        with suppress(BrokerUnavailable, AMQPChannelError):
-            await settle(channel.close(), CLOSE)
+        await close_channel(channel)
+
+
+async def close_channel(channel: AbstractChannel) -> None:
+    """Close a channel, without waiting longer than CLOSE for the answer.
+
+    Closing is never cancelled: the library would say Channel.Close twice, and the second answer
+    sets free a number that may be in use again (504, second channel.open: the connection is lost).
+    """
+    task = asyncio.create_task(channel.close())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+    task.add_done_callback(_retrieve)
+    await asyncio.wait({task}, timeout=CLOSE)
 
 
 class Link:

@@ -1,0 +1,68 @@
+"""Small edXML packets for the proofs, written by hand: the bus' own writer takes no part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+
+
+def document(
+    *,
+    sender: str,
+    receivers: Sequence[str],
+    document_id: str,
+    subject: str,
+    priority: int = 0,
+    attachment: str = "",
+) -> bytes:
+    """Văn bản mới. `attachment` is base64 text of one attached file."""
+    to = "".join(_organ("To", code) for code in receivers)
+    return _envelope(
+        f"{_organ('From', sender)}{to}"
+        f"<e:DocumentId>{escape(document_id)}</e:DocumentId>"
+        "<e:Code><e:CodeNumber>7</e:CodeNumber><e:CodeNotation>BC-SYT</e:CodeNotation></e:Code>"
+        "<e:PromulgationInfo><e:Place>Sơn Bình</e:Place>"
+        "<e:PromulgationDate>2026/03/02</e:PromulgationDate></e:PromulgationInfo>"
+        "<e:DocumentType><e:Type>1</e:Type><e:TypeName>Báo cáo</e:TypeName></e:DocumentType>"
+        f"<e:Subject>{escape(subject)}</e:Subject>"
+        f"<e:OtherInfo><e:Priority>{priority}</e:Priority></e:OtherInfo>",
+        _attached(attachment) if attachment else "",
+    )
+
+
+def status(*, sender: str, receiver: str, document_id: str, note: str) -> bytes:
+    """Trạng thái 03 (đã tiếp nhận) of an earlier document."""
+    return _envelope(
+        f"{_organ('From', sender)}"
+        f"<e:ResponseFor><e:OrganId>{escape(receiver)}</e:OrganId>"
+        "<e:Code>7/BC-SYT</e:Code><e:PromulgationDate>2026/03/02</e:PromulgationDate>"
+        f"<e:DocumentId>{escape(document_id)}</e:DocumentId></e:ResponseFor>"
+        "<e:StaffInfo><e:Department>Văn thư</e:Department></e:StaffInfo>"
+        f"<e:StatusCode>03</e:StatusCode><e:Description>{escape(note)}</e:Description>"
+        "<e:Timestamp>2026/03/02 09:30:00</e:Timestamp>",
+        "",
+    )
+
+
+def _organ(tag: str, code: str) -> str:
+    return f"<e:{tag}><e:OrganId>{escape(code)}</e:OrganId><e:OrganName>Cơ quan</e:OrganName></e:{tag}>"
+
+
+def _attached(base64: str) -> str:
+    return (
+        '<e:AttachmentEncoded><e:Attachment><e:ContentId>cid:1</e:ContentId>'
+        "<e:AttachmentName>phu-luc.pdf</e:AttachmentName>"
+        "<e:ContentType>application/pdf</e:ContentType>"
+        "<e:ContentTransferEncoded>base64</e:ContentTransferEncoded>"
+        f"<e:Content>{base64}</e:Content></e:Attachment></e:AttachmentEncoded>"
+    )
+
+
+def _envelope(header: str, after: str) -> bytes:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<edXML xmlns:e="{NAMESPACE}"><e:edXMLEnvelope><e:edXMLHeader><e:MessageHeader>{header}'
+        f"</e:MessageHeader></e:edXMLHeader><e:edXMLBody/></e:edXMLEnvelope>{after}</edXML>"
+    ).encode()
