@@ -49,9 +49,9 @@ def worker(context: typer.Context, concurrency: Concurrency = None) -> None:
 def _run(context: typer.Context, roles: frozenset[str], **given: object) -> None:
     settings = Session.of(context).load(**given)
     # late: the whole bus is behind it
-    from bus import app  # noqa: PLC0415
+    from bus.app import run  # noqa: PLC0415
 
-    app.run(settings, roles)
+    run(settings, roles)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -220,12 +220,10 @@ class Writer:
 
         results, chain = await self._store.run(work)
         self._uncertain = False
-        self._adopt(chain)
+        self._chain = replace(chain, entries=[])
         self._hold(batch, results)
         batch.resolve(results)
-        self._committed(len(batch), loop.time() - began)
-        if results.heads:
-            self._freed(results.heads)
+        self._tell(chain, len(batch), loop.time() - began, results.heads)
 
     async def _perform(self, asked: Asked[Act[Any], Any]) -> None:
         now = self._clock()
@@ -247,8 +245,9 @@ class Writer:
             asked.fail(error)
         else:
             self._uncertain = False
-            self._adopt(chain)
+            self._chain = replace(chain, entries=[])
             asked.resolve(result)
+            self._tell(chain, 1, 0.0, [])
 
     def _lost_sight(self) -> None:
         """Whether the last transaction was committed is not known: never build on it."""
@@ -286,6 +285,12 @@ class Writer:
         chain.add(now, "chain-started", self.worker, {"anchors": anchors})
         return chain
 
-    def _adopt(self, chain: Chain) -> None:
-        self._journalled(chain.entries)
-        self._chain = replace(chain, entries=[])
+    def _tell(self, chain: Chain, size: int, seconds: float, heads: list[Head]) -> None:
+        """Those who listen must not be able to stop the writer."""
+        try:
+            self._committed(size, seconds)
+            self._journalled(chain.entries)
+            if heads:
+                self._freed(heads)
+        except Exception:
+            log.exception("ledger.listener_failed")

@@ -47,22 +47,22 @@ def status(*, sender: str, receiver: str, document_id: str, note: str) -> bytes:
 
 
 def _organ(tag: str, code: str) -> str:
-    return f"<e:{tag}><e:OrganId>{escape(code)}</e:OrganId><e:OrganName>Cơ quan</e:OrganName></e:{tag}>"
+    organ = f"<e:OrganId>{escape(code)}</e:OrganId><e:OrganName>Cơ quan</e:OrganName>"
+    return f"<e:{tag}>{organ}</e:{tag}>"
 
 
 def _attached(base64: str) -> str:
     return (
-        '<e:AttachmentEncoded><e:Attachment><e:ContentId>cid:1</e:ContentId>'
-        "<e:AttachmentName>phu-luc.pdf</e:AttachmentName>"
-        "<e:ContentType>application/pdf</e:ContentType>"
-        "<e:ContentTransferEncoded>base64</e:ContentTransferEncoded>"
-        f"<e:Content>{base64}</e:Content></e:Attachment></e:AttachmentEncoded>"
+        "<AttachmentEncoded><Attachment><ContentId>cid:1</ContentId>"
+        "<AttachmentName>phu-luc.pdf</AttachmentName><ContentType>application/pdf</ContentType>"
+        f'<e:ContentTransferEncoded xmlns:e="{NAMESPACE}">{base64}</e:ContentTransferEncoded>'
+        "</Attachment></AttachmentEncoded>"
     )
 
 
 def _envelope(header: str, after: str) -> bytes:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<edXML xmlns:e="{NAMESPACE}"><e:edXMLEnvelope><e:edXMLHeader><e:MessageHeader>{header}'
-        f"</e:MessageHeader></e:edXMLHeader><e:edXMLBody/></e:edXMLEnvelope>{after}</edXML>"
+        f'<edXML xmlns="{NAMESPACE}" xmlns:e="{NAMESPACE}"><e:edXMLEnvelope><e:edXMLHeader><e:MessageHeader>{header}'
+        f"</e:MessageHeader></e:edXMLHeader></e:edXMLEnvelope>{after}</edXML>"
     ).encode()
