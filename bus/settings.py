@@ -114,9 +114,6 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         20, ge=0, description="seconds given on SIGTERM to what is in hand; then it is requeued"
     )
-    worker_concurrency: int = Field(
-        64, ge=1, description="deliveries in hand at once in one worker, all endpoints together"
-    )
 
     @field_validator("broker_url")
     @classmethod

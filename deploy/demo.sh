@@ -5,4 +5,5 @@ set -eu
 project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$project/deploy/setup.sh"
 setup
-exec "$python" "$project/deploy/demo.py" "$@"
+cd "$project"
+exec "$python" -m deploy.demo "$@"

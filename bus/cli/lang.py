@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from schemas.errors import Text
@@ -14,7 +15,7 @@ Lang = Literal["vi", "en"]
 
 def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> Lang:
     """`--lang`, else LGSP_LANG, else English where the system is English, else Vietnamese."""
-    for argument, following in zip(arguments, (*arguments[1:], ""), strict=True):
+    for argument, following in pairwise((*arguments, "")):
         given = following if argument == "--lang" else argument.removeprefix("--lang=")
         if argument.startswith("--lang") and given in {"vi", "en"}:
             return "vi" if given == "vi" else "en"

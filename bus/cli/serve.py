@@ -19,19 +19,11 @@ Port = Annotated[
         min=0, max=65_535, help=say("cổng; 0: cổng trống bất kỳ", "port; 0: any free one")
     ),
 ]
-Concurrency = Annotated[
-    int | None,
-    typer.Option(
-        min=1, help=say("số chuyển phát cùng lúc của worker", "deliveries in hand at once")
-    ),
-]
 
 
-def serve(
-    context: typer.Context, host: Host = None, port: Port = None, concurrency: Concurrency = None
-) -> None:
+def serve(context: typer.Context, host: Host = None, port: Port = None) -> None:
     roles = frozenset({GATEWAY, DISPATCHER, WORKER})
-    _run(context, roles, http_host=host, http_port=port, worker_concurrency=concurrency)
+    _run(context, roles, http_host=host, http_port=port)
 
 
 def gateway(context: typer.Context, host: Host = None, port: Port = None) -> None:
@@ -42,8 +34,8 @@ def dispatcher(context: typer.Context) -> None:
     _run(context, frozenset({DISPATCHER}))
 
 
-def worker(context: typer.Context, concurrency: Concurrency = None) -> None:
-    _run(context, frozenset({WORKER}), worker_concurrency=concurrency)
+def worker(context: typer.Context) -> None:
+    _run(context, frozenset({WORKER}))
 
 
 def _run(context: typer.Context, roles: frozenset[str], **given: object) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
+from schemas.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from bus.ledger.ledger import Ledger
     from bus.settings import Settings
@@ -33,12 +35,16 @@ class Session:
 
     @cached_property
     def settings(self) -> Settings:
+        """For commands that end by themselves: what goes wrong is theirs to tell, not the log's."""
+        # late: `lgsp --help` does without
+        from bus.ops import logging  # noqa: PLC0415
+
+        logging.configure(level="ERROR", style="console")
         return self.load()
 
     def load(self, **given: object) -> Settings:
         """Settings with what was given on the command line. Raises ConfigurationError."""
-        # late: `lgsp --help` does without
-        from bus.settings import Settings  # noqa: PLC0415
+        from bus.settings import Settings  # noqa: PLC0415 - as above
 
         return Settings.load(self.config, **given)
 
@@ -63,9 +69,22 @@ class Session:
         from bus.ledger.ledger import Ledger  # noqa: PLC0415 - as above
 
         settings = self.settings
+        _refuse_missing(settings.database_url)
         ledger = await Ledger.open(settings.database_url, settings.blob_dir, actor=self.actor)
         try:
             await ledger.queries.ping()
             return await work(ledger)
         finally:
             await ledger.close()
+
+
+def _refuse_missing(database_url: str) -> None:
+    """SQLite makes a file that is not there: a command in the wrong folder must not."""
+    dialect, _, path = database_url.partition(":///")
+    if dialect.startswith("sqlite") and not Path(path).exists():
+        raise ConfigurationError(
+            f"There is no ledger at {path}. Look at LGSP_CONFIG and LGSP_DATABASE_URL, "
+            "or make one: lgsp migrate",
+            vi=f"Không có sổ cái tại {path}. Xem lại LGSP_CONFIG và LGSP_DATABASE_URL, "
+            "hoặc tạo mới: lgsp migrate",
+        )

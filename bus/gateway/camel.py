@@ -49,6 +49,12 @@ def camel_schema(model: type[BaseModel]) -> dict[str, Any]:
     return camel
 
 
+def _camel_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {to_camel(key): _camel_keys(item) for key, item in value.items()}
+    return [_camel_keys(item) for item in value] if isinstance(value, list) else value
+
+
 def _camel_properties(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_camel_properties(item) for item in schema]
@@ -60,6 +66,8 @@ def _camel_properties(schema: Any) -> Any:
             out[key] = {to_camel(name): _camel_properties(each) for name, each in value.items()}
         elif key == "required":
             out[key] = [to_camel(name) for name in value]
+        elif key == "default":
+            out[key] = _camel_keys(value)
         elif key != "element":  # the XML name: no business of the JSON door
             out[key] = _camel_properties(value)
     return out

@@ -20,6 +20,8 @@ from bus.ops import tracing
 from schemas.errors import LgspError
 
 HIDDEN = "***"
+_OURS = ("bus", "adapters", "routing", "schemas", "gateway")
+"""Only these log below INFO: database drivers at DEBUG write down every row that passes."""
 MAX_CAUSES = 5
 MAX_FRAMES = 20  # innermost frames of each
 _SECRET_KEYS = ("secret", "token", "password", "passwd", "authorization", "cookie", "api_key")
@@ -70,7 +72,9 @@ def configure(
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    root.setLevel(max(logging.getLevelName(level), logging.INFO))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
     _configure_access(out, level, style)
     _quiet_libraries()
 
@@ -174,6 +178,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
 
 def redact(_logger: object, _method: str, event: Event) -> Event:
     """Hides values under telling names, and credentials inside any text, at every depth."""
+    event.pop("color_message", None)  # uvicorn says the same twice
     for key, value in event.items():
         event[key] = HIDDEN if is_secret(key) and value else _clean(value)
     return event

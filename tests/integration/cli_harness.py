@@ -7,10 +7,11 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -32,7 +33,9 @@ ROOT = Path(__file__).parents[2]
 OFFICE, HEALTH, WARD, HOME_AFFAIRS = "H38.01", "H38.02", "H38.02.01", "H38.03"
 PROVINCE = """
 endpoints:
-  - {name: so-y-te, kind: rest-push, title: Sở Y tế, config: {url: 'https://yte.example/in', secret: yte}}
+  - name: so-y-te
+    kind: rest-push
+    config: {url: 'https://yte.example/in', secret: yte}
   - {name: hop-thu, kind: mailbox}
 agencies:
   - {code: H38, name: Tỉnh Lào Cai}
@@ -65,7 +68,11 @@ class Cli:
         (self.declared / "all.yaml").write_text(PROVINCE, "utf-8")
 
     def __call__(
-        self, *arguments: str | int, code: int = 0, lang: str = "en", **environment: str
+        self,
+        *arguments: str | int,
+        code: int = 0,
+        lang: str = "en",
+        env: Mapping[str, str] = MappingProxyType({}),
     ) -> Done:
         """What it printed; the exit status must be `code`."""
         done = subprocess.run(
@@ -77,7 +84,7 @@ class Cli:
                 "LANG": "C.UTF-8",
                 "LGSP_DATABASE_URL": self.database_url,
                 "LGSP_DATA_DIR": str(self.folder / "data"),
-                **environment,
+                **env,
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,17 +15,24 @@ import pytest
 
 from schemas.delivery import DeliveryState
 from schemas.message import Lane
-from tests.integration.cli_harness import HEALTH, HOME_AFFAIRS, OFFICE, WARD, Cli, Traffic
+from tests.integration.cli_harness import HEALTH, HOME_AFFAIRS, OFFICE, ROOT, WARD, Cli, Traffic
 
 NOBODY = "01a0c450-6c00-7000-8000-000000000001"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 
 
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger with the province in force and no traffic, for every test to copy."""
+    folder = tmp_path_factory.mktemp("opened")
+    Cli(f"sqlite+aiosqlite:///{folder}/ledger.db", folder).set_up()
+    return folder / "ledger.db"
+
+
 @pytest.fixture
-def cli(sqlite_url: str, tmp_path: Path) -> Cli:
-    cli = Cli(sqlite_url, tmp_path)
-    cli.set_up()
-    return cli
+def cli(opened: Path, tmp_path: Path) -> Cli:
+    shutil.copy(opened, tmp_path / "ledger.db")
+    return Cli(f"sqlite+aiosqlite:///{tmp_path}/ledger.db", tmp_path)
 
 
 @pytest.fixture
@@ -37,8 +45,7 @@ async def traffic(cli: Cli) -> AsyncIterator[Traffic]:
 # --- the command itself ---------------------------------------------------------------------------
 
 
-def test_help_is_there_at_once_in_both_languages(sqlite_url: str, tmp_path: Path) -> None:
-    cli = Cli(sqlite_url, tmp_path)
+def test_help_is_there_at_once_in_both_languages(cli: Cli) -> None:
     began = time.monotonic()
     english = cli("--help").out
     assert time.monotonic() - began < 3, "0.25 s on a quiet machine"
@@ -56,7 +63,9 @@ def test_help_loads_neither_database_nor_broker() -> None:
         "heavy = {'sqlalchemy', 'aio_pika', 'fastapi', 'pydantic', 'asyncpg', 'rich.table'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -67,35 +76,38 @@ def test_wrong_usage_is_status_2(cli: Cli) -> None:
 
 
 def test_wrong_settings_are_status_2_and_name_the_key(cli: Cli) -> None:
-    done = cli("message", "list", code=2, LGSP_HTTP_PROT="1")
+    done = cli("message", "list", code=2, env={"LGSP_HTTP_PROT": "1"})
     assert "LGSP_HTTP_PROT" in done.err
     assert "Who must act: the administrator of the bus" in done.err
 
 
 def test_ledger_that_does_not_answer_is_status_3_and_says_who_must_act(cli: Cli) -> None:
     gone = {"LGSP_DATABASE_URL": "postgresql+asyncpg://lgsp:trap@127.0.0.1:1/none"}
-    done = cli("message", "list", code=3, lang="vi", **gone)
+    done = cli("message", "list", code=3, lang="vi", env=gone)
     assert "[ledger-unavailable]" in done.err
     assert "Ai xử lý: đơn vị vận hành trục" in done.err
     assert "Bước tiếp theo:" in done.err
     assert "trap" not in done.err
-    failure = orjson.loads(cli("message", "list", "--json", code=3, **gone).err)["error"]
+    failure = orjson.loads(cli("message", "list", "--json", code=3, env=gone).err)["error"]
     assert (failure["code"], failure["actor"]) == ("ledger-unavailable", "operator")
     assert failure["title"]["vi"] != failure["title"]["en"]
 
 
-def test_database_without_a_ledger_says_what_to_run(cli: Cli, tmp_path: Path) -> None:
-    done = cli(
-        "message", "list", code=2, LGSP_DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/empty.db"
-    )
-    assert "lgsp migrate" in done.err
+def test_database_without_a_ledger_says_what_to_run_and_is_left_alone(
+    cli: Cli, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/none.db"
+    assert "lgsp migrate" in cli("message", "list", code=2, env={"LGSP_DATABASE_URL": url}).err
+    assert not (tmp_path / "none.db").exists()
+    (tmp_path / "none.db").touch()
+    assert "lgsp migrate" in cli("message", "list", code=2, env={"LGSP_DATABASE_URL": url}).err
 
 
 def test_settings_are_shown_without_passwords(cli: Cli) -> None:
     secret = {"LGSP_BROKER_URL": "amqp://bus:trap@127.0.0.1:1/"}
-    done = cli("settings", "show", **secret)
+    done = cli("settings", "show", env=secret)
     assert "amqp://bus:***@127.0.0.1:1/" in done.out
-    shown = orjson.loads(cli("settings", "show", "--json", **secret).out)
+    shown = orjson.loads(cli("settings", "show", "--json", env=secret).out)
     assert (shown["brokerUrl"], shown["httpPort"]) == ("amqp://bus:***@127.0.0.1:1/", 8080)
     assert "trap" not in done.out + str(shown)
 

@@ -7,12 +7,15 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 
 import aiormq
 import pytest
 from structlog.testing import capture_logs
 
 from bus.broker import Broker, Event
+from bus.broker.rabbitmq import RabbitBroker
+from bus.broker.rabbitmq.consumer import Consumer
 from bus.broker.rabbitmq.quiet import LOGGERS
 from bus.broker.topology import Topology
 from deploy.services import RabbitMQ
@@ -185,6 +188,10 @@ async def test_closing_while_the_broker_is_frozen(harness: Harness, rabbitmq: Ra
         await asyncio.to_thread(rabbitmq.resume)
 
 
+def received_at_least(consumer: Consumer, count: int) -> bool:
+    return len(consumer._in_hand) >= count
+
+
 async def test_killed_connections_come_back(harness: Harness, rabbitmq: RabbitMQ) -> None:
     """What was in hand is finished but cannot be acknowledged any more: it comes again."""
     broker = await harness.open()
@@ -193,15 +200,22 @@ async def test_killed_connections_come_back(harness: Harness, rabbitmq: RabbitMQ
     await broker.consume(harness.endpoint(), recorder, prefetch=4)
     await broker.publish(works("endpoint", 12), deadline=5)
     await wait_until(lambda: recorder.in_hand == 4, what="four works in hand")
-    await asyncio.to_thread(rabbitmq.ctl, "close_all_connections", "test")
-    await wait_until(lambda: not broker.connected, what="the connections to be gone")
-    await wait_until(lambda: broker.connected, RESUME, "the connections")
+    assert isinstance(broker, RabbitBroker)
+    consumer = broker._consumers["endpoint"]
+    for received in (8, 12):  # those in hand, and as many from each new connection
+        await asyncio.to_thread(rabbitmq.ctl, "close_all_connections", "test")
+        await wait_until(lambda: not broker.connected, what="the connections to be gone")
+        await wait_until(lambda: broker.connected, RESUME, "the connections")
+        await wait_until(
+            partial(received_at_least, consumer, received), RESUME, "work on the new connection"
+        )
     recorder.gate.set()
     await recorder.finished(range(12), RESUME)
 
     await until_depth(broker, "endpoint", 0, what="an empty queue")
+    await wait_until(lambda: not consumer._in_hand, RESUME, "nothing left in hand")
     assert recorder.most_in_hand == 4
-    assert sum(recorder.ids.values()) <= 16, "only what was in hand is repeated"
+    assert sum(recorder.ids.values()) <= 16, "only what was in hand at the first kill is repeated"
 
 
 async def test_queues_deleted_under_a_consumer_are_made_again(harness: Harness) -> None:
@@ -219,6 +233,32 @@ async def test_queues_deleted_under_a_consumer_are_made_again(harness: Harness) 
     sent = [work("endpoint", i, lane=lane) for i, lane in enumerate([*Lane] * 5, start=10)]
     assert await broker.publish(sent, deadline=5) == []
     await recorder.finished(range(10, 20), RESUME)
+
+
+async def test_losing_one_queue_does_not_cost_the_connection(harness: Harness) -> None:
+    """The session ends with work of its other queue in hand, whose answers must stay unsaid."""
+    broker = await harness.open()
+    recorder = Recorder()
+    recorder.gate.clear()
+    await broker.consume(harness.endpoint(), recorder, prefetch=50)
+    await broker.publish(works("endpoint", 200), deadline=5)
+    await wait_until(lambda: recorder.in_hand == 50, what="work in hand")
+    with capture_logs() as logs:
+        async with aiormq.connect(harness.url) as connection:
+            channel = await connection.channel()
+            urgent = Topology(harness.prefix).queue("endpoint", Lane.URGENT)
+            await channel.queue_delete(urgent.name)
+        assert isinstance(broker, RabbitBroker)
+        consumer = broker._consumers["endpoint"]
+        await wait_until(
+            lambda: consumer._session is not None and consumer._session._said_close,
+            what="the session to be closing",
+        )
+        recorder.gate.set()
+        await recorder.finished(range(200), RESUME)
+        await broker.publish([work("endpoint", 999, lane=Lane.URGENT)], deadline=5)
+        await recorder.finished([999], RESUME)
+    assert not [entry for entry in logs if "unreachable" in entry["event"]]
 
 
 async def test_a_consumer_the_broker_forgot_is_replaced(

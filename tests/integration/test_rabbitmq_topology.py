@@ -73,7 +73,9 @@ async def test_every_queue_is_quorum_bounded_and_consumed(
     for row in mine.values():
         assert (row["type"], row["durable"], row["auto_delete"]) == ("quorum", True, False)
     consumers = await listed(rabbitmq, "list_consumers", "queue_name")
-    assert Counter(r["queue_name"] for r in consumers if r["queue_name"] in mine) == Counter(mine)
+    assert Counter(r["queue_name"] for r in consumers if r["queue_name"] in mine) == Counter(
+        [*mine]
+    )
     for name in lanes:
         assert str(harness.prefix) + ".unrouted" in str(mine[name]["arguments"])
         assert "x-max-priority" not in str(mine[name]["arguments"])
@@ -268,7 +270,7 @@ async def test_events_reach_subscribers_by_topic(
     await until_ready(channel, queue, 500)
     first = await channel.basic_get(queue, no_ack=True)
     assert (first.body, first.routing_key) == (b'{"n":0}', "delivery.delivered")
-    assert first.header.properties.content_type == "application/cloudevents+json"
+    assert first.header.properties.content_type == "application/cloudevents-batch+json"
     broker.emit(events)
     await broker.close()
     await until_ready(channel, queue, 999)

@@ -193,7 +193,8 @@ class _Pace:
 
 def keys_for(targets: Sequence[tuple[str, str]], *, prefix: str = "vb") -> Iterable[Key]:
     """Endless keys for (agency code, endpoint) targets: every fourth of statuses, every fifth
-    document to two agencies."""
+    document to two agencies.
+    """
     number = 0
     while True:
         code, endpoint = targets[number % len(targets)]

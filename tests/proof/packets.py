@@ -63,6 +63,7 @@ def _attached(base64: str) -> str:
 def _envelope(header: str, after: str) -> bytes:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<edXML xmlns="{NAMESPACE}" xmlns:e="{NAMESPACE}"><e:edXMLEnvelope><e:edXMLHeader><e:MessageHeader>{header}'
+        f'<edXML xmlns="{NAMESPACE}" xmlns:e="{NAMESPACE}"><e:edXMLEnvelope>'
+        f"<e:edXMLHeader><e:MessageHeader>{header}"
         f"</e:MessageHeader></e:edXMLHeader></e:edXMLEnvelope>{after}</edXML>"
     ).encode()

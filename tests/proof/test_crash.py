@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -34,8 +34,12 @@ class Faults:
         self.resumed: list[tuple[str, float]] = []  # fault, seconds until every receiver got more
 
     async def happen(self, name: str, fault: Callable[[], None]) -> None:
-        await self._more_arrives(self.dice.uniform(0.2, 1.0))
-        await asyncio.to_thread(fault)
+        await self._flows(self.dice.uniform(0.2, 1.0))
+        await self.over(name, fault)
+
+    async def over(self, name: str, end: Callable[[], None]) -> None:
+        """`end` ends the fault; everything has to resume by itself."""
+        await asyncio.to_thread(end)
         began = time.monotonic()
         before = self.scene.arrived()
         await wait_until(
@@ -46,7 +50,7 @@ class Faults:
         self.resumed.append((name, time.monotonic() - began))
 
     def kill(self, *names: str) -> None:
-        """kill -9 all of them at once, then start them again."""
+        """Kill -9 all of them at once, then start them again."""
         victims = [each for each in self.scene.stage.bus if each.name in names]
         assert len(victims) == len(names), f"no such processes: {names}"
         for each in victims:
@@ -55,7 +59,7 @@ class Faults:
         for each in victims:
             each.start()
 
-    async def _more_arrives(self, seconds: float) -> None:
+    async def _flows(self, seconds: float) -> None:
         """The fault comes at a random moment of a load that flows."""
         end = time.monotonic() + seconds
         before = sum(self.scene.arrived().values())
@@ -66,14 +70,40 @@ class Faults:
         )
 
 
-async def accepts_while_down(stage: Scene, broker: RabbitMQ) -> None:
-    """Receipts are given while RabbitMQ serves nobody."""
-    await asyncio.to_thread(broker.stop_app)
-    told = len(stage.sender.sent)
-    await wait_until(
-        lambda: len(stage.sender.sent) > told + 50, what="receipts while RabbitMQ is down"
+async def under_load(
+    stage: Scene, faults: Callable[[], Awaitable[None]], *, messages: int, rate: float
+) -> None:
+    """A load of at least so many messages, that flows as long as the faults go on."""
+    over = asyncio.Event()
+
+    async def all_faults() -> None:
+        await faults()
+        over.set()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(all_faults())
+        await play(
+            stage.sender,
+            keys_for(stage.targets),
+            per_key=PER_KEY,
+            at_once=64,
+            rate=rate,
+            go_on=lambda: not over.is_set() or len(stage.sender.sent) < messages,
+        )
+
+
+async def verdict_of(stage: Scene, faults: Faults, *, messages: int) -> None:
+    began = time.monotonic()
+    verdict = await stage.settle(SETTLE_SECONDS)
+    repeats = sum(book.repeats for book in stage.books.values())
+    print(
+        f"\n{len(stage.sender.sent)} messages, settled {time.monotonic() - began:.1f} s after the"
     )
-    await asyncio.to_thread(broker.start_app)
+    print(f"load, {repeats} repeats at receivers, answers {dict(stage.sender.answers)}; {verdict}")
+    for name, seconds in faults.resumed:
+        print(f"  {name}: resumed after {seconds:.1f} s")
+    assert verdict.clean, str(verdict)
+    assert len(stage.sender.sent) >= messages
 
 
 @pytest.mark.crash
@@ -87,18 +117,59 @@ async def test_kills_and_restarts_under_load_lose_double_and_reorder_nothing(
     async with scene(
         tmp_path, roles=SPLIT, database_url=postgres_url, broker_url=rabbitmq.url
     ) as stage:
-        faults = Faults(stage, random.Random(SEED))
-        load = asyncio.create_task(_load(stage, lambda: over or _few(stage)))
-        over = False
-        try:
-            for name, fault in _plan(faults, rabbitmq, postgres):
+        dice = random.Random(SEED)
+        faults = Faults(stage, dice)
+        gateway, dispatcher, one, two = (each.name for each in stage.stage.bus)
+
+        def broker_crash() -> None:
+            rabbitmq.kill()
+            rabbitmq.start()
+
+        def database_crash() -> None:
+            postgres.kill()
+            postgres.start()
+
+        plan: list[tuple[str, Callable[[], None]]] = [
+            ("kill -9 gateway", lambda: faults.kill(gateway)),
+            ("kill -9 dispatcher", lambda: faults.kill(dispatcher)),
+            ("kill -9 a worker", lambda: faults.kill(one)),
+            ("kill -9 both workers", lambda: faults.kill(one, two)),
+            ("kill -9 every process", lambda: faults.kill(gateway, dispatcher, one, two)),
+            ("RabbitMQ killed and started", broker_crash),
+            ("PostgreSQL restarted", postgres.restart),
+            ("PostgreSQL killed and started", database_crash),
+        ]
+        dice.shuffle(plan)
+
+        async def all_faults() -> None:
+            await _accepted_while_down(stage, rabbitmq)
+            await faults.over("RabbitMQ stopped and started", rabbitmq.start_app)
+            for name, fault in plan:
                 await faults.happen(name, fault)
-            await accepts_while_down(stage, rabbitmq)
-            await faults.happen("RabbitMQ was stopped", lambda: None)
-        finally:
-            over = True
-        await load
-        verdict = await stage.settle(SETTLE_SECONDS)
-        _report(stage, faults)
-        assert verdict.clean, str(verdict)
-        assert len(stage.sender.sent) >= MESSAGES
+
+        await under_load(stage, all_faults, messages=MESSAGES, rate=250)
+        await verdict_of(stage, faults, messages=MESSAGES)
+
+
+async def _accepted_while_down(stage: Scene, broker: RabbitMQ) -> None:
+    """Invariant 1: receipts are given while RabbitMQ serves nobody."""
+    await wait_until(lambda: sum(stage.arrived().values()) > 100, what="a flow")
+    await asyncio.to_thread(broker.stop_app)
+    told = len(stage.sender.sent)
+    await wait_until(
+        lambda: len(stage.sender.sent) > told + 200, what="receipts while RabbitMQ is down"
+    )
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(120)
+async def test_the_embedded_bus_survives_its_kills(tmp_path: Path) -> None:
+    async with scene(tmp_path) as stage:
+        faults = Faults(stage, random.Random(SEED))
+
+        async def all_faults() -> None:
+            for number in range(3):
+                await faults.happen(f"kill -9 serve ({number + 1})", lambda: faults.kill("serve-1"))
+
+        await under_load(stage, all_faults, messages=1_000, rate=250)
+        await verdict_of(stage, faults, messages=1_000)

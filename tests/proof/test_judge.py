@@ -41,9 +41,7 @@ def test_a_clean_run_with_a_repeat_is_clean(tmp_path: Path) -> None:
         ("unknown", [arrival(0), arrival(1), arrival(2), arrival(7)]),
     ],
 )
-def test_each_fault_is_seen(
-    tmp_path: Path, fault: str, arrivals: list[dict[str, object]]
-) -> None:
+def test_each_fault_is_seen(tmp_path: Path, fault: str, arrivals: list[dict[str, object]]) -> None:
     verdict = judge(SENT, book(tmp_path, *arrivals))
     assert getattr(verdict, fault)
     assert not verdict.clean

@@ -74,6 +74,8 @@ class RabbitBroker:
         consumers = [*self._consumers.values(), self._unrouted]
         self._consumers.clear()
         await asyncio.gather(*(consumer.stop(grace=grace) for consumer in consumers))
+        for repair in self._repairs.values():
+            repair.cancel()
         await self._emitter.stop()
         await asyncio.gather(self._publishing.close(), self._consuming.close())
 
@@ -152,7 +154,7 @@ class RabbitBroker:
         if repair is None:
             repair = asyncio.create_task(self._repair(work.endpoint))
             self._repairs[work.endpoint] = repair
-            repair.add_done_callback(lambda _: self._repairs.pop(work.endpoint))
+            repair.add_done_callback(partial(self._repaired, work.endpoint))
         await asyncio.wait({repair})  # shared by all that wait, so never cancelled by one of them
         repair.result()
         if await self._publisher.publish([work], deadline=CALL):
@@ -164,3 +166,8 @@ class RabbitBroker:
             await asyncio.sleep(SETTLING)
         await declare_endpoint(self._current(), self._topology, endpoint)
         log.info("sending unrouted work on", endpoint=endpoint)
+
+    def _repaired(self, endpoint: str, repair: asyncio.Task[None]) -> None:
+        self._repairs.pop(endpoint)
+        if not repair.cancelled():
+            repair.exception()  # seen here too: those who waited may be gone

@@ -1,0 +1,179 @@
+"""`python -m deploy.demo`: the whole demo; exit status 0 only if every check holds."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from deploy.demo import play
+from deploy.demo.check import IN_TIME_SECONDS, Verdict, judge
+from deploy.services import RabbitMQ, ServiceError
+from deploy.stage import Stage, StageError
+
+PROJECT = Path(__file__).resolve().parents[2]
+console = Console()
+
+
+def main() -> int:
+    options = _options()
+    folder = PROJECT / ".state" / f"demo-{os.getpid()}"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    good = False
+    try:
+        with ExitStack() as stack:
+            stage, broker = _stage(options, folder, stack)
+            stack.callback(stage.close)
+            stage.open()
+            verdict, seconds, faulty = _play(stage, options)
+            verdict.problems += _journal(stage)
+            good = verdict.good
+            _summary(stage, verdict, seconds, broker, faulty)
+            if sys.stdout.isatty() and not options.once:
+                _stay(stage, folder)
+    except (StageError, ServiceError) as error:
+        console.print(f"[bold red]Không chạy được / failed:[/] {error}", soft_wrap=True)
+    except KeyboardInterrupt:
+        console.print("Đã dừng / stopped.")
+    finally:
+        if good and not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif folder.exists():
+            console.print(f"Nhật ký, dữ liệu / logs and data: {folder}", soft_wrap=True)
+    return 0 if good else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="sh deploy/demo.sh",
+        description="Một ngày của tỉnh Sơn Bình (hư cấu) qua trục: các cơ quan gửi văn bản cho "
+        "nhau, trạng thái quay về, cuối cùng kiểm tra từng gói. / A day of an invented province: "
+        "agencies exchange documents, statuses come back, every packet is checked at the end.",
+    )
+    parser.add_argument("--messages", type=int, default=1000, metavar="N", help="documents sent")
+    parser.add_argument("--once", action="store_true", help="end after the summary")
+    parser.add_argument("--seed", type=int, default=1, help="another seed, another day")
+    parser.add_argument("--keep", action="store_true", help="keep logs and data")
+    parser.add_argument(
+        "--broker",
+        choices=("rabbitmq", "embedded"),
+        help="else LGSP_BROKER_URL; else RabbitMQ if it is installed; else embedded",
+    )
+    return parser.parse_args()
+
+
+def _stage(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[Stage, str]:
+    url = None if options.broker else os.environ.get("LGSP_BROKER_URL")
+    broker = "LGSP_BROKER_URL"
+    if url is None and options.broker != "embedded" and RabbitMQ.installed():
+        with console.status("Khởi động RabbitMQ riêng / starting a private RabbitMQ…"):
+            node = RabbitMQ(folder / "rabbitmq")
+            stack.callback(node.stop)
+            node.start()
+        url, broker = node.url, "RabbitMQ"
+    elif url is None:
+        if options.broker == "rabbitmq":
+            raise ServiceError(
+                "chưa cài rabbitmq-server / rabbitmq-server is not installed: an administrator "
+                "runs `apt-get install rabbitmq-server`, or use --broker embedded"
+            )
+        broker = "embedded"
+    database = os.environ.get("LGSP_DATABASE_URL")
+    settings = {"LGSP_LOG_LEVEL": "WARNING"}
+    return Stage(folder, database_url=database, broker_url=url, settings=settings), broker
+
+
+def _play(stage: Stage, options: argparse.Namespace) -> tuple[Verdict, float, str]:
+    columns = (
+        TextColumn("{task.description:34}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    began = time.monotonic()
+    with Progress(*columns, console=console) as bars:
+        documents = bars.add_task("Văn bản gửi / documents sent", total=options.messages)
+        arrived = bars.add_task("Gói đến nơi / packets arrived", total=None)
+
+        def report(progress: play.Progress) -> None:
+            bars.update(documents, completed=progress.documents)
+            bars.update(arrived, completed=progress.arrived, total=progress.expected)
+
+        day = play.Day(stage, options.messages, options.seed, report)
+        asyncio.run(day.play())
+    return judge(day.sent, day.books), time.monotonic() - began, day.faulty
+
+
+def _journal(stage: Stage) -> list[str]:
+    """The journal must verify; its problems count like lost messages."""
+    report = stage.lgsp("journal", "verify", "--json")
+    return [f"journal: {problem}" for problem in report["problems"]]
+
+
+def _summary(stage: Stage, verdict: Verdict, seconds: float, broker: str, faulty: str) -> None:
+    table = Table(title="Tổng kết / summary", title_style="bold")
+    table.add_column("Cơ quan / agency")
+    for name in (
+        "Gửi / sent",
+        "Phải nhận / due",
+        "Đã nhận / arrived",
+        f"≤ {IN_TIME_SECONDS:g} s",
+        "Gửi lại / retried",
+        "Trạng thái về / statuses",
+    ):
+        table.add_column(name, justify="right")
+    for agency in stage.agencies:
+        line = verdict.lines[agency.endpoint]
+        numbers = (line.sent, line.to_arrive, line.arrived, line.in_time, line.retried)
+        table.add_row(agency.name, *map(str, (*numbers, line.statuses_back)))
+    console.print(table)
+    total = sum(line.arrived for line in verdict.lines.values())
+    console.print(
+        f"{total} gói trong {seconds:.1f} s qua {broker} / {total} packets in {seconds:.1f} s "
+        f"over {broker}. Hệ thống của {faulty} bị lỗi {play.FAULT_SECONDS:g} s giữa ngày, trục tự "
+        f"gửi lại / its system failed for a while and the bus retried by itself.",
+        soft_wrap=True,
+    )
+    if verdict.good:
+        console.print(
+            "[bold green]✓ ĐẠT / PASS:[/] mọi gói đến nơi nguyên vẹn từng byte, đúng một lần, "
+            "đúng thứ tự; nhật ký toàn vẹn / every packet arrived byte-equal, once, in order; "
+            "the journal verifies.",
+            soft_wrap=True,
+        )
+        return
+    console.print(f"[bold red]✗ KHÔNG ĐẠT / FAIL:[/] {len(verdict.problems)}")
+    for problem in verdict.problems[:20]:
+        console.print(f"  {problem}", soft_wrap=True)
+
+
+def _stay(stage: Stage, folder: Path) -> None:
+    config = folder / "lgsp.toml"
+    keys = ("DATA_DIR", "DATABASE_URL", "BROKER_URL", "BROKER_PREFIX", "SECRETS_DIR")
+    lines = [f'{k.lower()} = "{stage.env[f"LGSP_{k}"]}"' for k in keys if f"LGSP_{k}" in stage.env]
+    config.write_text("\n".join(lines) + "\n")
+    lgsp = Path(sys.executable).with_name("lgsp")
+    console.print(
+        f"Xem tiếp / look further:\n"
+        f"  {stage.url}/docs\n"
+        f"  {lgsp} --config {config} message list\n"
+        f"  {lgsp} --config {config} endpoint list\n"
+        f"  {lgsp} --config {config} health\n"
+        f"Ctrl-C để dừng / to stop.",
+        soft_wrap=True,
+    )
+    signal.pause()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The documentation is true: its examples run, its commands, metrics and links exist."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from bus.cli.app import app
+from bus.ops.metrics import Metrics
+from bus.settings import NOT_SETTINGS, SECRET_PREFIX, Settings
+from schemas.delivery import TERMINAL, TRANSITIONS, DeliveryState
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "deploy" / "docs"
+PAGES = [
+    ROOT / "README.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted(ROOT.glob("adapters/**/README.md")),
+]
+SECONDS = 100
+
+_TESTED = re.compile(r"^<!-- test -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^```.*?\n(.*?)^```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"(?:^|[\s;(|&])lgsp ((?:[^\s`;|&>)#]+ ?)+)", re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_METRIC = re.compile(r"\blgsp_[a-z_]+[a-z]\b")
+_VARIABLE = re.compile(r"\bLGSP_[A-Z_]+[A-Z]\b")
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def diagram() -> str:
+    """The table of states as a Mermaid diagram, in the order of the table."""
+    lines = ["stateDiagram-v2", "    [*] --> queued"]
+    for state in DeliveryState:
+        lines += [
+            f"    {state} --> {onward}" for onward in DeliveryState if onward in TRANSITIONS[state]
+        ]
+    lines += [f"    {state} --> [*]" for state in DeliveryState if state in TERMINAL]
+    return "\n".join(lines) + "\n"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _script(page: Path) -> str:
+    """The page's examples as one script, on ports that are free."""
+    blocks = _TESTED.findall(page.read_text("utf-8"))
+    assert len(blocks) > 5, "the examples are gone"
+    text = "\n".join(blocks)
+    for port in ("8080", "9102"):
+        text = text.replace(port, str(_free_port()))
+    return "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + text
+
+
+def _run(script: str, folder: Path) -> str:
+    """What the script printed; it must end with status 0. Nothing of it is left behind."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LGSP_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=kept | {"PATH": path, "PYTHONPATH": str(ROOT), "LGSP_LANG": "en"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        pytest.fail(f"the examples did not end within {SECONDS} s:\n{output[-3000:]}")
+    assert process.returncode == 0, output[-3000:]
+    return output
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_connecting_a_document_system_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "connect-document-system.md"), tmp_path)
+    receipt = json.loads((tmp_path / "receipt.json").read_text())
+    book = (tmp_path / "so-y-te.ndjson").read_text()
+    arrivals = [json.loads(line) for line in book.splitlines()]
+    assert [each["message_id"] for each in arrivals] == [receipt["messageId"]]
+    assert arrivals[0]["sha256"] == receipt["sha256"]
+    fetched = hashlib.sha256((tmp_path / "received.edxml").read_bytes()).hexdigest()
+    assert fetched == receipt["sha256"]
+    followed = json.loads((tmp_path / "message.json").read_text())["deliveries"]
+    states = {each["endpoint"]: (each["state"], each["partnerRef"]) for each in followed}
+    assert states == {
+        "so-y-te": ("delivered", arrivals[0]["receipt"]),
+        "huyen-nam-khao": ("delivered", "VB-0001"),
+    }
+    answers = json.loads((tmp_path / "answers.json").read_text())["items"]
+    assert [(each["kind"], each["sender"]) for each in answers] == [("status", "H99.31")]
+
+
+def _named_commands() -> list[str]:
+    found = set()
+    for page in PAGES:
+        for block, span in _CODE.findall(page.read_text("utf-8")):
+            found |= {match.strip() for match in _COMMAND.findall(block or span)}
+    return sorted(found)
+
+
+def _resolve(words: list[str]) -> tuple[list[str], Any]:
+    """The names the words begin with, and their command. Fails at a name that no group has."""
+    path: list[str] = []
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "commands") and len(path) < len(words) and words[len(path)][0] != "-":
+        name = words[len(path)]
+        assert name in command.commands, f"{name!r} is not among {sorted(command.commands)}"
+        path.append(name)
+        command = command.commands[name]
+    return path, command
+
+
+def test_the_documentation_names_commands() -> None:
+    assert len(_named_commands()) > 20
+
+
+@pytest.mark.parametrize("line", _named_commands())
+def test_every_command_named_exists_with_its_options(line: str) -> None:
+    words = line.split()
+    path, command = _resolve(words)
+    known = {name for each in command.params for name in each.opts}
+    options = {word for word in words if re.match(r"--?[a-z]", word)}
+    assert options <= known, f"lgsp {line}"
+    shown = CliRunner().invoke(app, [*path, "--help"])
+    assert shown.exit_code == 0, shown.output
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pages
+def test_relative_links_resolve(page: Path) -> None:
+    for link in _LINK.findall(page.read_text("utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE)
+            assert anchor in map(_anchor, headings), f"{page.name}: {link}"
+
+
+@pages
+def test_metrics_and_variables_named_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    exported = Metrics().render().decode()
+    unknown = {name for name in _METRIC.findall(text) if f"# TYPE {name} " not in exported}
+    known = {f"LGSP_{name.upper()}" for name in Settings.model_fields} | NOT_SETTINGS
+    unknown |= {
+        name
+        for name in _VARIABLE.findall(text)
+        if name not in known and not name.startswith(SECRET_PREFIX)
+    }
+    assert not unknown
+
+
+def test_the_diagram_of_states_is_the_table() -> None:
+    text = (DOCS / "delivery-states.md").read_text("utf-8")
+    drawn = re.search(r"^```mermaid\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert drawn is not None, "the page has no diagram"
+    assert drawn[1] == diagram(), f"put this in its place:\n{diagram()}"
+
+
+def test_every_state_is_described() -> None:
+    text = (DOCS / "delivery-states.md").read_text("utf-8")
+    described = re.findall(r"^\| `([a-z]+)` \|", text, re.MULTILINE)
+    assert sorted(described) == sorted(DeliveryState)
