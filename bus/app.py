@@ -216,6 +216,9 @@ async def _gateway(
             max_in_flight=settings.max_in_flight,
             token_lifetime=settings.token_lifetime,
         ),
+        metrics_token=(
+            settings.metrics_token.get_secret_value() if settings.metrics_token else None
+        ),
     )
     return await _listen(stack, settings, create_app(deps))
 

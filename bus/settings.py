@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field(
         "json", description="json: one object a line, for machines; console: for people"
     )
+    metrics_token: SecretStr | None = Field(
+        None, description="bearer token with which /metrics may be read from other machines"
+    )
     drain_seconds: float = Field(
         20, ge=0, description="seconds given on SIGTERM to what is in hand; then it is requeued"
     )

@@ -106,6 +106,8 @@ class Intake:
         """
         began = time.perf_counter()
         message, decision = self._message(sender_ref, trace)
+        if not any(_accepted(receiver.outcome) for receiver in decision.receivers):
+            return await self._known(message, decision)
         if self._blob is not None:
             await self._blob.commit()
         receipt = await self._acceptor.ledger.accept(
@@ -128,6 +130,13 @@ class Intake:
         if self._blob is not None:
             self._blob.abort()
 
+    async def _known(self, message: Message, decision: Decision) -> Receipt:
+        """A repeat keeps its receipt even when its receivers have left the directory since."""
+        receipt = await self._acceptor.ledger.stored_receipt(message)
+        if receipt is None:
+            raise _nowhere(decision)
+        return receipt
+
     def _message(self, sender_ref: str | None, trace: str) -> tuple[Message, Decision]:
         packet = self._packet
         assert packet is not None, "close() comes before accept()"  # noqa: S101
@@ -137,8 +146,6 @@ class Intake:
         snapshot = acceptor.live.snapshot
         now = acceptor.ledger.clock()
         decision = acceptor.decide(snapshot, Facts(body.kind, sender, receivers), now)
-        if not any(_accepted(receiver.outcome) for receiver in decision.receivers):
-            raise _nowhere(decision)
         own = snapshot.directory.resolve(sender, to_datetime(now).astimezone(VIETNAM).date()).agency
         digest = self._digest.hexdigest()
         message = Message.model_construct(

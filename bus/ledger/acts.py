@@ -112,7 +112,11 @@ async def acknowledge(
             vi=f"Chuyển phát {delivery_id} đang ở trạng thái {now_in}",
             state=str(now_in),
         )
-    await tx.end([delivery_id], (S.QUEUED.value,), state.value, now, detail, partner_ref)
+    if not await tx.end([delivery_id], (S.QUEUED.value,), state.value, now, detail, partner_ref):
+        raise Conflict(  # answered or withdrawn by another process since it was read
+            f"delivery {delivery_id} has just been changed",
+            vi=f"Chuyển phát {delivery_id} vừa được thay đổi",
+        )
     data: dict[str, Any] = {"endpoint": endpoint}
     if partner_ref:
         data["partnerRef"] = partner_ref

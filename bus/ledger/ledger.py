@@ -21,7 +21,7 @@ from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
 from bus.ledger.sqlite import SqliteStore
-from bus.ledger.transaction import Finished
+from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
 from bus.ledger.verify import verify_journal
 from bus.ledger.writer import Act, T, Writer
@@ -29,6 +29,7 @@ from schemas import instant
 from schemas.delivery import DeliveryState
 from schemas.errors import NotFound
 from schemas.instant import Clock, Instant
+from schemas.message import Message
 
 
 class Ledger:
@@ -97,6 +98,16 @@ class Ledger:
         Raises DuplicateMessage, LedgerUnavailable (then nothing was promised).
         """
         return await self._writer.accept(acceptance)
+
+    async def stored_receipt(self, message: Message) -> Receipt | None:
+        """The receipt of the same message accepted before, if it was.
+
+        Raises DuplicateMessage when it was accepted with other content.
+        """
+        found = await self._writer.act(
+            lambda tx, _chain, _now: tx.receipts([(message.sender, message.sender_ref)])
+        )
+        return same_or_duplicate(found[0], message) if found else None
 
     async def claim(self, ids: Sequence[int]) -> list[Claimed]:
         """Take deliveries in hand; those not ready, or in other hands, are left out."""

@@ -16,6 +16,7 @@ from schemas.adapter import Result
 from schemas.delivery import TERMINAL, DeliveryState
 from schemas.errors import DuplicateMessage
 from schemas.instant import Instant
+from schemas.message import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ async def _accept(
             _journal_acceptance(chain, acceptance)
             results.accepted.append(_receipt(acceptance))
         else:
-            results.accepted.append(_repeat(acceptance, stored[_identity(acceptance)]))
+            results.accepted.append(_repeat(stored[_identity(acceptance)], message))
     results.heads += await tx.insert_deliveries(rows)
 
 
@@ -181,14 +182,23 @@ def _identity(acceptance: Acceptance) -> tuple[str, str]:
     return (acceptance.message.sender, acceptance.message.sender_ref)
 
 
-def _repeat(acceptance: Acceptance, stored: Receipt) -> Receipt | DuplicateMessage:
-    if stored.sha256 == acceptance.message.sha256:
+def same_or_duplicate(stored: Receipt, message: Message) -> Receipt:
+    """The stored receipt, if the content is the same. Raises DuplicateMessage."""
+    if stored.sha256 == message.sha256:
         return stored
-    return DuplicateMessage(
+    raise DuplicateMessage(
         f"message id {stored.sender_ref!r} of {stored.sender} was accepted with other content",
         vi=f"Mã {stored.sender_ref!r} của {stored.sender} đã được tiếp nhận với nội dung khác",
         messageId=stored.message_id,
     )
+
+
+def _repeat(stored: Receipt, message: Message) -> Receipt | DuplicateMessage:
+    """An answer of its own for each: one duplicate must not spoil the batch."""
+    try:
+        return same_or_duplicate(stored, message)
+    except DuplicateMessage as error:
+        return error
 
 
 def _receipt(acceptance: Acceptance) -> Receipt:

@@ -17,6 +17,7 @@ from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
 from bus.ledger.transaction import Finished, Finishing, Results, transact
 from bus.ledger.tx import Store, Tx
+from schemas.adapter import Outcome
 from schemas.errors import DuplicateMessage, LedgerUnavailable
 from schemas.instant import SECOND, Clock, Instant
 
@@ -131,6 +132,7 @@ class Writer:
 
     async def finish(self, finish: Finish, *, take_next: bool = False) -> Finished:
         """Waits until the ledger has it, however long the ledger is away."""
+        finish = replace(finish, outcome=_storable(finish.outcome))
         return await self._ask(self._finishes, Finishing(finish, take_next))
 
     async def act(self, act: Act[T]) -> T:
@@ -294,3 +296,21 @@ class Writer:
                 self._freed(heads)
         except Exception:
             log.exception("ledger.listener_failed")
+
+
+def _storable(outcome: Outcome) -> Outcome:
+    """A partner's words may hold what no database takes (NUL, lone surrogates).
+
+    An outcome that can never be written would leave its delivery in hand for ever.
+    """
+
+    def clean(text: str) -> str:
+        return text.encode("utf-8", "replace").decode().replace("\0", "?")
+
+    return replace(
+        outcome,
+        partner_ref=clean(outcome.partner_ref),
+        code=clean(outcome.code),
+        detail=clean(outcome.detail),
+        answer=clean(outcome.answer),
+    )

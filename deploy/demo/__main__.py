@@ -22,7 +22,7 @@ from deploy.services import RabbitMQ, ServiceError
 from deploy.stage import Stage, StageError
 
 PROJECT = Path(__file__).resolve().parents[2]
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 130)
 
 
 def main() -> int:

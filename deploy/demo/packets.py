@@ -93,9 +93,7 @@ def make_document(number: int, agencies: Sequence[Agency], rng: random.Random) -
         ),
     )
     packet = b"".join(write(DocumentPacket(header=header, attachments=(file,)), [[content]]))
-    return Document(
-        document_id, f"{number}/{notation}", sender, receivers, priority > 0, packet
-    )
+    return Document(document_id, f"{number}/{notation}", sender, receivers, priority > 0, packet)
 
 
 def make_status(document: Document, by: Agency, status: str) -> bytes:

@@ -173,9 +173,7 @@ class Day:
             await asyncio.gather(*(self._answer(places, by, doc) for by, doc in fresh))
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _answer(
-        self, places: asyncio.Semaphore, by: Agency, document: Document
-    ) -> None:
+    async def _answer(self, places: asyncio.Semaphore, by: Agency, document: Document) -> None:
         async with places:
             stream = f"{document.id} by {by.endpoint}"
             for status in STATUSES:

@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from bus.cli.lang import choose
 from schemas.delivery import DeliveryState
 from schemas.message import Lane
 from tests.integration.cli_harness import HEALTH, HOME_AFFAIRS, OFFICE, ROOT, WARD, Cli, Traffic
@@ -54,6 +55,25 @@ def test_help_is_there_at_once_in_both_languages(cli: Cli) -> None:
     assert "Ví dụ:" in cli("--help", lang="vi").out
     for command in ("message list", "delivery replay", "client key retire", "explain", "apply"):
         assert "lgsp" in cli(*command.split(), "--help").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "lang"),
+    [
+        ([], {}, "vi"),
+        ([], {"LANG": "C.UTF-8"}, "vi"),
+        ([], {"LANG": "en_US.UTF-8"}, "en"),
+        ([], {"LANG": "en_US.UTF-8", "LC_ALL": "vi_VN.UTF-8"}, "vi"),
+        ([], {"LANG": "en_US.UTF-8", "LGSP_LANG": "vi"}, "vi"),
+        (["--lang", "en", "health"], {"LGSP_LANG": "vi"}, "en"),
+        (["--lang=vi", "health"], {"LANG": "en_US"}, "vi"),
+        (["health", "--lang"], {}, "vi"),
+    ],
+)
+def test_language_is_the_one_asked_for(
+    arguments: list[str], environment: dict[str, str], lang: str
+) -> None:
+    assert choose(arguments, environment) == lang
 
 
 def test_help_loads_neither_database_nor_broker() -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from bus.broker import Broker, Event
 from bus.broker.rabbitmq import RabbitBroker
-from bus.broker.rabbitmq.consumer import Consumer
+from bus.broker.rabbitmq.consumer import Consumer, Session
 from bus.broker.rabbitmq.quiet import LOGGERS
 from bus.broker.topology import Topology
 from deploy.services import RabbitMQ
@@ -298,8 +298,30 @@ async def test_a_deleted_exchange_is_made_again(harness: Harness) -> None:
     await recorder.finished([2], RESUME)
 
 
+async def test_nothing_is_acknowledged_on_a_channel_that_is_closing(harness: Harness) -> None:
+    """An acknowledgement after Channel.Close makes RabbitMQ close the whole connection (504)."""
+    broker = await harness.open()
+    await broker.ensure([harness.endpoint()])
+    await broker.publish(works("endpoint", 20), deadline=5)
+    received: list[aiormq.abc.DeliveredMessage] = []
+
+    async def take(message: aiormq.abc.DeliveredMessage) -> None:
+        received.append(message)
+
+    async with aiormq.connect(harness.url) as connection:
+        session = Session(await connection.channel(publisher_confirms=False))
+        await session.subscribe(Topology(harness.prefix).queue("endpoint", Lane.NORMAL).name, take)
+        await wait_until(lambda: len(received) == 20, what="twenty messages")
+        closing = asyncio.create_task(session.close())
+        for message in received:
+            await asyncio.sleep(0)  # closing takes several steps: answer between them
+            await session.answer(message, done=True)
+        await closing
+        other = await connection.channel()  # refused if the connection was lost
+        await other.close()
+
+
 async def test_ending_one_consumer_under_load_leaves_the_others_alone(harness: Harness) -> None:
-    """An acknowledgement after Channel.Close would make RabbitMQ close the whole connection."""
     broker = await harness.open()
     steady, flapping = Recorder(), Recorder()
     await broker.consume(harness.endpoint("steady"), steady, prefetch=50)

@@ -52,7 +52,7 @@ async def test_a_poisonous_message_delays_only_its_own_key(tmp_path: Path) -> No
     folder.mkdir()
     async with Picky(folder / "book.ndjson", poison="doc-hai số 0") as receiver:
         options = {
-            "retry": {"first": 0.2, "soft_cap": 0.5},
+            "retry": {"first": 1.0, "soft_cap": 1.0},
             "config": {"url": receiver.url, "lookup_url": None},
         }
         async with scene(tmp_path / "stage", endpoint_options=options) as stage:

@@ -1,0 +1,200 @@
+"""What the ledger promises, on every database: one acceptance, one head, one pair of hands."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import uuid_utils
+
+from bus.ledger.journal import Chain
+from bus.ledger.ledger import Ledger
+from bus.ledger.migrate import migrate
+from bus.ledger.records import Acceptance, Claimed, Finish, Planned
+from bus.ledger.tx import Tx
+from schemas import instant
+from schemas.adapter import Outcome, Result
+from schemas.delivery import DeliveryState
+from schemas.errors import Conflict, DuplicateMessage
+from schemas.instant import Instant
+from schemas.message import DocumentBody, Lane, Message
+
+S = DeliveryState
+OUTCOMES = {S.DELIVERED: Result.DELIVERED, S.REJECTED: Result.REJECTED}
+
+
+def acceptance(
+    ref: str, key: str = "k", *, content: bytes = b"x", subject: str = "s", pull: bool = False
+) -> Acceptance:
+    message = Message(
+        id=str(uuid_utils.uuid7()),
+        sender="H99.01",
+        sender_ref=ref,
+        receivers=("H99.02",),
+        order_key=key,
+        lane=Lane.NORMAL,
+        accepted_at=instant.now(),
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        media_type="application/edxml+xml",
+        trace="",
+        body=DocumentBody(document_id=ref, number="1", notation="x", subject=subject),
+    )
+    return Acceptance(message, (Planned("ep", ("H99.02",), pull=pull),), "{}", "client", content)
+
+
+def finish(claimed: Claimed, state: DeliveryState = S.DELIVERED, detail: str = "") -> Finish:
+    return Finish(claimed, state, Outcome(OUTCOMES.get(state, Result.UNKNOWN), detail=detail))
+
+
+@pytest.fixture
+async def ledgers(ledger_url: str, tmp_path: Path) -> AsyncIterator[tuple[Ledger, Ledger]]:
+    """Two processes' ways to one ledger."""
+    await migrate(ledger_url)
+    a = await Ledger.open(ledger_url, tmp_path / "blobs", actor="a")
+    b = await Ledger.open(ledger_url, tmp_path / "blobs", actor="b")
+    yield a, b
+    await asyncio.gather(a.close(), b.close())
+
+
+async def states(ledger: Ledger) -> list[tuple[DeliveryState, bool]]:
+    rows = await ledger.queries.deliveries(limit=1000)
+    return [(row.state, row.head) for row in sorted(rows, key=lambda row: row.id)]
+
+
+async def take(ledger: Ledger) -> Claimed:
+    (head,) = await ledger.read_heads(["ep"], 10)
+    (claimed,) = await ledger.claim([head.id])
+    return claimed
+
+
+async def test_repeats_get_the_first_receipt(ledgers: tuple[Ledger, Ledger]) -> None:
+    asked = [ledgers[n % 2].accept(acceptance("same")) for n in range(20)]
+    receipts = await asyncio.gather(*asked)
+    assert len({receipt.message_id for receipt in receipts}) == 1
+    assert [receipt.duplicate for receipt in receipts].count(False) == 1
+    assert await states(ledgers[0]) == [(S.QUEUED, True)]
+
+
+async def test_other_content_under_the_same_id_is_refused(ledgers: tuple[Ledger, Ledger]) -> None:
+    await ledgers[0].accept(acceptance("same"))
+    with pytest.raises(DuplicateMessage):
+        await ledgers[1].accept(acceptance("same", content=b"other"))
+    assert len(await states(ledgers[0])) == 1
+
+
+async def test_a_delivery_is_claimed_once(ledgers: tuple[Ledger, Ledger]) -> None:
+    await ledgers[0].accept(acceptance("one"))
+    (head,) = await ledgers[0].read_heads(["ep"], 10)
+    claims = await asyncio.gather(*(ledgers[n % 2].claim([head.id]) for n in range(20)))
+    assert sum(len(claimed) for claimed in claims) == 1
+
+
+@pytest.mark.parametrize("state", [S.DELIVERED, S.REJECTED])
+async def test_an_end_releases_the_next(
+    ledgers: tuple[Ledger, Ledger], state: DeliveryState
+) -> None:
+    for ref in ("1", "2", "3"):
+        await ledgers[0].accept(acceptance(ref))
+    finished = await ledgers[0].finish(finish(await take(ledgers[0]), state), take_next=True)
+    assert finished.next is not None
+    assert await states(ledgers[0]) == [(state, False), (S.SENDING, True), (S.QUEUED, False)]
+
+
+@pytest.mark.parametrize("state", [S.DEAD, S.HELD])
+async def test_dead_and_held_block_their_key_until_they_go_again(
+    ledgers: tuple[Ledger, Ledger], state: DeliveryState
+) -> None:
+    await ledgers[0].accept(acceptance("1"))
+    await ledgers[0].accept(acceptance("2"))
+    claimed = await take(ledgers[0])
+    await ledgers[0].finish(finish(claimed, state), take_next=True)
+    assert await ledgers[1].read_heads(["ep"], 10) == []
+    assert await ledgers[1].replay([claimed.id], actor="t", reason="r") == [claimed.id]
+    assert (await take(ledgers[0])).id == claimed.id
+
+
+async def test_cancelling_the_head_releases_the_next(ledgers: tuple[Ledger, Ledger]) -> None:
+    await ledgers[0].accept(acceptance("1"))
+    await ledgers[0].accept(acceptance("2"))
+    (head,) = await ledgers[0].read_heads(["ep"], 10)
+    assert await ledgers[1].cancel([head.id], actor="t", reason="r") == [head.id]
+    assert await states(ledgers[0]) == [(S.CANCELLED, False), (S.QUEUED, True)]
+
+
+async def test_an_outcome_after_being_taken_back_is_not_held(
+    ledgers: tuple[Ledger, Ledger],
+) -> None:
+    await ledgers[0].accept(acceptance("1"))
+    claimed = await take(ledgers[0])
+
+    async def take_back(tx: Tx, _chain: Chain, now: Instant) -> list[int]:
+        return await tx.take_back("a", (), now)
+
+    assert await ledgers[1].act(take_back) == [claimed.id]
+    again = await take(ledgers[1])
+    assert again.maybe_sent
+    assert not (await ledgers[0].finish(finish(claimed))).held
+    assert await states(ledgers[0]) == [(S.SENDING, True)]
+
+
+async def test_a_key_has_exactly_one_head_under_stress(ledgers: tuple[Ledger, Ledger]) -> None:
+    order: dict[str, list[int]] = {"k0": [], "k1": []}
+
+    async def accept() -> None:
+        for n in range(60):
+            await ledgers[n % 2].accept(acceptance(str(n), f"k{n // 2 % 2}"))
+
+    async def send(ledger: Ledger) -> None:
+        while sum(map(len, order.values())) < 60:
+            for head in await ledger.read_heads(["ep"], 10):
+                for claimed in await ledger.claim([head.id]):
+                    order[claimed.order_key].append(claimed.id)
+                    await ledger.finish(finish(claimed))
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(accept(), *(send(ledger) for ledger in ledgers))
+    assert all(ids == sorted(ids) and len(ids) == 30 for ids in order.values())
+    assert set(await states(ledgers[0])) == {(S.DELIVERED, False)}
+    assert not (await ledgers[0].verify_journal()).problems
+
+
+async def test_pull_deliveries_are_never_heads(ledgers: tuple[Ledger, Ledger]) -> None:
+    await ledgers[0].accept(acceptance("1", pull=True))
+    await ledgers[0].accept(acceptance("2"))
+    assert await states(ledgers[0]) == [(S.QUEUED, False), (S.QUEUED, True)]
+
+
+async def test_of_two_contradicting_acknowledgements_one_counts(
+    ledgers: tuple[Ledger, Ledger],
+) -> None:
+    for n in range(20):
+        receipt = await ledgers[0].accept(acceptance(str(n), pull=True))
+        (row,) = await ledgers[0].queries.deliveries_of(receipt.message_id)
+        answers = await asyncio.gather(
+            *(
+                ledger.acknowledge(row.id, state=state, partner_ref="", detail="", actor="t")
+                for ledger, state in zip(ledgers, (S.DELIVERED, S.REJECTED), strict=True)
+            ),
+            return_exceptions=True,
+        )
+        assert [isinstance(answer, Conflict) for answer in answers].count(True) == 1
+
+
+async def test_a_poisonous_acceptance_fails_alone(ledgers: tuple[Ledger, Ledger]) -> None:
+    refs = [acceptance(str(n), f"k{n}") for n in range(5)]
+    poison = acceptance("\ud800", "p")
+    answers = await asyncio.gather(
+        *(ledgers[0].accept(each) for each in [*refs, poison]), return_exceptions=True
+    )
+    assert [isinstance(answer, BaseException) for answer in answers] == [False] * 5 + [True]
+
+
+async def test_an_outcome_with_any_text_is_written(ledgers: tuple[Ledger, Ledger]) -> None:
+    await ledgers[0].accept(acceptance("1"))
+    claimed = await take(ledgers[0])
+    assert (await ledgers[0].finish(finish(claimed, S.REJECTED, "a\0b\ud800"))).held
+    assert await states(ledgers[0]) == [(S.REJECTED, False)]
