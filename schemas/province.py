@@ -70,9 +70,7 @@ class Endpoint(Declared):
     kind: str  # adapter kind, see adapters/
     title: str = ""
     config: dict[str, Any] = {}  # checked by the adapter's own model
-    concurrency: int = Field(
-        8, ge=1, le=1000, description="deliveries at once, in all workers"
-    )
+    concurrency: int = Field(8, ge=1, le=1000, description="deliveries at once, in all workers")
     retry: RetryPolicy = RetryPolicy(first=1.0)
     breaker: BreakerPolicy = BreakerPolicy(failures=5)
     expire_after_days: float | None = Field(None, gt=0)

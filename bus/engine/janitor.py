@@ -56,8 +56,7 @@ class Janitor:
             try:
                 for endpoint in list(self._live.snapshot.endpoints.values()):
                     pull = endpoint.kind in self._pull_kinds
-                    mended = await self._ledger.mend_endpoint(endpoint.name, pull=pull)
-                    if mended:
+                    while mended := await self._ledger.mend_endpoint(endpoint.name, pull=pull):
                         log.warning("janitor.mended", endpoint=endpoint.name, count=mended)
                 self._changed.clear()
             except LedgerUnavailable as error:

@@ -18,6 +18,7 @@ from schemas.instant import Instant
 from schemas.message import Lane
 
 S = DeliveryState
+MEND_KEYS = 1_000  # order keys locked at once: PostgreSQL's table of locks is finite
 EXPIRABLE = (S.QUEUED.value, S.WAITING.value, S.HELD.value)
 
 
@@ -200,28 +201,39 @@ async def mend_endpoint(tx: Tx, chain: Chain, now: Instant, endpoint: str, *, pu
     After its kind changed between pushing and pulling, or if ever a key were left without a head,
     nothing may stay stuck. Returns how many deliveries were changed.
     """
+    keys = {(endpoint, str(row[0])) for row in await _to_mend(tx, endpoint, pull)}
+    await tx.lock_keys(keys)
     turned = await tx.execute(
         f"UPDATE delivery SET pull = ?, head = false"  # noqa: S608 - a constant of this package
         f" WHERE endpoint = ? AND pull <> ? AND state IN {OPEN_SQL} AND state <> 'sending'"
-        f" RETURNING id",
+        f" AND order_key IN (SELECT DISTINCT order_key FROM delivery WHERE endpoint = ?"
+        f" AND pull <> ? AND state IN {OPEN_SQL} ORDER BY order_key LIMIT ?) RETURNING id",
         pull,
         endpoint,
         pull,
-    )
-    rows = await tx.execute(
-        f"SELECT DISTINCT order_key FROM delivery d WHERE endpoint = ? AND NOT pull"  # noqa: S608
-        f" AND state IN {OPEN_SQL} AND NOT EXISTS (SELECT 1 FROM delivery h"
-        f" WHERE h.endpoint = d.endpoint AND h.order_key = d.order_key AND h.head"
-        f" AND h.state IN {OPEN_SQL})",
         endpoint,
+        pull,
+        MEND_KEYS,
     )
-    keys = {(endpoint, str(row[0])) for row in rows}
-    await tx.lock_keys(keys)
-    heads = await tx.next_heads(keys)
+    again = {(endpoint, str(row[0])) for row in await _to_mend(tx, endpoint, pull)}
+    heads = [] if pull else await tx.next_heads(keys & again)  # nobody else can change them now
     if turned or heads:
         data = {"endpoint": endpoint, "turned": len(turned), "heads": len(heads)}
         chain.add(now, "endpoint-mended", "dispatcher", data)
     return len(turned) + len(heads)
+
+
+async def _to_mend(tx: Tx, endpoint: str, pull: bool) -> list[tuple[object, ...]]:
+    """A bounded number of order keys with open deliveries of the wrong kind or without a head."""
+    return await tx.execute(
+        f"SELECT DISTINCT order_key FROM delivery d WHERE endpoint = ?"  # noqa: S608
+        f" AND state IN {OPEN_SQL} AND (pull <> ? OR (NOT pull AND NOT EXISTS ("
+        f" SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint AND h.order_key = d.order_key"
+        f" AND h.head AND h.state IN {OPEN_SQL}))) ORDER BY order_key LIMIT ?",
+        endpoint,
+        pull,
+        MEND_KEYS,
+    )
 
 
 async def register(

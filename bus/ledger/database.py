@@ -89,6 +89,14 @@ async def _unavailable() -> AsyncIterator[None]:
     except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, OSError) as error:
         raise LedgerUnavailable(f"database: {type(error).__name__}", retry_after=2) from error
     except sqlalchemy.exc.DBAPIError as error:
-        if not error.connection_invalidated:
+        if not (error.connection_invalidated or _turned_away(error)):
             raise
         raise LedgerUnavailable("database connection lost", retry_after=2) from error
+
+
+def _turned_away(error: sqlalchemy.exc.DBAPIError) -> bool:
+    """PostgreSQL refused the log-in: shutting down or starting (class 57), full (53), cut (08).
+
+    SQLAlchemy does not count these as a lost connection while it is still connecting.
+    """
+    return str(getattr(error.orig, "sqlstate", None) or "")[:2] in {"08", "53", "57"}

@@ -65,7 +65,7 @@ class Ledger:
             clock=clock,
             freed=self._freed,
             committed=committed,
-            journalled=lambda entries: self.journalled(entries),
+            journalled=self._tell_journalled,
         )
         self.journalled: Callable[[Sequence[JournalTuple]], None] = lambda _entries: None
         """Replace it to hear of every journal entry this process commits."""
@@ -239,6 +239,9 @@ class Ledger:
 
     async def verify_journal(self) -> JournalReport:
         return await verify_journal(self.db)
+
+    def _tell_journalled(self, entries: Sequence[JournalTuple]) -> None:
+        self.journalled(entries)
 
     def _freed(self, heads: list[Head]) -> None:
         if heads:

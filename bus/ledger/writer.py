@@ -96,7 +96,8 @@ class Writer:
         journalled: Callable[[Sequence[JournalTuple]], None],
     ) -> None:
         """What is called after a commit: `freed` with heads, `committed` with the size of the
-        batch and the seconds taken, `journalled` with the entries written."""
+        batch and the seconds taken, `journalled` with the entries written.
+        """
         self.worker = worker
         self._store = store
         self._clock = clock

@@ -8,7 +8,7 @@ from schemas.delivery import DeliveryState as S
 
 def test_the_table_names_every_state() -> None:
     assert set(TRANSITIONS) == set(S)
-    assert OPEN | TERMINAL == set(S)
+    assert set(S) == OPEN | TERMINAL
     assert not OPEN & TERMINAL
 
 
