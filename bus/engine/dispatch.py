@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -24,6 +24,7 @@ from bus.engine.observer import Observer
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Head
 from schemas.errors import LedgerUnavailable
+from schemas.instant import Instant
 from schemas.message import Lane
 
 log = structlog.get_logger(__name__)
@@ -42,11 +43,17 @@ PROBE_SECONDS = 2.0  # a probe that vanished with its worker is followed by anot
 Queue = tuple[str, Lane]
 
 
+@dataclass(frozen=True, slots=True)
+class _Published:
+    at: float  # monotonic seconds
+    clock: Instant  # by the ledger's clock
+
+
 @dataclass(slots=True)
 class _Outstanding:
-    """Published and, as far as known, not claimed yet: id → when (monotonic seconds)."""
+    """Published and, as far as known, not claimed yet."""
 
-    published: dict[int, float] = field(default_factory=dict)
+    published: dict[int, _Published] = field(default_factory=dict)
     waiting: deque[int] = field(default_factory=deque)
 
     @property
@@ -138,7 +145,7 @@ class Dispatcher:
                 await self._publish(works)
 
     def _due_works(self) -> Iterable[Work]:
-        now = time.monotonic()
+        now = _Published(time.monotonic(), self._ledger.clock())
         for (endpoint, lane), outstanding in self._queues.items():
             if not outstanding.waiting or self._states.blocked(endpoint):
                 continue
@@ -205,41 +212,43 @@ class Dispatcher:
         if not free or not self._broker.connected:
             return
         asked_at = time.monotonic()
-        found: dict[Queue, list[int]] = {}
+        found: dict[Queue, dict[int, Instant]] = {}
         for head in await self._ledger.read_heads(free, WINDOW):
-            found.setdefault((head.endpoint, head.lane), []).append(head.id)
+            found.setdefault((head.endpoint, head.lane), {})[head.id] = head.due
         for name in free:
             for lane in Lane:
-                await self._reconcile((name, lane), found.get((name, lane), []), asked_at)
+                await self._reconcile((name, lane), found.get((name, lane), {}), asked_at)
         self._wake.set()
 
-    async def _reconcile(self, queue: Queue, ready: list[int], asked_at: float) -> None:
-        """Ready in the ledger and not published: publish. Not ready any more: claimed."""
+    async def _reconcile(self, queue: Queue, ready: dict[int, Instant], asked_at: float) -> None:
+        """Ready in the ledger and not published: publish. Not ready any more: claimed.
+
+        Due only since it was published: claimed and failed in between, so it goes again.
+        """
         outstanding = self._queues.get(queue)
         if outstanding is None:
             if not ready:
                 return
             outstanding = self._queues[queue] = _Outstanding()
-        still = set(ready)
         published = outstanding.published
-        for number in [n for n, at in published.items() if n not in still and at < asked_at]:
-            del published[number]
+        for number, when in list(published.items()):
+            due = ready.get(number)
+            if when.at < asked_at and (due is None or due > when.clock):
+                del published[number]
         await self._find_lost(queue, published)
         waiting = set(outstanding.waiting)
         outstanding.waiting.extend(n for n in ready if n not in published and n not in waiting)
 
-    async def _find_lost(self, queue: Queue, published: dict[int, float]) -> None:
+    async def _find_lost(self, queue: Queue, published: dict[int, _Published]) -> None:
         """Old and unclaimed is lost only if the broker has nothing left in that queue."""
-        old = [n for n, at in published.items() if time.monotonic() - at > LOST_AFTER]
+        old = [n for n, when in published.items() if time.monotonic() - when.at > LOST_AFTER]
         if not old:
             return
         depth = await self._broker.depth(*queue)
-        now = time.monotonic()
         for number in old:
-            if depth == 0:
-                del published[number]
-            else:
-                published[number] = now
+            when = published.pop(number)
+            if depth != 0:
+                published[number] = replace(when, at=time.monotonic())
         if depth == 0:
             log.info("dispatch.lost", endpoint=queue[0], lane=queue[1], count=len(old))
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from schemas.errors import ConfigurationError, LedgerUnavailable
 
-BUSY_MILLISECONDS = 20_000
+BUSY_MILLISECONDS = 5_000
 
 
 class Database:
@@ -99,4 +99,5 @@ def _turned_away(error: sqlalchemy.exc.DBAPIError) -> bool:
 
     SQLAlchemy does not count these as a lost connection while it is still connecting.
     """
-    return str(getattr(error.orig, "sqlstate", None) or "")[:2] in {"08", "53", "57"}
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return state.startswith(("08", "53", "57P"))

@@ -106,10 +106,10 @@ RETURNING d.id, d.endpoint, d.lane, d.state, d.order_key
 """  # noqa: S608 - constants of this package
 
 _READ_HEADS = f"""
-SELECT d.id, d.endpoint, d.lane
+SELECT d.id, d.endpoint, d.lane, d.next_attempt_at
 FROM unnest($1::text[]) AS e(name) CROSS JOIN (VALUES ('urgent'), ('normal')) AS l(lane)
 CROSS JOIN LATERAL (
-  SELECT id, endpoint, lane FROM delivery
+  SELECT id, endpoint, lane, next_attempt_at FROM delivery
   WHERE endpoint = e.name AND delivery.lane = l.lane AND head AND state IN {READY_SQL}
     AND next_attempt_at <= $2
   ORDER BY next_attempt_at, id LIMIT $3) d
@@ -295,7 +295,7 @@ class PostgresStore:
                 _drop(self._reader)
                 self._reader = None
                 raise _unavailable(error) from error
-        return [Head(number, endpoint, Lane(lane)) for number, endpoint, lane in rows]
+        return [Head(number, endpoint, Lane(lane), due) for number, endpoint, lane, due in rows]
 
     async def listen(self, heard: Callable[[list[Head]], None]) -> None:
         self._listener = asyncio.create_task(self._keep_listening(heard))

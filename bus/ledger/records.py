@@ -53,6 +53,7 @@ class Head:
     id: int
     endpoint: str
     lane: Lane
+    due: Instant = 0  # since when; known where the ledger was asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
 from schemas.message import Lane
 
-BUSY_SECONDS = 20.0
+BUSY_SECONDS = 3.0  # then whoever asked is told that the ledger is not there
 
 _CLAIM = f"""
 UPDATE delivery SET state = 'sending', worker = ?2, attempts = attempts + 1,
@@ -74,7 +74,7 @@ RETURNING id, endpoint, lane, state, order_key
 """  # noqa: S608 - constants of this package
 
 _READ_HEADS = f"""
-SELECT id, endpoint, lane FROM delivery
+SELECT id, endpoint, lane, next_attempt_at FROM delivery
 WHERE endpoint = ? AND lane = ? AND head AND state IN {READY_SQL} AND next_attempt_at <= ?
 ORDER BY next_attempt_at, id LIMIT ?
 """  # noqa: S608 - constants of this package
@@ -262,10 +262,10 @@ class SqliteStore:
             if self._reader is None:
                 self._reader = _connect(self._path)
             return [
-                Head(number, name, Lane(lane))
+                Head(number, name, Lane(lane), due)
                 for endpoint in endpoints
                 for asked in (Lane.URGENT, Lane.NORMAL)
-                for number, name, lane in self._reader.execute(
+                for number, name, lane, due in self._reader.execute(
                     _READ_HEADS, (endpoint, asked.value, now, limit)
                 )
             ]

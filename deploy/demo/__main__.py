@@ -18,6 +18,7 @@ from rich.table import Table
 
 from deploy.demo import play
 from deploy.demo.check import IN_TIME_SECONDS, Verdict, judge
+from deploy.demo.database import own_database
 from deploy.services import RabbitMQ, ServiceError
 from deploy.stage import Stage, StageError
 
@@ -89,6 +90,8 @@ def _stage(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple
             )
         broker = "embedded"
     database = os.environ.get("LGSP_DATABASE_URL")
+    if database is not None:
+        database = stack.enter_context(own_database(database))
     settings = {"LGSP_LOG_LEVEL": "WARNING"}
     return Stage(folder, database_url=database, broker_url=url, settings=settings), broker
 
@@ -111,7 +114,10 @@ def _play(stage: Stage, options: argparse.Namespace) -> tuple[Verdict, float, st
 
         day = play.Day(stage, options.messages, options.seed, report)
         asyncio.run(day.play())
-    return judge(day.sent, day.books), time.monotonic() - began, day.faulty
+    verdict = judge(day.sent, day.books)
+    if day.progress.arrived != day.progress.expected:  # statuses never sent count, too
+        verdict.problems.append(f"{day.progress.arrived} of {day.progress.expected} arrived")
+    return verdict, time.monotonic() - began, day.faulty
 
 
 def _journal(stage: Stage) -> list[str]:

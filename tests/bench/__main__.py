@@ -126,12 +126,10 @@ class Naive:
         self._port, self._sink_port = free_port(), free_port()
         target = f"http://127.0.0.1:{self._sink_port}/documents"
         python = (sys.executable, "-m")
+        naive = ("--amqp", broker.url, "--port", str(self._port), "--target", target)
         self._processes = [
             subprocess.Popen([*python, "tests.bench.sink", "--port", str(self._sink_port)]),
-            subprocess.Popen(
-                [*python, "tests.bench.naive", "--amqp", broker.url, "--port", str(self._port)]
-                + ["--target", target]
-            ),
+            subprocess.Popen([*python, "tests.bench.naive", *naive]),
         ]
 
     async def ready(self) -> None:

@@ -54,13 +54,13 @@ async def test_3_the_same_message_has_one_receipt_and_another_content_is_a_confl
     async with scene(tmp_path) as stage:
         key = stage.key("mot", ONE)
         packet, other = key.packet("H99.19", 0), key.packet("H99.19", 1)
+        await stage.sender.send(stage.key("sau", ONE), 0)
         answers = await asyncio.gather(*(stage.sender.post(packet, ref="r") for _ in range(20)))
         assert {status for status, _ in answers} == {202}
         assert len({receipt["messageId"] for _, receipt in answers}) == 1
         assert all(receipt == answers[0][1] for _, receipt in answers)
         status, problem = await stage.sender.post(other, ref="r")
         assert (status, problem["code"]) == (409, "duplicate-message")
-        await stage.sender.send(stage.key("sau", ONE), 0)
         await wait_until(lambda: stage.arrived()[ONE] == 2, what="two effects")
         shas = [each["sha256"] for each in stage.books[ONE].arrivals]
         assert shas.count(hashlib.sha256(packet).hexdigest()) == 1
