@@ -23,7 +23,7 @@ from schemas.errors import LedgerUnavailable
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 1.0
-LOST_SECONDS = 4.0
+LOST_SECONDS = 5.0
 GAP_SECONDS = 2.5  # readings further apart than this prove nothing about the time between
 
 

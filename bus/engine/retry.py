@@ -14,6 +14,9 @@ from schemas.province import RetryPolicy
 JITTER = 0.2
 """Each wait is moved by up to a fifth either way, so that a crowd does not come back at once."""
 
+MAX_PAUSE = 3_600.0
+"""Seconds; a partner that asks for a longer pause is asked again after an hour."""
+
 OWN_FAULT = "adapter-fault"
 OWN_FAULT_ATTEMPTS = 5
 """An error of our own adapter does not go away by waiting: an operator hears of it soon."""
@@ -36,9 +39,9 @@ def judge(
     if uses_up(outcome, counts=counts) and claimed.strikes + 1 >= _limit(policy, outcome):
         return Verdict(DeliveryState.DEAD)
     seconds = wait(policy, claimed.attempt, (now - claimed.first_attempt_at) / SECOND)
-    seconds = max(seconds, outcome.retry_after or 0.0)
-    jittered = seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret
-    return Verdict(DeliveryState.WAITING, now + int(jittered * SECOND))
+    pause = min(outcome.retry_after or 0.0, MAX_PAUSE)
+    seconds = max(seconds * _spread(1 - JITTER), pause * _spread(1.0))  # never before they asked
+    return Verdict(DeliveryState.WAITING, now + int(seconds * SECOND))
 
 
 def uses_up(outcome: Outcome, *, counts: bool) -> bool:
@@ -50,6 +53,10 @@ def wait(policy: RetryPolicy, attempt: int, since_first: float) -> float:
     """Seconds before the next attempt, before jitter."""
     doubled = policy.first * 2.0 ** min(attempt - 1, 30)
     return min(doubled, max(policy.soft_cap, since_first / 10), policy.cap)
+
+
+def _spread(least: float) -> float:
+    return random.uniform(least, 1 + JITTER)  # noqa: S311 - not a secret
 
 
 def _limit(policy: RetryPolicy, outcome: Outcome) -> int:

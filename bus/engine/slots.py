@@ -23,28 +23,35 @@ class Slots:
 
     async def acquire(self, wanted: int, lane: Lane) -> int:
         """Between one and `wanted` places, as many as are free."""
-        while self._used >= self._count or (lane is Lane.NORMAL and self._waiting[Lane.URGENT]):
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting[lane].append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                self._wake()
-                raise
-        got = min(wanted, self._count - self._used)
-        self._used += got
-        return got
+        ahead = self._waiting[Lane.URGENT] or (lane is Lane.NORMAL and self._waiting[Lane.NORMAL])
+        got = 0
+        if ahead or self._used >= self._count:
+            await self._turn(lane)
+            got = 1  # handed over by whoever called
+        more = max(0, min(wanted - got, self._count - self._used))
+        self._used += more
+        return got + more
 
     def release(self, count: int = 1) -> None:
         self._used -= count
         self._wake()
 
+    async def _turn(self, lane: Lane) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[lane].append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.release()  # called and gone: the next in line gets the place
+            raise
+
     def _wake(self) -> None:
-        free = self._count - self._used
+        """Hand free places over; a newcomer can then not take them from those called."""
         for lane in (Lane.URGENT, Lane.NORMAL):
             waiting = self._waiting[lane]
-            while free > 0 and waiting:
+            while self._used < self._count and waiting:
                 turn = waiting.popleft()
                 if not turn.done():
+                    self._used += 1
                     turn.set_result(None)
-                    free -= 1

@@ -1,8 +1,9 @@
 """The journal (nhật ký): append-only entries, each hash covering the one before it.
 
 Writers do not wait for each other, so each writer has a chain of its own.  A chain begins with an
-entry `chain-started` that holds the heads of the chains then active (`anchors`): whoever cuts a
-chain short or removes one whole contradicts the anchors in the others.
+entry `chain-started` that holds the heads of the chains active in the day before (`anchors`):
+whoever cuts a chain short before such a head, or removes it whole, contradicts the others.
+What was written after the last anchor is guarded by `journal_chain` alone.
 """
 
 from __future__ import annotations
@@ -106,11 +107,16 @@ class Verifier:
         self._entries += 1
         self._anchors.setdefault(chain, {})[seq] = digest
         if event == "chain-started":
-            anchors = orjson.loads(data)["anchors"]
+            self._read_anchors(chain, data)
+
+    def _read_anchors(self, chain: str, data: str) -> None:
+        try:
             self._wanted += [
                 (chain, other, int(at_seq), bytes.fromhex(hexed))
-                for other, (at_seq, hexed) in anchors.items()
+                for other, (at_seq, hexed) in orjson.loads(data)["anchors"].items()
             ]
+        except (ValueError, TypeError, KeyError, AttributeError):
+            self._problems.append(f"chain {chain}: its anchors cannot be read")
 
     def report(self) -> JournalReport:
         self._end_chain()

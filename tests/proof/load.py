@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -118,7 +119,7 @@ class Sender:
             if ref is not None:
                 headers["Idempotency-Key"] = ref
             path = "/api/v1/documents"
-            async with self._http.post(path, data=packet, headers=headers) as response:
+            async with self._http.post(path, data=io.BytesIO(packet), headers=headers) as response:
                 body = await response.json(content_type=None)
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):

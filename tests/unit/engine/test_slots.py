@@ -74,7 +74,6 @@ async def test_urgent_gets_the_next_place_and_equals_go_in_order() -> None:
     assert served == ["u1", "u2", "n1", "n2"]
 
 
-@pytest.mark.xfail(reason="Slots.acquire: a newcomer takes the place before the one called has run")
 @pytest.mark.parametrize("waiter", [N, U])
 async def test_nobody_takes_the_place_of_one_already_called(waiter: Lane) -> None:
     """The place is free and its taker called; a normal one asks before the taker has run."""

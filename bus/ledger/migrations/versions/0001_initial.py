@@ -20,6 +20,12 @@ CREATE TRIGGER journal_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journa
 FOR EACH STATEMENT EXECUTE FUNCTION lgsp_append_only();
 """
 
+SQLITE_NO_REPLACE = """
+CREATE TRIGGER journal_no_replace BEFORE INSERT ON journal
+WHEN EXISTS (SELECT 1 FROM journal WHERE chain = NEW.chain AND seq = NEW.seq)
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
 SQLITE_APPEND_ONLY = """
 CREATE TRIGGER journal_no_{event} BEFORE {event} ON journal
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
@@ -31,6 +37,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         for event in ("UPDATE", "DELETE"):
             op.execute(SQLITE_APPEND_ONLY.format(event=event))
+        op.execute(SQLITE_NO_REPLACE)
         return
     _postgres()
 
