@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 1.0
 LOST_SECONDS = 5.0
+SILENT_SECONDS = 2.5  # so long without a beat, its share of the work is given to others
 GAP_SECONDS = 2.5  # readings further apart than this prove nothing about the time between
 
 
@@ -54,6 +55,10 @@ class Watch:
         for process in self._seen.keys() - beats.keys():
             del self._seen[process]
         return lost
+
+    def silent(self, at: float) -> set[str]:
+        """Processes that have not been seen beating lately. Sharing work anew is harmless."""
+        return {p for p, seen in self._seen.items() if at - seen.since >= SILENT_SECONDS}
 
 
 class Membership:
@@ -132,11 +137,12 @@ class Membership:
         rows = await self._ledger.queries.processes()
         members = {row.id: row.roles for row in rows}
         others = {row.id: row.beat for row in rows if row.id != self._ledger.process}
-        lost = self._watch.read(others, time.monotonic())
+        at = time.monotonic()
+        lost = self._watch.read(others, at)
         if self._buries:
             for process, beat in lost:
                 await self._bury(process, beat)
-        for process, _ in lost:
+        for process in self._watch.silent(at):
             members.pop(process, None)
         if members != self._members:
             self._members = members
