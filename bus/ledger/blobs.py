@@ -1,7 +1,7 @@
 """The blob store: large originals as files, named by the SHA-256 of their content.
 
-A blob is durable (file and folder fsynced) before the ledger names it; a crash between the two
-leaves an unnamed file that `sweep` removes.
+A blob is durable (file and folder fsynced) before the ledger names it.  A crash between the two
+leaves a file that no message names: it costs room and harms nothing; nothing removes it yet.
 """
 
 from __future__ import annotations

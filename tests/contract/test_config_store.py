@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date
 
 import orjson
@@ -12,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from bus.ledger.config_store import Change, ConfigStore, Item, Kind, name_of
 from bus.ledger.database import Database
-from bus.ledger.tables import config_item, config_revision, metadata
+from bus.ledger.tables import config_item, config_revision
 from schemas.errors import ConfigurationError, Conflict, LedgerUnavailable
 from schemas.province import Agency, Alias, Client, Endpoint, Province, Route
 
@@ -39,15 +38,6 @@ def added(*items: Item) -> list[Change]:
 
 def removed(item: Item) -> Change:
     return Change(KINDS[type(item)], name_of(item), item, None)
-
-
-@pytest.fixture
-async def db(ledger_url: str) -> AsyncIterator[Database]:
-    database = Database(ledger_url)
-    async with database.write() as connection:
-        await connection.run_sync(metadata.create_all)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

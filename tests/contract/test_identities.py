@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from sqlalchemy import select
 
 from bus.ledger.database import Database
 from bus.ledger.identities import Identities, digest
-from bus.ledger.tables import access_token, client_key, metadata
+from bus.ledger.tables import access_token, client_key
 from schemas.errors import LedgerUnavailable
 from schemas.instant import SECOND, Instant
 
 NOW: Instant = 1_790_000_000 * SECOND
 CLIENT = "van-phong"
-
-
-@pytest.fixture
-async def db(ledger_url: str) -> AsyncIterator[Database]:
-    database = Database(ledger_url)
-    async with database.write() as connection:
-        await connection.run_sync(metadata.create_all)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

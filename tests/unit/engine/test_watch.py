@@ -71,3 +71,14 @@ def test_one_that_left_and_came_back_is_new() -> None:
     assert watch.read({}, 4) == []
     assert [watch.read({P: 7}, at) for at in range(5, 10)] == [[]] * 5
     assert watch.read({P: 7}, 10) == [(P, 7)]
+
+
+def test_a_silent_process_loses_its_share_before_it_counts_as_lost() -> None:
+    watch = Watch()
+    for at in (0.0, 1.0, 2.0):
+        assert watch.read({"dead": 7, "alive": int(at)}, at) == []
+        assert watch.silent(at) == set()
+    assert watch.read({"dead": 7, "alive": 3}, 3.0) == []
+    assert watch.silent(3.0) == {"dead"}
+    watch.read({"dead": 8, "alive": 4}, 4.0)
+    assert watch.silent(4.0) == set()
