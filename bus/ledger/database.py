@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import sqlalchemy.exc
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
@@ -17,6 +18,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from schemas.errors import ConfigurationError, LedgerUnavailable
 
 BUSY_MILLISECONDS = 5_000
+
+GONE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the connection was cut in the middle of a protocol step
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # deadlock, serialisation: trying again helps
+)
+"""What asyncpg raises when the database is not there (or not now)."""
 
 
 class Database:
@@ -86,7 +99,8 @@ async def _unavailable() -> AsyncIterator[None]:
     """Turns "the database is not there" into the error callers know; other errors stay bugs."""
     try:
         yield
-    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, OSError) as error:
+    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, *GONE) as error:
+        # GONE: SQLAlchemy lets asyncpg's own errors through while it sets a new connection up
         raise LedgerUnavailable(f"database: {type(error).__name__}", retry_after=2) from error
     except sqlalchemy.exc.DBAPIError as error:
         if not (error.connection_invalidated or _turned_away(error)):

@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 from sqlalchemy.engine import make_url
 
+from bus.ledger.database import GONE
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
@@ -28,16 +29,6 @@ CHANNEL = "lgsp_heads"
 CONNECT_SECONDS = 5.0
 TRANSACTION_SECONDS = 20.0
 IDS_PER_NOTE = 400  # a notification holds 8,000 bytes
-
-GONE = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,  # deadlock, serialisation: trying again helps
-)
 
 _CLAIM = f"""
 WITH picked AS (
