@@ -1,4 +1,4 @@
-"""Cut database connections mean one thing to callers, whatever they were doing: LedgerUnavailable."""
+"""A cut database connection means one thing to whoever asked: LedgerUnavailable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
-from deploy.services import PostgreSQL
 from schemas.errors import LedgerUnavailable
 from tests.contract.test_ledger import acceptance
 from tests.waiting import wait_until
@@ -22,7 +21,7 @@ _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $
 
 @pytest.mark.postgres
 async def test_a_cut_connection_is_only_ever_ledger_unavailable(
-    postgres: PostgreSQL, postgres_url: str, tmp_path: Path
+    postgres_url: str, tmp_path: Path
 ) -> None:
     """Not once an error of a driver, which callers would take for a bug (HTTP 500)."""
     await migrate(postgres_url)
@@ -46,11 +45,11 @@ async def test_a_cut_connection_is_only_ever_ledger_unavailable(
     numbers = iter(range(1_000_000))
     asks: list[Callable[[], Awaitable[object]]] = [
         lambda: ledger.accept(acceptance(f"m{next(numbers)}")),
-        lambda: ledger.queries.backlog(),
+        ledger.queries.backlog,
         lambda: ledger.config.items(since=0),
         lambda: ledger.identities.find_token("none", now=0),
         lambda: ledger.read_heads(["ep"], 10),
-        lambda: ledger.expire(),
+        ledger.expire,
     ]
     tasks = [asyncio.create_task(keep(ask)) for ask in asks * 4]
     database = postgres_url.rpartition("/")[2]
