@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 Instant = int
 Clock = Callable[[], Instant]
@@ -23,7 +24,16 @@ def to_datetime(instant: Instant) -> datetime:
 
 def to_iso(instant: Instant | None) -> str | None:
     """RFC 3339 in UTC with microseconds; None stays None."""
-    return None if instant is None else to_datetime(instant).isoformat(timespec="microseconds")
+    if instant is None:
+        return None
+    seconds, microseconds = divmod(instant, SECOND)
+    return f"{_to_second(seconds)}.{microseconds:06d}+00:00"
+
+
+@lru_cache(maxsize=256)
+def _to_second(seconds: int) -> str:
+    """Nearly every call is about the present second."""
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")[:19]
 
 
 def from_datetime(moment: datetime) -> Instant:

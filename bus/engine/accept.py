@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from datetime import timedelta, timezone
+from dataclasses import dataclass
+from datetime import date, timedelta, timezone
 
 import uuid_utils
 
@@ -14,7 +15,7 @@ from bus.engine.observer import Observer, Silent
 from bus.ledger.blobs import BlobWriter
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Acceptance, Planned, Receipt
-from routing.decision import Decision, RoutingOutcome
+from routing.decision import Decision, PlannedDelivery
 from routing.router import Facts, route
 from schemas.adapter import Manifest
 from schemas.edxml import Packet, PacketReader, addressing, to_body
@@ -28,6 +29,19 @@ VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 
 DAY: Instant = 86_400 * SECOND
 MEDIA_TYPE = "application/edxml+xml"
+
+DECISIONS = 10_000
+"""Decisions remembered at once: agencies write to the same receivers again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A decision, with what is made of it for every message it fits."""
+
+    decision: Decision
+    text: str  # the decision as JSON
+    planned: tuple[PlannedDelivery, ...]
+    sender: str  # own code of the sender, where the directory knows it
 
 
 class Acceptor:
@@ -50,14 +64,36 @@ class Acceptor:
         self.max_bytes = max_bytes
         self.inline_bytes = inline_bytes
         self.observer = observer or Silent()
+        self._routed: dict[Facts, Routed] = {}
+        self._routed_for: tuple[Snapshot, date] | None = None
 
     def intake(self) -> Intake:
         return Intake(self)
 
-    def decide(self, snapshot: Snapshot, facts: Facts, at: Instant) -> Decision:
+    def decide(self, snapshot: Snapshot, facts: Facts, at: Instant) -> Routed:
+        """Routing is a pure function of facts, configuration and day, so it is worked out once."""
         on = to_datetime(at).astimezone(VIETNAM).date()
-        return route(
+        known = self._routed_for
+        if known is None or known[0] is not snapshot or known[1] != on:
+            self._routed_for = (snapshot, on)
+            self._routed.clear()
+        routed = self._routed.get(facts)
+        if routed is None:
+            if len(self._routed) >= DECISIONS:
+                self._routed.clear()
+            routed = self._routed[facts] = self._decide(snapshot, facts, on)
+        return routed
+
+    def _decide(self, snapshot: Snapshot, facts: Facts, on: date) -> Routed:
+        decision = route(
             facts, snapshot.directory, snapshot.routes, snapshot.endpoints, self.manifests, on=on
+        )
+        own = snapshot.directory.resolve(facts.sender, on).agency
+        return Routed(
+            decision,
+            decision.to_json(),
+            decision.planned(),
+            own.code if own else facts.sender,
         )
 
 
@@ -105,16 +141,16 @@ class Intake:
         Raises UnknownReceiver, DuplicateMessage, LedgerUnavailable.
         """
         began = time.perf_counter()
-        message, decision = self._message(sender_ref, trace)
-        if not any(_accepted(receiver.outcome) for receiver in decision.receivers):
-            return await self._known(message, decision)
+        message, routed = self._message(sender_ref, trace)
+        if not routed.planned:
+            return await self._known(message, routed.decision)
         if self._blob is not None:
             await self._blob.commit()
         receipt = await self._acceptor.ledger.accept(
             Acceptance(
                 message=message,
-                planned=_planned(decision, self._acceptor.live.snapshot, message.accepted_at),
-                decision=decision.to_json(),
+                planned=_planned(routed, self._acceptor.live.snapshot, message.accepted_at),
+                decision=routed.text,
                 client=client,
                 content=bytes(self._small) if self._blob is None else None,
             )
@@ -137,7 +173,7 @@ class Intake:
             raise _nowhere(decision)
         return receipt
 
-    def _message(self, sender_ref: str | None, trace: str) -> tuple[Message, Decision]:
+    def _message(self, sender_ref: str | None, trace: str) -> tuple[Message, Routed]:
         packet = self._packet
         assert packet is not None, "close() comes before accept()"  # noqa: S101
         acceptor = self._acceptor
@@ -145,12 +181,11 @@ class Intake:
         body = to_body(packet)
         snapshot = acceptor.live.snapshot
         now = acceptor.ledger.clock()
-        decision = acceptor.decide(snapshot, Facts(body.kind, sender, receivers), now)
-        own = snapshot.directory.resolve(sender, to_datetime(now).astimezone(VIETNAM).date()).agency
+        routed = acceptor.decide(snapshot, Facts(body.kind, sender, receivers), now)
         digest = self._digest.hexdigest()
         message = Message.model_construct(
             id=str(uuid_utils.uuid7()),
-            sender=own.code if own else sender,
+            sender=routed.sender,
             sender_ref=sender_ref or f"sha256:{digest}",
             receivers=receivers,
             order_key=order_key,
@@ -164,14 +199,10 @@ class Intake:
             body=body,
             warnings=packet.warnings,
         )
-        return message, decision
+        return message, routed
 
 
-def _accepted(outcome: RoutingOutcome) -> bool:
-    return outcome in {RoutingOutcome.DELIVER, RoutingOutcome.HOLD}
-
-
-def _planned(decision: Decision, snapshot: Snapshot, now: Instant) -> tuple[Planned, ...]:
+def _planned(routed: Routed, snapshot: Snapshot, now: Instant) -> tuple[Planned, ...]:
     return tuple(
         Planned(
             plan.endpoint,
@@ -180,7 +211,7 @@ def _planned(decision: Decision, snapshot: Snapshot, now: Instant) -> tuple[Plan
             plan.held,
             _expiry(snapshot.endpoints.get(plan.endpoint), now),
         )
-        for plan in decision.planned()
+        for plan in routed.planned
     )
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bus.gateway import (
     agencies,
@@ -45,7 +46,14 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
     receive = ReceiveDocument(gate, receiving, deps.limits)
 
+    edge = Edge(
+        metrics=deps.metrics,
+        limits=deps.limits,
+        direct={("POST", PATH): receive},
+        access_log=deps.access_log,
+    )
     app = _Gateway(
+        edge,
         openapi_url=None,
         docs_url=None,  # the framework's pages load scripts from elsewhere: see openapi.py
         redoc_url=None,
@@ -58,17 +66,21 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _hand_up)
     app.add_exception_handler(RequestValidationError, _hand_up)
-    app.add_middleware(
-        Edge,
-        metrics=deps.metrics,
-        limits=deps.limits,
-        direct={("POST", PATH): receive},
-        access_log=deps.access_log,
-    )
+    app.add_middleware(edge.around)
     return app
 
 
 class _Gateway(FastAPI):
+    def __init__(self, edge: Edge, **options: Any) -> None:
+        super().__init__(**options)
+        self._edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._edge.is_direct(scope):
+            await self._edge(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
     def openapi(self) -> dict[str, Any]:
         return openapi.document(self)
 

@@ -44,22 +44,31 @@ class Edge:
 
     def __init__(
         self,
-        app: ASGIApp,
         *,
         metrics: RequestMetrics,
         limits: GatewayLimits,
         direct: Direct,
         access_log: bool = True,
     ) -> None:
-        self._app = app
+        self._app: ASGIApp | None = None
         self._metrics = metrics
         self._limits = limits
         self._direct = direct
         self._access_log = access_log
         self._in_flight = 0
 
+    def around(self, app: ASGIApp) -> Edge:
+        """This edge as the middleware of `app`."""
+        self._app = app
+        return self
+
+    def is_direct(self, scope: Scope) -> bool:
+        """A hot route, which needs nothing of the framework: none of its layers is called."""
+        return scope["type"] == "http" and (scope["method"], scope["path"]) in self._direct
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            assert self._app is not None, "around() comes first"  # noqa: S101
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
@@ -89,6 +98,7 @@ class Edge:
                 receive = body.bounded(
                     receive, exchange, limit=self._limits.max_json, idle=self._limits.body_idle
                 )
+                assert self._app is not None, "around() comes first"  # noqa: S101
                 await self._app(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = exchange.status or GONE

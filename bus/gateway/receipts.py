@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -13,7 +14,6 @@ from schemas.instant import to_iso
 
 def to_json(receipt: Receipt) -> bytes:
     """Shape: models.ReceiptAnswer. Written by hand, since this is the hot path."""
-    decision = orjson.loads(receipt.decision)
     return orjson.dumps(
         {
             "messageId": receipt.message_id,
@@ -21,9 +21,15 @@ def to_json(receipt: Receipt) -> bytes:
             "sender": receipt.sender,
             "sha256": receipt.sha256,
             "acceptedAt": to_iso(receipt.accepted_at),
-            "receivers": [_receiver(each) for each in decision["receivers"]],
+            "receivers": orjson.Fragment(_receivers(receipt.decision)),
         }
     )
+
+
+@lru_cache(maxsize=1024)
+def _receivers(decision: str) -> bytes:
+    """Senders write to the same receivers again and again: equal decisions are equal texts."""
+    return orjson.dumps([_receiver(each) for each in orjson.loads(decision)["receivers"]])
 
 
 def _receiver(decided: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,16 @@ CONNECT_SECONDS = 5.0
 TRANSACTION_SECONDS = 20.0
 IDS_PER_NOTE = 400  # a notification holds 8,000 bytes
 
+PLANNER = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""A statement keeps the plan made at its first executions. Made while the ledger was nearly empty
+it may read a whole table, and would go on doing so when that table has millions of rows; what is
+left here looks every row up in an index."""
+
 _CLAIM = f"""
 WITH picked AS (
   SELECT id FROM delivery
@@ -300,7 +310,7 @@ class PostgresStore:
                 await connection.close(timeout=2)
 
     async def _connect(self) -> asyncpg.Connection:
-        return await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS)
+        return await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, server_settings=PLANNER)
 
     async def _keep_listening(self, heard: Callable[[list[Head]], None]) -> None:
         """A lost listener only costs time: the dispatcher also looks by itself."""
