@@ -77,6 +77,7 @@ class _Gateway(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._edge.is_direct(scope):
+            scope["app"] = self  # Starlette's form parser looks for it
             await self._edge(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
