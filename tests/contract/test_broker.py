@@ -237,7 +237,8 @@ async def test_close_gives_back_what_does_not_finish(harness: Harness, grace: fl
     broker = await harness.open()
     stuck = Recorder()
     stuck.gate.clear()
-    await broker.publish(works(harness.endpoint(), 10), deadline=DEADLINE)
+    await broker.ensure([harness.endpoint()])  # nothing is still on its way to a new queue
+    await broker.publish(works("endpoint", 10), deadline=DEADLINE)
     await broker.consume("endpoint", stuck, prefetch=4)
     await wait_until(lambda: stuck.in_hand == 4, what="four works in hand")
     await broker.close(grace=grace)

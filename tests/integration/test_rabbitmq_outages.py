@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
 
+import aio_pika
 import aiormq
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 from structlog.testing import capture_logs
 
 from bus.broker import Broker, Event
@@ -304,12 +306,12 @@ async def test_nothing_is_acknowledged_on_a_channel_that_is_closing(harness: Har
     broker = await harness.open()
     await broker.ensure([harness.endpoint()])
     await broker.publish(works("endpoint", 1000), deadline=5)
-    received: list[aiormq.abc.DeliveredMessage] = []
+    received: list[AbstractIncomingMessage] = []
 
-    async def take(message: aiormq.abc.DeliveredMessage) -> None:
+    async def take(message: AbstractIncomingMessage) -> None:
         received.append(message)
 
-    async with aiormq.connect(harness.url) as connection:
+    async with await aio_pika.connect(harness.url) as connection:
         session = Session(await connection.channel(publisher_confirms=False))
         await session.subscribe(Topology(harness.prefix).queue("endpoint", Lane.NORMAL).name, take)
         await wait_until(lambda: len(received) == 1000, what="all messages")
@@ -318,8 +320,8 @@ async def test_nothing_is_acknowledged_on_a_channel_that_is_closing(harness: Har
             await asyncio.sleep(0)  # closing takes several steps: answer between them
             await session.answer(message, done=True)
         await closing
-        other = await connection.channel()  # refused if the connection was lost
-        await other.close()
+        async with connection.channel():  # refused if the connection was lost
+            pass
 
 
 async def test_ending_one_consumer_under_load_leaves_the_others_alone(harness: Harness) -> None:

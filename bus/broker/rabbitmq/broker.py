@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 import structlog
-from aiormq.abc import AbstractConnection
-from aiormq.exceptions import AMQPChannelError, ChannelNotFoundEntity
+from aio_pika import Connection
+from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from bus.broker.port import GRACE, Event, Handler, Work
 from bus.broker.rabbitmq.consumer import Consumer
@@ -125,8 +125,8 @@ class RabbitBroker:
         try:
             async with throwaway(self._current()) as channel:
                 name = self._topology.queue(endpoint, lane).name
-                ok = await settle(channel.queue_declare(name, passive=True), CALL)
-                return ok.message_count
+                queue = await settle(channel.declare_queue(name, passive=True), CALL)
+                return queue.declaration_result.message_count
         except ChannelNotFoundEntity:
             return 0
         except Refused:
@@ -142,7 +142,7 @@ class RabbitBroker:
     def emit(self, events: Sequence[Event]) -> None:
         self._emitter.offer(events)
 
-    def _current(self) -> AbstractConnection:
+    def _current(self) -> Connection:
         connection = self._consuming.current
         if connection is None:
             raise BrokerUnavailable("not connected")

@@ -9,22 +9,22 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from aiormq import spec
-from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
-from aiormq.exceptions import AMQPChannelError, AMQPError, ChannelNotFoundEntity
+from aio_pika import Connection
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import AMQPChannelError, ChannelNotFoundEntity
 
 from bus.broker.handling import finish, handled
 from bus.broker.port import Handler
 from bus.broker.rabbitmq.declare import SETTLING
-from bus.broker.rabbitmq.link import CALL, CLOSE, Link, close_channel, settle
+from bus.broker.rabbitmq.link import CALL, CLOSE, Link, close_channel, open_channel, settle
 from bus.broker.rabbitmq.wire import decode
 from bus.broker.topology import Queue
 from schemas.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
 
-Declare = Callable[[AbstractConnection], Awaitable[None]]
-Take = Callable[[DeliveredMessage], Coroutine[Any, Any, None]]
+Declare = Callable[[Connection], Awaitable[None]]
+Take = Callable[[AbstractIncomingMessage], Coroutine[Any, Any, None]]
 
 PAUSE = 0.5  # seconds between attempts to consume on a connection that is open
 RENEW = 60.0  # seconds, more or less, after which an idle session is replaced: see declare.SETTLING
@@ -89,12 +89,12 @@ class Consumer:
                     name = self._queues[0].name
                     log.warning("not consuming, retrying", queue=name, reason=str(error))
 
-    async def _consume(self, connection: AbstractConnection) -> None:
+    async def _consume(self, connection: Connection) -> None:
         """One session, until its channel closes, a queue of it is deleted or it has idled."""
-        channel = await settle(connection.channel(publisher_confirms=False), CALL)
+        channel = await open_channel(connection)
         session = self._session = Session(channel)
         try:
-            await settle(channel.basic_qos(prefetch_count=self._prefetch), CALL)
+            await settle(channel.set_qos(prefetch_count=self._prefetch), CALL)
             for queue in self._queues:
                 await session.subscribe(queue.name, self._taker(session, queue))
             while not await session.ended(within=RENEW * random.uniform(0.5, 1.5)):  # noqa: S311 - jitter
@@ -108,7 +108,7 @@ class Consumer:
             raise ChannelNotFoundEntity("the queue was deleted")
 
     def _taker(self, session: Session, queue: Queue) -> Take:
-        async def take(message: DeliveredMessage) -> None:
+        async def take(message: AbstractIncomingMessage) -> None:
             """Handle in a task of ours: the library cancels its own when the channel dies."""
             task = asyncio.create_task(self._handle(session, message, self._places[queue.name]))
             self._in_hand.add(task)
@@ -117,7 +117,7 @@ class Consumer:
         return take
 
     async def _handle(
-        self, session: Session, message: DeliveredMessage, place: asyncio.Semaphore
+        self, session: Session, message: AbstractIncomingMessage, place: asyncio.Semaphore
     ) -> bool:
         try:
             work = decode(message)
@@ -144,9 +144,8 @@ class Session:
         self._channel = channel
         self._speaking = asyncio.Lock()
         self._said_close = False
-        self._tags: list[str] = []
+        self._consuming: list[tuple[AbstractQueue, str]] = []
         self._broken = asyncio.Event()
-        channel.on_consumer_cancel_callbacks.add(self._on_cancel)
 
     @property
     def open(self) -> bool:
@@ -157,43 +156,41 @@ class Session:
         return self._broken.is_set()
 
     async def subscribe(self, queue: str, take: Take) -> None:
-        ok = await settle(self._channel.basic_consume(queue, take), CALL)
-        if ok.consumer_tag:
-            self._tags.append(ok.consumer_tag)
+        if not self._consuming:
+            # aio-pika itself does not tell when the broker cancels a consumer
+            underlay = await self._channel.get_underlay_channel()
+            underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
+        source = await self._channel.get_queue(queue, ensure=False)
+        self._consuming.append((source, await settle(source.consume(take), CALL)))
 
     async def ended(self, *, within: float) -> bool:
         """Whether the channel becomes useless in time: closed, a queue deleted, an answer stuck."""
         broken = asyncio.create_task(self._broken.wait())
-        useless = {self._channel.closing, broken}
+        closed = asyncio.ensure_future(self._channel.closed())
+        useless: set[asyncio.Future[Any]] = {closed, broken}
         try:
             done, _ = await asyncio.wait(
                 useless, timeout=within, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
-            broken.cancel()
+            for waiting in useless:
+                waiting.cancel()
         return bool(done)
 
     async def pause(self) -> None:
         """Ask for nothing more; what was delivered can still be answered."""
         with suppress(BrokerUnavailable, AMQPChannelError):
-            for tag in self._tags:
-                await settle(self._channel.basic_cancel(tag), CLOSE)
+            for queue, tag in self._consuming:
+                await settle(queue.cancel(tag), CLOSE)
 
-    async def answer(self, message: DeliveredMessage, *, done: bool) -> None:
+    async def answer(self, message: AbstractIncomingMessage, *, done: bool) -> None:
         """Acknowledge or give back.  If that fails the channel is gone and the work comes again."""
-        tag = message.delivery_tag
-        if tag is None:
-            return
         async with self._speaking:
             if not self.open:
                 return
             try:
-                async with asyncio.timeout(CALL):
-                    if done:
-                        await self._channel.basic_ack(tag, wait=False)
-                    else:
-                        await self._channel.basic_nack(tag, requeue=True, wait=False)
-            except (AMQPError, OSError, RuntimeError):
+                await settle(message.ack() if done else message.nack(requeue=True), CALL)
+            except (BrokerUnavailable, AMQPChannelError):
                 self._broken.set()
 
     async def close(self) -> None:
@@ -201,5 +198,5 @@ class Session:
             self._said_close = True
         await close_channel(self._channel)
 
-    def _on_cancel(self, _: spec.Basic.Cancel | spec.Basic.CancelOk) -> None:
+    def _on_cancel(self, _: object) -> None:
         self._broken.set()

@@ -6,8 +6,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
-from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aio_pika import Connection
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from bus.broker.rabbitmq.link import CALL, settle, throwaway
 from bus.broker.topology import Exchange, Queue, Topology
@@ -25,7 +26,7 @@ messages that never leave the broker.
 """
 
 
-async def declare_base(connection: AbstractConnection, topology: Topology) -> None:
+async def declare_base(connection: Connection, topology: Topology) -> None:
     """The exchanges and the queue of what is bound nowhere."""
     async with throwaway(connection) as channel:
         for exchange in (topology.unrouted, topology.deliveries, topology.events):
@@ -33,9 +34,7 @@ async def declare_base(connection: AbstractConnection, topology: Topology) -> No
         await _declare(topology.unrouted_queue.name, _queue(channel, topology.unrouted_queue))
 
 
-async def declare_endpoint(
-    connection: AbstractConnection, topology: Topology, endpoint: str
-) -> None:
+async def declare_endpoint(connection: Connection, topology: Topology, endpoint: str) -> None:
     """Both queues of an endpoint.
 
     Raises ConfigurationError if a queue of that name has other arguments, BrokerUnavailable.
@@ -46,13 +45,13 @@ async def declare_endpoint(
             await _declare(queue.name, _queue(channel, queue))
 
 
-async def queues_missing(connection: AbstractConnection, topology: Topology, endpoint: str) -> bool:
+async def queues_missing(connection: Connection, topology: Topology, endpoint: str) -> bool:
     """Whether a queue of the endpoint is not there.  Raises BrokerUnavailable."""
     try:
         async with throwaway(connection) as channel:
             for lane in Lane:
                 name = topology.queue(endpoint, lane).name
-                await settle(channel.queue_declare(name, passive=True), CALL)
+                await settle(channel.declare_queue(name, passive=True), CALL)
     except ChannelNotFoundEntity:
         return True
     return False
@@ -69,14 +68,13 @@ async def _declare(name: str, call: Coroutine[Any, Any, None]) -> None:
 
 
 async def _exchange(channel: AbstractChannel, exchange: Exchange) -> None:
-    await channel.exchange_declare(
-        exchange.name,
-        exchange_type=exchange.kind,
-        durable=True,
-        arguments=dict(exchange.arguments),
+    await channel.declare_exchange(
+        exchange.name, exchange.kind, durable=True, arguments=dict(exchange.arguments)
     )
 
 
 async def _queue(channel: AbstractChannel, queue: Queue) -> None:
-    await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
-    await channel.queue_bind(queue.name, queue.exchange, queue.routing_key)
+    declared = await channel.declare_queue(
+        queue.name, durable=True, arguments=dict(queue.arguments)
+    )
+    await declared.bind(queue.exchange, queue.routing_key)

@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from aiormq import spec
-from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import AMQPChannelError
+from aio_pika import DeliveryMode, Message
+from aio_pika.exceptions import AMQPChannelError
 
 from bus.broker.port import Event
-from bus.broker.rabbitmq.link import CALL, CLOSE, Link, settle
-from bus.broker.rabbitmq.wire import TRANSIENT
+from bus.broker.rabbitmq.link import CALL, CLOSE, Link, Outlet, settle
 from bus.broker.topology import Topology
 from schemas.errors import BrokerUnavailable
 
@@ -25,10 +23,8 @@ class Emitter:
 
     def __init__(self, link: Link, topology: Topology) -> None:
         self._link = link
-        self._exchange = topology.events.name
+        self._outlet = Outlet(link, topology.events.name)
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(WAITING)
-        self._connection: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
         self._task: asyncio.Task[None] | None = None
         self._unsent = 0
         self.dropped = 0
@@ -75,23 +71,11 @@ class Emitter:
         self._unsent -= len(events)
 
     async def _publish(self, events: Sequence[Event]) -> None:
-        channel = await self._open_channel()
+        exchange = await self._outlet.exchange()
         for event in events:
-            await channel.basic_publish(
+            message = Message(
                 event.body,
-                exchange=self._exchange,
-                routing_key=event.routing_key,
-                properties=spec.Basic.Properties(
-                    content_type="application/cloudevents-batch+json", delivery_mode=TRANSIENT
-                ),
+                content_type="application/cloudevents-batch+json",
+                delivery_mode=DeliveryMode.NOT_PERSISTENT,
             )
-
-    async def _open_channel(self) -> AbstractChannel:
-        connection = self._link.current
-        if connection is None:
-            raise BrokerUnavailable("not connected")
-        channel = self._channel
-        if channel is None or channel.is_closed or connection is not self._connection:
-            channel = await settle(connection.channel(publisher_confirms=False), CALL)
-            self._connection, self._channel = connection, channel
-        return channel
+            await exchange.publish(message, event.routing_key, mandatory=False)

@@ -1,4 +1,8 @@
-"""One supervised AMQP connection, and the deadline that every call to the library gets."""
+"""One supervised AMQP connection, and the deadline that every call to the library gets.
+
+The library's own robust connections are not used: they reconnect and declare out of sight, and
+what is in doubt after a break has to be in sight here.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,19 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import structlog
-from aiormq import Connection
-from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import AMQPChannelError
+from aio_pika import Connection
+from aio_pika.abc import AbstractChannel, AbstractExchange
+from aio_pika.exceptions import AMQPChannelError
 from yarl import URL
 
 from schemas.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
 
-_closing: set[asyncio.Task[None]] = set()
+_closing: set[asyncio.Future[None]] = set()
 
 T = TypeVar("T")
-Setup = Callable[[AbstractConnection], Awaitable[None]]
+Setup = Callable[[Connection], Awaitable[None]]
 
 CONNECT = 5.0  # seconds for the whole handshake
 CALL = 5.0  # seconds for one question to the broker
@@ -62,10 +66,17 @@ def _retrieve(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
+async def open_channel(connection: Connection, *, confirms: bool = False) -> AbstractChannel:
+    """With `confirms`, what is published is confirmed, and PublishError says: routed nowhere."""
+    channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+    await settle(channel.initialize(), CALL)
+    return channel
+
+
 @asynccontextmanager
-async def throwaway(connection: AbstractConnection) -> AsyncIterator[AbstractChannel]:
+async def throwaway(connection: Connection) -> AsyncIterator[AbstractChannel]:
     """A channel for questions whose wrong answer closes the channel (404, 406)."""
-    channel = await settle(connection.channel(publisher_confirms=False), CALL)
+    channel = await open_channel(connection)
     try:
         yield channel
     finally:
@@ -78,7 +89,7 @@ async def close_channel(channel: AbstractChannel) -> None:
     Closing is never cancelled: the library would say Channel.Close twice, and the second answer
     sets free a number that may be in use again (504, second channel.open: the connection is lost).
     """
-    task = asyncio.create_task(channel.close())
+    task = asyncio.ensure_future(channel.close())
     _closing.add(task)
     task.add_done_callback(_closing.discard)
     task.add_done_callback(_retrieve)
@@ -97,7 +108,7 @@ class Link:
             self._url = self._url.update_query(heartbeat=HEARTBEAT)
         self._name = name
         self._setup = setup
-        self._connection: AbstractConnection | None = None
+        self._connection: Connection | None = None
         self._up = asyncio.Event()
         self._told: bool | None = None
         self._task: asyncio.Task[None] | None = None
@@ -113,12 +124,12 @@ class Link:
             await asyncio.wait({task})
 
     @property
-    def current(self) -> AbstractConnection | None:
+    def current(self) -> Connection | None:
         """The open connection, or None while there is none."""
         connection = self._connection
-        return None if connection is None or connection.is_closed else connection
+        return connection if connection is not None and connection.connected.is_set() else None
 
-    async def connection(self) -> AbstractConnection:
+    async def connection(self) -> Connection:
         """The open connection, as soon as there is one."""
         while (connection := self.current) is None:
             await self._up.wait()
@@ -135,7 +146,7 @@ class Link:
                 await self._hold(connection)
             await asyncio.sleep(random.uniform(*RETRY))  # noqa: S311 - jitter, not a secret
 
-    async def _open(self) -> AbstractConnection:
+    async def _open(self) -> Connection:
         connection = Connection(self._url, client_properties={"connection_name": self._name})
         try:
             await settle(connection.connect(), CONNECT)
@@ -145,13 +156,20 @@ class Link:
             raise
         return connection
 
-    async def _hold(self, connection: AbstractConnection) -> None:
-        """Lend the connection out until it breaks."""
+    async def _hold(self, connection: Connection) -> None:
+        """Lend the connection out until it breaks.
+
+        `closed()` would not do: the library completes it only when we close.
+        """
+        lost = asyncio.Event()
+        connection.close_callbacks.add(lambda *_: lost.set())
+        if not connection.connected.is_set():
+            lost.set()
         self._connection = connection
         self._up.set()
         self._tell(up=True)
         try:
-            await asyncio.wait({connection.closing})
+            await lost.wait()
         finally:
             self._up.clear()
             self._connection = None
@@ -169,6 +187,46 @@ class Link:
             log.warning("rabbitmq unreachable, retrying", link=self._name, reason=reason)
 
 
-async def _part(connection: AbstractConnection) -> None:
+async def _part(connection: Connection) -> None:
     with suppress(BrokerUnavailable, AMQPChannelError):
         await settle(connection.close(), CLOSE)
+
+
+class Outlet:
+    """An exchange on a channel of its own, opened again when either has gone."""
+
+    def __init__(
+        self, link: Link, exchange: str, *, confirms: bool = False, prepare: Setup | None = None
+    ) -> None:
+        """`prepare` runs before a channel is opened."""
+        self._link = link
+        self._name = exchange
+        self._confirms = confirms
+        self._prepare = prepare
+        self._connection: Connection | None = None
+        self._channel: AbstractChannel | None = None
+        self._exchange: AbstractExchange | None = None
+        self._opening = asyncio.Lock()
+
+    async def exchange(self) -> AbstractExchange:
+        """Raises BrokerUnavailable, or what `prepare` raises."""
+        connection = self._link.current
+        if connection is None:
+            raise BrokerUnavailable("not connected")
+        async with self._opening:
+            if self._usable(connection) and self._exchange is not None:
+                return self._exchange
+            if self._prepare is not None:
+                await self._prepare(connection)
+            self._channel = await open_channel(connection, confirms=self._confirms)
+            self._exchange = await self._channel.get_exchange(self._name, ensure=False)
+            self._connection = connection
+            return self._exchange
+
+    def forget(self) -> None:
+        """Prepare and open anew next time."""
+        self._exchange = None
+
+    def _usable(self, connection: Connection) -> bool:
+        channel = self._channel
+        return channel is not None and not channel.is_closed and connection is self._connection

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from enum import Enum, auto
+from functools import partial
 
 import structlog
-from aiormq.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import AMQPChannelError, PublishError
+from aio_pika.abc import AbstractExchange
+from aio_pika.exceptions import AMQPChannelError, PublishError
 
 from bus.broker.port import Work
 from bus.broker.rabbitmq.declare import SETTLING, declare_base
-from bus.broker.rabbitmq.link import CALL, Link, settle
+from bus.broker.rabbitmq.link import Link, Outlet, settle
 from bus.broker.rabbitmq.wire import encode
 from bus.broker.topology import Topology
 from schemas.errors import BrokerUnavailable, ConfigurationError
@@ -30,11 +31,13 @@ class Publisher:
     """One channel for all publishing."""
 
     def __init__(self, link: Link, topology: Topology) -> None:
-        self._link = link
         self._topology = topology
-        self._connection: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
-        self._opening = asyncio.Lock()
+        self._outlet = Outlet(
+            link,
+            topology.deliveries.name,
+            confirms=True,
+            prepare=partial(declare_base, topology=topology),
+        )
 
     async def publish(self, batch: Sequence[Work], *, deadline: float) -> list[Work]:
         """What was not confirmed within `deadline` seconds.
@@ -46,7 +49,7 @@ class Publisher:
         returned = [i for i, fate in enumerate(fates) if fate is Fate.RETURNED]
         if returned:
             log.warning("the catch-all queue was missing, declaring again", works=len(returned))
-            self._channel = None
+            self._outlet.forget()
             left = until - asyncio.get_running_loop().time()
             await asyncio.sleep(min(SETTLING, max(0.0, left)))
             again = await self._attempt([batch[i] for i in returned], until)
@@ -57,10 +60,10 @@ class Publisher:
     async def _attempt(self, batch: Sequence[Work], until: float) -> list[Fate]:
         loop = asyncio.get_running_loop()
         try:
-            channel = await settle(self._open_channel(), until - loop.time())
+            exchange = await settle(self._outlet.exchange(), until - loop.time())
         except (BrokerUnavailable, ConfigurationError, AMQPChannelError):
             return [Fate.UNKNOWN] * len(batch)
-        tasks = [asyncio.create_task(self._send(channel, work)) for work in batch]
+        tasks = [asyncio.create_task(self._send(exchange, work)) for work in batch]
         try:
             if tasks:
                 await asyncio.wait(tasks, timeout=max(0.0, until - loop.time()))
@@ -69,29 +72,10 @@ class Publisher:
                 task.cancel()
         return [task.result() if _answered(task) else Fate.UNKNOWN for task in tasks]
 
-    async def _open_channel(self) -> AbstractChannel:
-        """The publishing channel, opened again after it was closed or the connection changed."""
-        connection = self._link.current
-        if connection is None:
-            raise BrokerUnavailable("not connected")
-        async with self._opening:
-            channel = self._channel
-            if channel is None or channel.is_closed or connection is not self._connection:
-                await declare_base(connection, self._topology)
-                channel = await settle(connection.channel(on_return_raises=True), CALL)
-                self._connection, self._channel = connection, channel
-            return channel
-
-    async def _send(self, channel: AbstractChannel, work: Work) -> Fate:
-        body, properties = encode(work)
+    async def _send(self, exchange: AbstractExchange, work: Work) -> Fate:
+        key = self._topology.routing_key(work.endpoint, work.lane)
         try:
-            await channel.basic_publish(
-                body,
-                exchange=self._topology.deliveries.name,
-                routing_key=self._topology.routing_key(work.endpoint, work.lane),
-                properties=properties,
-                mandatory=True,
-            )
+            await exchange.publish(encode(work), key, mandatory=True)
         except PublishError:
             return Fate.RETURNED
         except Exception:  # noqa: BLE001 - however the library failed, nothing was confirmed

@@ -9,7 +9,13 @@ from __future__ import annotations
 import logging
 import time
 
-LOGGERS = ("aiormq.base", "aiormq.channel", "aiormq.connection")
+LOGGERS = (
+    "aio_pika.channel",
+    "aio_pika.connection",
+    "aiormq.base",
+    "aiormq.channel",
+    "aiormq.connection",
+)
 PERIOD = 60.0  # seconds
 
 

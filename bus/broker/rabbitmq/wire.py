@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import orjson
-from aiormq import spec
-from aiormq.abc import DeliveredMessage
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractIncomingMessage
 
 from bus.broker.port import Work
 from schemas.message import Lane
 
-PERSISTENT = 2
-TRANSIENT = 1
 
-
-def encode(work: Work) -> tuple[bytes, spec.Basic.Properties]:
-    body = orjson.dumps({"endpoint": work.endpoint, "lane": work.lane.value, "ids": work.ids})
-    properties = spec.Basic.Properties(
+def encode(work: Work) -> Message:
+    return Message(
+        orjson.dumps({"endpoint": work.endpoint, "lane": work.lane.value, "ids": work.ids}),
         content_type="application/json",
-        delivery_mode=PERSISTENT,
+        delivery_mode=DeliveryMode.PERSISTENT,
         headers={"traceparent": work.trace} if work.trace else None,
     )
-    return body, properties
 
 
-def decode(message: DeliveredMessage) -> Work:
+def decode(message: AbstractIncomingMessage) -> Work:
     """Raises ValueError for a message that this bus did not write."""
     try:
         body = orjson.loads(message.body)
@@ -36,7 +32,6 @@ def decode(message: DeliveredMessage) -> Work:
     return work
 
 
-def _trace(message: DeliveredMessage) -> str:
-    headers = message.header.properties.headers or {}
-    trace = headers.get("traceparent", "")
+def _trace(message: AbstractIncomingMessage) -> str:
+    trace = message.headers.get("traceparent", "")
     return trace if isinstance(trace, str) else ""
