@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 
+if TYPE_CHECKING:
+    from tests.bench.variants import Variant
+
 TICKS = os.sysconf("SC_CLK_TCK")
-DEADLINE = 90.0
+DEADLINE = 180.0
+LOOK_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to send, and whose CPU counts, by part."""
+
+    url: str
+    headers: Mapping[str, str]
+    pids: Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Rates in messages a second, times in milliseconds, CPU in µs a message."""
+    """Rates in messages a second, times in milliseconds, CPU in µs a message.
+
+    `receipt_…` is from request to receipt; `arrival_…` from request to the receiver having it.
+    What does not apply is 0.
+    """
 
     accepted: float
     end_to_end: float
-    p50: float
-    p99: float
+    receipt_p50: float
+    receipt_p99: float
+    arrival_p50: float
+    arrival_p99: float
     app_cpu: float
     broker_cpu: float
     database_cpu: float
@@ -30,7 +51,7 @@ class Result:
     @property
     def per_core(self) -> float:
         """Messages a second that one core bears, everything but sender and receiver counted."""
-        return 1e6 / (self.app_cpu + self.broker_cpu + self.database_cpu)
+        return 1e6 / max(self.app_cpu + self.broker_cpu + self.database_cpu, 1e-9)
 
     def to_json(self) -> dict[str, float]:
         return {**asdict(self), "per_core": self.per_core}
@@ -57,45 +78,67 @@ def cpu_seconds(roots: Iterable[int]) -> float:
 
 
 async def run(
-    url: str,
-    headers: dict[str, str],
-    packets: list[bytes],
-    in_flight: int,
-    arrived: Callable[[], Awaitable[int]],
-    pids: dict[str, list[int]],
+    variant: Variant, packets: Sequence[bytes], in_flight: int, *, deliver: bool = True
 ) -> Result:
-    """Send every packet, wait until all have arrived; what did not is an error."""
-    before = {name: cpu_seconds(roots) for name, roots in pids.items()}
-    at_first = await arrived()
-    times: list[float] = []
-    left = iter(packets)
-    connector = aiohttp.TCPConnector(limit=in_flight)
-    async with aiohttp.ClientSession(connector=connector, headers=headers) as http:
-
-        async def sender() -> None:
-            for packet in left:
-                began = time.perf_counter()
-                async with http.post(url, data=packet) as answer:
-                    assert answer.status == 202, await answer.text()
-                    await answer.read()
-                times.append(time.perf_counter() - began)
-
-        began = time.perf_counter()
-        await asyncio.gather(*(sender() for _ in range(in_flight)))
-        accepted = time.perf_counter() - began
-        while (count := await arrived() - at_first) < len(packets):
-            assert time.perf_counter() - began < DEADLINE, f"only {count} arrived"
-            await asyncio.sleep(0.01)
-        delivered = time.perf_counter() - began
-    times.sort()
-    used = {name: cpu_seconds(roots) - before[name] for name, roots in pids.items()}
+    """Send every packet; with `deliver`, wait until all have arrived."""
+    target = variant.target
+    before = {name: cpu_seconds(roots) for name, roots in target.pids.items()}
+    at_first = await variant.arrived()
+    sent: dict[str, float] = {}
+    receipts: list[float] = []
+    began = time.perf_counter()
+    await _send(target, packets, in_flight, sent, receipts)
+    accepted = time.perf_counter() - began
+    if deliver:
+        await all_arrived(variant, at_first + len(packets))
+    delivered = time.perf_counter() - began
+    used = {name: cpu_seconds(roots) - before[name] for name, roots in target.pids.items()}
     each = 1e6 / len(packets)
+    travelled = [at - sent[d] for d, at in await variant.arrivals() if d in sent] if deliver else []
     return Result(
         len(packets) / accepted,
-        len(packets) / delivered,
-        times[len(times) // 2] * 1000,
-        times[len(times) * 99 // 100] * 1000,
+        len(packets) / delivered if deliver else 0.0,
+        *_percentiles(receipts),
+        *_percentiles(travelled),
         used["app"] * each,
         used["broker"] * each,
         used["database"] * each,
     )
+
+
+async def _send(
+    target: Target,
+    packets: Sequence[bytes],
+    in_flight: int,
+    sent: dict[str, float],
+    receipts: list[float],
+) -> None:
+    left = iter(packets)
+    connector = aiohttp.TCPConnector(limit=in_flight)
+    async with aiohttp.ClientSession(connector=connector, headers=target.headers) as http:
+
+        async def sender() -> None:
+            for packet in left:
+                sent[hashlib.sha256(packet).hexdigest()] = time.time()
+                began = time.perf_counter()
+                async with http.post(target.url, data=packet) as answer:
+                    assert answer.status == 202, await answer.text()
+                    await answer.read()
+                receipts.append(time.perf_counter() - began)
+
+        await asyncio.gather(*(sender() for _ in range(in_flight)))
+
+
+async def all_arrived(variant: Variant, wanted: int) -> None:
+    until = time.perf_counter() + DEADLINE
+    while (count := await variant.arrived()) < wanted:
+        assert time.perf_counter() < until, f"{variant.name}: {wanted - count} did not arrive"
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _percentiles(seconds: list[float]) -> tuple[float, float]:
+    """Median and 99th percentile in milliseconds."""
+    if not seconds:
+        return 0.0, 0.0
+    ordered = sorted(seconds)
+    return ordered[len(ordered) // 2] * 1000, ordered[len(ordered) * 99 // 100] * 1000
