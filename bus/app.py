@@ -27,8 +27,9 @@ from bus.engine.janitor import Janitor
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.worker import Worker
-from bus.gateway.app import create_app
+from bus.gateway.app import create_app, create_probes_app
 from bus.gateway.limits import GatewayLimits
+from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
@@ -66,7 +67,7 @@ async def _serve(settings: Settings, roles: frozenset[str]) -> None:
 
 @asynccontextmanager
 async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[str | None]:
-    """The parts of a process while inside; yields the gateway's address, if it has one."""
+    """The parts of a process while inside; yields the address it listens on, if it does."""
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         ledger = await Ledger.open(
@@ -89,9 +90,13 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
         if roles & {"dispatcher", "worker"}:
             await _engine(stack, settings, roles, ledger, live, membership, broker, metrics)
         _measure(stack, ledger, metrics)
+        probed = _probed(settings, ledger, broker, metrics)
         address = None
         if "gateway" in roles:
-            address = await _gateway(stack, settings, ledger, live, broker, metrics)
+            address = await _gateway(stack, settings, ledger, live, probed)
+        elif settings.ops_port is not None:
+            app = create_probes_app(probed)
+            address = await _listen(stack, settings, app, (settings.ops_host, settings.ops_port))
         _settle_heap()
         yield address
 
@@ -184,48 +189,55 @@ def _adapters(settings: Settings, http: aiohttp.ClientSession) -> Callable[[Endp
     return create
 
 
+def _probed(settings: Settings, ledger: Ledger, broker: Broker, metrics: Metrics) -> Probed:
+    async def broker_answers() -> None:
+        if not broker.connected:
+            raise BrokerUnavailable
+
+    token = settings.metrics_token
+    return Probed(
+        metrics,
+        Examiner({"ledger": ledger.queries.ping}, {"broker": broker_answers}),
+        metrics_token=token.get_secret_value() if token else None,
+    )
+
+
 async def _gateway(
     stack: AsyncExitStack,
     settings: Settings,
     ledger: Ledger,
     live: LiveConfig,
-    broker: Broker,
-    metrics: Metrics,
+    probed: Probed,
 ) -> str:
-    async def broker_answers() -> None:
-        if not broker.connected:
-            raise BrokerUnavailable
-
     acceptor = Acceptor(
         ledger,
         live,
         {kind: adapter.manifest for kind, adapter in registry.adapters().items()},
         max_bytes=settings.max_packet_bytes,
         inline_bytes=settings.inline_bytes,
-        observer=metrics,
+        observer=probed.metrics,
     )
     deps = GatewayDeps(
         ledger=ledger,
         acceptor=acceptor,
         live=live,
-        metrics=metrics,
-        health=Examiner({"ledger": ledger.queries.ping}, {"broker": broker_answers}),
+        probed=probed,
         limits=GatewayLimits(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,
             max_in_flight=settings.max_in_flight,
             token_lifetime=settings.token_lifetime,
         ),
-        metrics_token=(
-            settings.metrics_token.get_secret_value() if settings.metrics_token else None
-        ),
     )
-    return await _listen(stack, settings, create_app(deps))
+    place = (settings.http_host, settings.http_port)
+    return await _listen(stack, settings, create_app(deps), place)
 
 
-async def _listen(stack: AsyncExitStack, settings: Settings, app: Any) -> str:
+async def _listen(
+    stack: AsyncExitStack, settings: Settings, app: Any, place: tuple[str, int]
+) -> str:
     """Serve HTTP in this event loop; signals stay ours."""
-    listener = socket.create_server((settings.http_host, settings.http_port), backlog=2048)
+    listener = socket.create_server(place, backlog=2048)
     config = uvicorn.Config(
         app,
         log_config=None,

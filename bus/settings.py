@@ -86,6 +86,16 @@ class Settings(BaseSettings):
     http_port: int = Field(
         8080, ge=0, le=65_535, description="port the gateway listens on; 0: any free one"
     )
+    ops_host: str = Field(
+        "127.0.0.1", description="address for ops_port: of processes without the gateway"
+    )
+    ops_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="port on which a process without the gateway answers /metrics, /healthz and "
+        "/readyz; 0: any free one; none: it does not listen",
+    )
     max_packet_bytes: int = Field(
         200 * MIB, ge=KIB, description="bytes of one request, attachments included; beyond: 413"
     )

@@ -23,6 +23,8 @@ from bus.gateway import (
 from bus.gateway.desk import TokenDesk
 from bus.gateway.edge import Edge
 from bus.gateway.gate import Gate
+from bus.gateway.limits import GatewayLimits
+from bus.gateway.probes import Probed
 from bus.gateway.receive import PATH, ReceiveDocument, Receiving
 from bus.gateway.services import GatewayDeps, Services
 
@@ -47,33 +49,41 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     receive = ReceiveDocument(gate, receiving, deps.limits)
 
     edge = Edge(
-        metrics=deps.metrics,
+        metrics=deps.probed.metrics,
         limits=deps.limits,
         direct={("POST", PATH): receive},
         access_log=deps.access_log,
     )
-    app = _Gateway(
-        edge,
-        openapi_url=None,
-        docs_url=None,  # the framework's pages load scripts from elsewhere: see openapi.py
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does this
-    )
+    app = _Gateway(edge)
     app.state.services = Services(deps, gate, receiving, desk)
+    app.state.probed = deps.probed
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
     for module in (token, statuses, mailbox, messages, agencies, probes, openapi):
         app.include_router(module.router)
-    app.add_exception_handler(HTTPException, _hand_up)
-    app.add_exception_handler(RequestValidationError, _hand_up)
-    app.add_middleware(edge.around)
+    return app
+
+
+def create_probes_app(probed: Probed) -> FastAPI:
+    """For a process that has no gateway: it shows how it is, and nothing else."""
+    app = _Gateway(Edge(metrics=probed.metrics, limits=GatewayLimits(), direct={}))
+    app.state.probed = probed
+    app.include_router(probes.router)
     return app
 
 
 class _Gateway(FastAPI):
-    def __init__(self, edge: Edge, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, edge: Edge) -> None:
+        super().__init__(
+            openapi_url=None,
+            docs_url=None,  # the framework's pages load scripts from elsewhere: see openapi.py
+            redoc_url=None,
+            redirect_slashes=False,
+            telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does this
+        )
         self._edge = edge
+        self.add_exception_handler(HTTPException, _hand_up)
+        self.add_exception_handler(RequestValidationError, _hand_up)
+        self.add_middleware(edge.around)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._edge.is_direct(scope):

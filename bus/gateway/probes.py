@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from bus.gateway import describe
 from bus.gateway.gate import address
 from bus.gateway.models import Live, PartAnswer, ReadyAnswer
-from bus.gateway.services import Using
 from bus.ops import metrics
+from bus.ops.health import Examiner
 from schemas.errors import Unauthenticated
 
 router = APIRouter(tags=["probes"])
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a process tells about itself; kept in `app.state.probed`."""
+
+    metrics: metrics.Metrics
+    health: Examiner
+    metrics_token: str | None = None  # lets a scraper on another machine read /metrics
+
+
+def _probed(request: Request) -> Probed:
+    probed: Probed = request.app.state.probed
+    return probed
+
+
+Asked = Annotated[Probed, Depends(_probed)]
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
@@ -28,8 +47,8 @@ async def healthz() -> Live:
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", **describe.READY)
-async def readyz(services: Using) -> JSONResponse:
-    health = await services.deps.health()
+async def readyz(probed: Asked) -> JSONResponse:
+    health = await probed.health()
     parts = [
         PartAnswer(name=part.name, up=part.up, required=part.required, reason=part.reason)
         for part in health.parts
@@ -40,17 +59,17 @@ async def readyz(services: Using) -> JSONResponse:
 
 
 @router.get("/metrics", **describe.METRICS)
-async def read_metrics(request: Request, services: Using) -> Response:
+async def read_metrics(request: Request, probed: Asked) -> Response:
     """For a scraper on this machine, or one that has the metrics token.
 
     Numbers and names of endpoints only, but a province's traffic is nobody else's business.
     """
-    if not (_has_token(request, services.deps.metrics_token) or _is_local(request)):
+    if not (_has_token(request, probed.metrics_token) or _is_local(request)):
         raise Unauthenticated(
             "metrics need the metrics token, or a scraper on the same machine",
             vi="Cần mã đọc số liệu, hoặc đọc từ chính máy chủ này",
         )
-    return Response(services.deps.metrics.render(), media_type=metrics.CONTENT_TYPE)
+    return Response(probed.metrics.render(), media_type=metrics.CONTENT_TYPE)
 
 
 def _has_token(request: Request, token: str | None) -> bool:

@@ -13,10 +13,9 @@ from bus.gateway.access import Caller
 from bus.gateway.desk import TokenDesk
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
+from bus.gateway.probes import Probed
 from bus.gateway.receive import Receiving
 from bus.ledger.ledger import Ledger
-from bus.ops.health import Examiner
-from bus.ops.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,8 @@ class GatewayDeps:
     ledger: Ledger
     acceptor: Acceptor
     live: LiveConfig
-    metrics: Metrics
-    health: Examiner
+    probed: Probed
     limits: GatewayLimits = field(default_factory=GatewayLimits)
-    metrics_token: str | None = None  # lets a scraper on another machine read /metrics
     access_log: bool = True
 
 

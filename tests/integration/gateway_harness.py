@@ -18,6 +18,7 @@ from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
 from bus.gateway.app import create_app
 from bus.gateway.limits import GatewayLimits
+from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
 from bus.ledger.config_store import Change, Item, Kind, name_of
 from bus.ledger.ledger import Ledger
@@ -141,6 +142,7 @@ async def opened(
     folder: Path,
     *,
     limits: GatewayLimits | None = None,
+    metrics_token: str | None = None,
     **given: Any,
 ) -> AsyncIterator[Harness]:
     """The gateway of one test. `given` replaces fields of GatewayDeps."""
@@ -158,8 +160,7 @@ async def opened(
         ledger=ledger,
         acceptor=acceptor,
         live=live,
-        metrics=Metrics(),
-        health=Examiner({"ledger": ledger.queries.ping}, keep=0),
+        probed=Probed(Metrics(), Examiner({"ledger": ledger.queries.ping}, keep=0), metrics_token),
         limits=limits,
     )
     app = create_app(replace(deps, **given))

@@ -13,7 +13,9 @@ import httpx2
 import pytest
 
 from bus.gateway.limits import GatewayLimits
+from bus.gateway.probes import Probed
 from bus.ops.health import Examiner
+from bus.ops.metrics import Metrics
 from deploy.services import PostgreSQL
 from schemas.errors import BrokerUnavailable
 from tests.integration.gateway_harness import (
@@ -122,7 +124,7 @@ async def test_beyond_the_requests_in_flight_the_door_says_when_to_come_back(bus
             asyncio.create_task(bus.send("van-phong", slow(), f"k{n}"))  # type: ignore[arg-type]
             for n in range(3)
         ]
-        in_flight = bus.app.state.services.deps.metrics.registry.get_sample_value
+        in_flight = bus.app.state.services.deps.probed.metrics.registry.get_sample_value
         await wait_until(lambda: in_flight("lgsp_http_in_flight") == 3, what="three in flight")
         refused = await bus.send("van-phong", packet())
         alive = await http.get("/healthz")
@@ -153,7 +155,7 @@ async def test_caller_who_hangs_up_leaves_nothing(bus: Harness) -> None:
         f"POST /api/v1/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
         "Content-Type: application/xml\r\nContent-Length: 150000\r\n\r\n"
     )
-    samples = bus.app.state.services.deps.metrics.registry.get_sample_value
+    samples = bus.app.state.services.deps.probed.metrics.registry.get_sample_value
     labels = {"method": "POST", "route": "/api/v1/documents", "status": "499"}
     async with served(bus.app) as url:
         _, writer = await _connect(url)
@@ -289,7 +291,7 @@ async def test_broker_down_is_degraded_but_ready(sqlite_url: str, tmp_path: Path
     async def up() -> None: ...
 
     health = Examiner({"ledger": up}, {"broker": down})
-    async with opened(sqlite_url, tmp_path, health=health) as bus:
+    async with opened(sqlite_url, tmp_path, probed=Probed(Metrics(), health)) as bus:
         answer = await bus.http.get("/readyz")
     assert answer.status_code == 200
     assert answer.json()["status"] == "degraded"
