@@ -21,6 +21,7 @@ from bus import broker as brokers
 from bus.broker import Broker
 from bus.engine import events
 from bus.engine.accept import Acceptor
+from bus.engine.arrivals import ArrivalReporter
 from bus.engine.dispatch import Dispatcher
 from bus.engine.endpoint_states import EndpointStates
 from bus.engine.janitor import Janitor
@@ -87,13 +88,14 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
         await broker.start()
         stack.push_async_callback(broker.close)
         ledger.journalled = lambda entries: broker.emit(events.of_entries(entries))
+        acceptor = _acceptor(settings, ledger, live, metrics)
         if roles & {"dispatcher", "worker"}:
-            await _engine(stack, settings, roles, ledger, live, membership, broker, metrics)
+            await _engine(stack, settings, roles, acceptor, membership, broker, metrics)
         _measure(stack, ledger, metrics)
         probed = _probed(settings, ledger, broker, metrics)
         address = None
         if "gateway" in roles:
-            address = await _gateway(stack, settings, ledger, live, probed)
+            address = await _gateway(stack, settings, acceptor, probed)
         elif settings.ops_port is not None:
             app = create_probes_app(probed)
             address = await _listen(stack, settings, app, (settings.ops_host, settings.ops_port))
@@ -129,16 +131,27 @@ async def _migrate(settings: Settings) -> None:
             return
 
 
+def _acceptor(settings: Settings, ledger: Ledger, live: LiveConfig, metrics: Metrics) -> Acceptor:
+    return Acceptor(
+        ledger,
+        live,
+        {kind: adapter.manifest for kind, adapter in registry.adapters().items()},
+        max_bytes=settings.max_packet_bytes,
+        inline_bytes=settings.inline_bytes,
+        observer=metrics,
+    )
+
+
 async def _engine(
     stack: AsyncExitStack,
     settings: Settings,
     roles: frozenset[str],
-    ledger: Ledger,
-    live: LiveConfig,
+    acceptor: Acceptor,
     membership: Membership,
     broker: Broker,
     metrics: Metrics,
 ) -> None:
+    ledger, live = acceptor.ledger, acceptor.live
     states = EndpointStates(ledger)
     await states.start()
     stack.push_async_callback(states.close)
@@ -160,6 +173,9 @@ async def _engine(
         await worker.start()
         stack.push_async_callback(worker.close)
     if "dispatcher" in roles:
+        arrivals = ArrivalReporter(acceptor)
+        arrivals.start()
+        stack.push_async_callback(arrivals.close)
         janitor = Janitor(ledger, live, pull_kinds=pull_kinds)
         janitor.start()
         stack.push_async_callback(janitor.close)
@@ -205,22 +221,13 @@ def _probed(settings: Settings, ledger: Ledger, broker: Broker, metrics: Metrics
 async def _gateway(
     stack: AsyncExitStack,
     settings: Settings,
-    ledger: Ledger,
-    live: LiveConfig,
+    acceptor: Acceptor,
     probed: Probed,
 ) -> str:
-    acceptor = Acceptor(
-        ledger,
-        live,
-        {kind: adapter.manifest for kind, adapter in registry.adapters().items()},
-        max_bytes=settings.max_packet_bytes,
-        inline_bytes=settings.inline_bytes,
-        observer=probed.metrics,
-    )
     deps = GatewayDeps(
-        ledger=ledger,
+        ledger=acceptor.ledger,
         acceptor=acceptor,
-        live=live,
+        live=acceptor.live,
         probed=probed,
         limits=GatewayLimits(
             max_packet=settings.max_packet_bytes,

@@ -22,6 +22,8 @@ class RoutingOutcome(StrEnum):
     REFUSED = "refused"  # a route forbids it
     UNKNOWN = "unknown"  # no agency in force has this code
     UNROUTABLE = "unroutable"  # neither the agency nor anyone above it has an endpoint
+    ALREADY_THERE = "already-there"  # the receiver has this document: known only at the commit
+    STOPPED = "stopped"  # what is recalled had not left yet: neither does the recall
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ _LABELS: dict[RoutingOutcome, Step] = {
     RoutingOutcome.REFUSED: ("từ chối", "refused"),
     RoutingOutcome.UNKNOWN: ("không rõ cơ quan", "unknown agency"),
     RoutingOutcome.UNROUTABLE: ("không có đường chuyển", "no way there"),
+    RoutingOutcome.ALREADY_THERE: ("đã có, không gửi lại", "already there"),
+    RoutingOutcome.STOPPED: ("đã hủy trước khi gửi", "stopped before it left"),
 }
 
 

@@ -32,6 +32,16 @@ class Attachment(Strict):
     sha256: str  # hex, of those bytes
 
 
+class Reference(Strict):
+    """Another document that a document packet is about."""
+
+    relation: Literal["recalls", "updates", "replaces", "answers"]
+    document_id: str
+    code: str = ""  # số/ký hiệu
+    promulgated: date | None = None
+    receivers: tuple[str, ...] = ()  # agency codes concerned as written; none: all it goes to
+
+
 class DocumentBody(Strict):
     """Văn bản điện tử, the facts of it that routing, search and deadlines need."""
 
@@ -48,6 +58,7 @@ class DocumentBody(Strict):
     business: int = 0  # 0 new, 1 recall, 2 update, 3 replace
     signer: str = ""
     attachments: tuple[Attachment, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     @property
     def code(self) -> str:

@@ -74,6 +74,9 @@ class Endpoint(Declared):
     retry: RetryPolicy = RetryPolicy(first=1.0)
     breaker: BreakerPolicy = BreakerPolicy(failures=5)
     expire_after_days: float | None = Field(None, gt=0)
+    reports_arrival: bool = Field(
+        True, description="its system sends status 01 itself; false: the bus does it on delivery"
+    )
 
 
 class Route(Declared):

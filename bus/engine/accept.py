@@ -6,10 +6,11 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta, timezone
+from datetime import date
 
 import uuid_utils
 
+from bus.engine.follow import following
 from bus.engine.live import LiveConfig, Snapshot
 from bus.engine.observer import Observer, Silent
 from bus.ledger.blobs import BlobWriter
@@ -20,12 +21,10 @@ from routing.router import Facts, route
 from schemas.adapter import Manifest
 from schemas.edxml import Packet, PacketReader, addressing, to_body
 from schemas.errors import TooLarge, UnknownReceiver
-from schemas.instant import SECOND, Instant, to_datetime
+from schemas.instant import SECOND, Instant
 from schemas.message import Message
 from schemas.province import Endpoint
-
-VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
-"""No daylight saving since 1975: a fixed offset is exact."""
+from schemas.vietnam import day_of
 
 DAY: Instant = 86_400 * SECOND
 MEDIA_TYPE = "application/edxml+xml"
@@ -72,7 +71,7 @@ class Acceptor:
 
     def decide(self, snapshot: Snapshot, facts: Facts, at: Instant) -> Routed:
         """Routing is a pure function of facts, configuration and day, so it is worked out once."""
-        on = to_datetime(at).astimezone(VIETNAM).date()
+        on = day_of(at)
         known = self._routed_for
         if known is None or known[0] is not snapshot or known[1] != on:
             self._routed_for = (snapshot, on)
@@ -146,13 +145,15 @@ class Intake:
             return await self._known(message, routed.decision)
         if self._blob is not None:
             await self._blob.commit()
+        snapshot = self._acceptor.live.snapshot
         receipt = await self._acceptor.ledger.accept(
             Acceptance(
-                message=message,
-                planned=_planned(routed, self._acceptor.live.snapshot, message.accepted_at),
-                decision=routed.text,
-                client=client,
-                content=bytes(self._small) if self._blob is None else None,
+                message,
+                _planned(routed, snapshot, message.accepted_at),
+                routed.text,
+                client,
+                bytes(self._small) if self._blob is None else None,
+                *following(message, routed.decision, snapshot),
             )
         )
         if not receipt.duplicate:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
-from bus.engine.accept import VIETNAM
 from bus.engine.live import Snapshot
 from bus.ledger.records import DeliveryRow, MessageRow
 from routing.directory import Directory
+from schemas import instant
 from schemas.errors import Forbidden, NotFound
 from schemas.province import Client
+from schemas.vietnam import day_of
 
 
 def today() -> date:
     """The day by Vietnam's clock, by which codes come into force."""
-    return datetime.now(VIETNAM).date()
+    return day_of(instant.now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from bus.gateway import (
     agencies,
+    exchanges,
     mailbox,
     messages,
     openapi,
@@ -58,7 +59,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     app.state.services = Services(deps, gate, receiving, desk)
     app.state.probed = deps.probed
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
-    for module in (token, statuses, mailbox, messages, agencies, probes, openapi):
+    for module in (token, statuses, mailbox, messages, exchanges, agencies, probes, openapi):
         app.include_router(module.router)
     return app
 

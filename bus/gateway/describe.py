@@ -313,6 +313,49 @@ SHOW_MESSAGE = _operation(
     extra=_path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"}),
 )
 
+LIST_EXCHANGES = _operation(
+    "Văn bản đã gửi, đã nhận và trạng thái xử lý tại từng nơi nhận",
+    "Documents sent and received, and where each stands at its receivers",
+    InvalidRequest,
+    *_ALWAYS,
+    extra=_query("documentId", "H38.01,2026/11/02,125/UBND-VX"),
+)
+
+SHOW_EXCHANGE = _operation(
+    "Một văn bản tại từng nơi nhận, và mọi điều đã được báo",
+    "One document at each of its receivers, and all that was told of it",
+    NotFound,
+    *_ALWAYS,
+    extra=_path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"}),
+)
+
+LIST_TASKS = _operation(
+    "Nhiệm vụ: văn bản có hạn xử lý hoặc văn bản chỉ đạo",
+    "Tasks: documents with a day they are due, or that direct",
+    Forbidden,
+    InvalidRequest,
+    *_ALWAYS,
+    extra=_query("state", "overdue"),
+)
+
+REPORT = _operation(
+    "Số liệu văn bản và nhiệm vụ theo tháng, quý, năm (JSON, CSV, XLSX)",
+    "Figures of documents and tasks by month, quarter or year (JSON, CSV, XLSX)",
+    Forbidden,
+    InvalidRequest,
+    *_ALWAYS,
+    extra=_query("period", "2026-Q4"),
+    responses={
+        200: {
+            "description": "the figures; a file for csv and xlsx",
+            "content": {
+                "application/json": {"schema": {"$ref": f"{_SCHEMA}ReportAnswer"}},
+                "text/csv": {"schema": {"type": "string"}},
+            },
+        }
+    },
+)
+
 CANCEL = _operation(
     "Thu lại phần chưa chuyển đi",
     "Withdraw what has not left",

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from routing.decision import RoutingOutcome
 from schemas.delivery import DeliveryState
+from schemas.exchange import ExchangeState, Recall
 from schemas.message import Lane
 
 
@@ -33,7 +35,7 @@ class ReceiptReceiver(Wire):
     code: str = Field(description="as the packet names it")
     agency: str | None = Field(description="the agency's own code")
     name: str
-    outcome: Literal["deliver", "hold", "refused", "unknown", "unroutable"]
+    outcome: RoutingOutcome
     endpoint: str | None
 
 
@@ -68,6 +70,70 @@ class MailboxItem(Wire):
 class MailboxPage(Wire):
     items: list[MailboxItem]
     next: str | None = Field(description="cursor of the next page, null at the end")
+
+
+class ExchangeItem(Wire):
+    """A document at one of its receivers."""
+
+    message_id: str
+    receiver: str
+    sender: str
+    document_id: str
+    document_code: str
+    subject: str
+    state: ExchangeState
+    recall: Recall
+    priority: int
+    due: str | None = Field(description="hạn xử lý, ISO date")
+    steering_type: int
+    promulgated: str | None = Field(description="ngày ban hành, ISO date")
+    sent_at: str
+    arrived_at: str | None
+    accepted_at: str | None
+    finished_at: str | None
+
+
+class ExchangePage(Wire):
+    items: list[ExchangeItem]
+    next: str | None = Field(description="cursor of the next page, null at the end")
+
+
+class ExchangeEvent(Wire):
+    """What was told of a document at a receiver."""
+
+    receiver: str
+    event: str = Field(description="status code, or what the transport did")
+    at: str = Field(description="as whoever told it says")
+    told_by: str = Field(description="id of the message; empty: the transport")
+    changed: bool = Field(description="false: late or again, kept and without effect")
+
+
+class ExchangeAnswer(Wire):
+    receivers: list[ExchangeItem]
+    events: list[ExchangeEvent]
+
+
+class TaskFigures(Wire):
+    """Figures of one agency in a period."""
+
+    agency: str
+    name: str
+    received: int
+    accepted: int
+    refused: int
+    tasks: int
+    done_early: int
+    done_on_time: int
+    done_late: int
+    open: int
+    overdue: int
+
+
+class ReportAnswer(Wire):
+    period: str
+    since: str
+    until: str
+    agencies: list[TaskFigures]
 
 
 class AckRequest(Wire):

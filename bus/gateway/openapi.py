@@ -32,6 +32,15 @@ _SCHEMES = {
     },
     "bearer": {"type": "http", "scheme": "bearer"},
 }
+_WRITTEN = (
+    models.Problem,
+    models.ReceiptAnswer,
+    models.TokenAnswer,
+    models.ReadyAnswer,
+    models.ReportAnswer,
+)
+"""Answers the routes write themselves."""
+
 _METHODS = ("get", "post", "delete", "put")
 
 
@@ -58,7 +67,7 @@ def _components(made: dict[str, Any]) -> None:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)  # validation problems are Problems here
     schemas |= describe.schemas()
-    for model in (models.Problem, models.ReceiptAnswer, models.TokenAnswer, models.ReadyAnswer):
+    for model in _WRITTEN:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})
         schemas[model.__name__] = schema

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from bus.ledger import exchange
 from bus.ledger.journal import Chain
 from bus.ledger.records import Head
 from bus.ledger.tx import OPEN_SQL, Changed, Tx
@@ -36,6 +37,7 @@ async def end(
     """Finish deliveries nobody has in hand; their followers become heads."""
     await tx.lock_keys(await tx.keys_of(ids))
     changed = await tx.end(ids, from_states, state.value, now, reason)
+    await _follow(tx, now, [row.id for row in changed], state)
     heads = await _release(tx, changed)
     for row in changed:
         data = {"endpoint": row.endpoint, "reason": reason}
@@ -118,6 +120,7 @@ async def acknowledge(
             f"delivery {delivery_id} has just been changed",
             vi=f"Chuyển phát {delivery_id} vừa được thay đổi",
         )
+    await _follow(tx, now, [delivery_id], state)
     data: dict[str, Any] = {"endpoint": endpoint}
     if partner_ref:
         data["partnerRef"] = partner_ref
@@ -289,6 +292,19 @@ async def leave(tx: Tx, chain: Chain, now: Instant, process: str) -> None:
     await take_back(tx, chain, now, process, keep=(), actor=process)
     await tx.execute("DELETE FROM process WHERE id = ?", process)
     chain.add(now, "process-stopped", process, {})
+
+
+async def _follow(tx: Tx, now: Instant, ids: Sequence[int], state: DeliveryState) -> None:
+    """What the end of these deliveries means for the documents they carry."""
+    if not ids:
+        return
+    rows = await tx.over(
+        "SELECT d.message_id, d.receivers FROM {rows} JOIN delivery d ON d.id = r.id"
+        " JOIN message m ON m.id = d.message_id WHERE m.kind = 'document'",
+        (("id", "bigint"),),
+        [(number,) for number in ids],
+    )
+    await exchange.ended(tx, now, [(m, receivers.split(" "), state) for m, receivers in rows])
 
 
 async def _release(tx: Tx, changed: Sequence[Changed]) -> list[Head]:

@@ -15,6 +15,7 @@ from bus.ledger import acts
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.database import Database
+from bus.ledger.exchange_queries import ExchangeQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
@@ -52,6 +53,7 @@ class Ledger:
         self.clock = clock
         self.db = Database(database_url)
         self.queries = Queries(self.db)
+        self.exchanges = ExchangeQueries(self.db)
         self.config = ConfigStore(self.db)
         self.identities = Identities(self.db)
         self.blobs = BlobStore(blob_dir)

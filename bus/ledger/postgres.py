@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
+from typing import Any
 
 import asyncpg
 import structlog
@@ -18,7 +20,7 @@ from bus.ledger.database import GONE
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
-from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, Closing, NewDelivery, T, Work
+from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, Closing, Columns, NewDelivery, T, Work
 from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
 from schemas.message import Lane
@@ -262,6 +264,12 @@ class PostgresTx:
         numbered = "".join(f"{part}${n}" for n, part in enumerate(parts[:-1], start=1)) + parts[-1]
         return [tuple(row) for row in await self._connection.fetch(numbered, *values)]
 
+    async def over(
+        self, sql: str, columns: Columns, rows: Sequence[Sequence[object]]
+    ) -> list[tuple[Any, ...]]:
+        found = await self._connection.fetch(_with_rows(sql, columns), *zip(*rows, strict=True))
+        return [tuple(row) for row in found]
+
 
 class PostgresStore:
     """One connection for transactions, one for reading heads, one that listens."""
@@ -331,6 +339,12 @@ class PostgresStore:
             except GONE as error:
                 log.debug("ledger.listener_lost", error=type(error).__name__)
             await asyncio.sleep(0.5)
+
+
+@lru_cache(maxsize=64)
+def _with_rows(sql: str, columns: Columns) -> str:
+    arrays = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(columns, start=1))
+    return sql.format(rows=f"unnest({arrays}) AS r({', '.join(name for name, _ in columns)})")
 
 
 def _lock_number(endpoint: str, key: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.adapter import Outcome
 from schemas.delivery import DeliveryState
+from schemas.exchange import Event
 from schemas.instant import Instant
 from schemas.message import Lane, Message
 
@@ -23,6 +24,19 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a message says of a document that was sent earlier."""
+
+    event: Event
+    sender: str  # of that document; own code
+    receivers: tuple[str, ...]  # at which of its receivers; own codes
+    document_id: str
+    code: str  # số/ký hiệu, by which it is found when there is no id
+    promulgated: str  # ISO date, or empty
+    at: Instant  # when it happened, as the message says
+
+
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """One message with everything that is committed for it at once."""
 
@@ -31,6 +45,9 @@ class Acceptance:
     decision: str  # JSON
     client: str
     content: bytes | None  # None: already durable in the blob store under message.sha256
+    follows: tuple[str, ...] = ()  # receivers at which this document is followed from now on
+    reports: frozenset[str] = frozenset()  # those of them for whom the bus says that it arrived
+    about: tuple[About, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, cast
 
 import orjson
@@ -18,7 +19,7 @@ from sqlalchemy.engine import make_url
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
-from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, Closing, NewDelivery, T, Work
+from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, Closing, Columns, NewDelivery, T, Work
 from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
 from schemas.message import Lane
@@ -210,6 +211,11 @@ class SqliteTx:
         cursor = self._connection.execute(sql, cast("tuple[Any, ...]", values))
         return cursor.fetchall()
 
+    async def over(
+        self, sql: str, columns: Columns, rows: Sequence[Sequence[object]]
+    ) -> list[tuple[Any, ...]]:
+        return self._connection.execute(_with_rows(sql, columns), (_json(rows),)).fetchall()
+
 
 class SqliteStore:
     """A writer connection in one thread, a reader connection in another."""
@@ -295,6 +301,15 @@ def _drive(work: Awaitable[T]) -> T:
         return cast("T", end.value)
     msg = "a SQLite transaction waited for something"
     raise RuntimeError(msg)
+
+
+@lru_cache(maxsize=64)
+def _with_rows(sql: str, columns: Columns) -> str:
+    fields = ", ".join(
+        f"json_extract(value, '$[{n}]') AS {name}" for n, (name, _) in enumerate(columns)
+    )
+    rows = f"(SELECT {fields} FROM json_each(?1)) AS r"  # noqa: S608 - constants
+    return sql.format(rows=rows)
 
 
 def _json(values: Collection[Any]) -> str:

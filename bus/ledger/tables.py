@@ -137,6 +137,53 @@ journal_chain = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+exchange = Table(
+    "exchange",  # a document at one of its receivers: see schemas.exchange
+    metadata,
+    Column("message_id", Text, primary_key=True),  # of the document
+    Column("receiver", Text, primary_key=True),  # agency's own code
+    Column("sender", Text, nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("document_code", Text, nullable=False),
+    Column("promulgated", Text, nullable=False),  # ISO date, or empty
+    Column("subject", Text, nullable=False),
+    Column("business", Integer, nullable=False),  # BussinessDocType: 0 new, 3 replacement
+    Column("priority", Integer, nullable=False),
+    Column("due_at", BigInteger),  # end of the day it is due, by Vietnam's clock
+    Column("steering", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("recall", Text, nullable=False),
+    Column("sent_at", BigInteger, nullable=False),
+    Column("arrived_at", BigInteger),
+    Column("accepted_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("reports", Boolean, nullable=False),  # the bus has to tell the sender that it arrived
+    Index("exchange_document", "document_id", "receiver"),
+    Index("exchange_code", "document_code", "receiver"),
+    Index("exchange_receiver", "receiver", "sent_at"),
+    Index("exchange_sender", "sender", "sent_at"),
+    Index(
+        "exchange_reports",
+        "arrived_at",
+        postgresql_where=text("reports AND arrived_at IS NOT NULL"),
+        sqlite_where=text("reports AND arrived_at IS NOT NULL"),
+    ),
+)
+
+exchange_event = Table(
+    "exchange_event",
+    metadata,
+    Column("id", _Id, primary_key=True),  # order of arrival
+    Column("message_id", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),  # as whoever told it says
+    Column("told_by", Text, nullable=False),  # id of the message; empty: the transport
+    Column("changed", Boolean, nullable=False),  # False: kept as news, it came late or again
+    Index("exchange_event_document", "message_id", "receiver"),
+)
+
 process = Table(
     "process",
     metadata,

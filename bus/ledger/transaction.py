@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bus.ledger import exchange
 from bus.ledger.journal import Chain
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Planned, Receipt
 from bus.ledger.tx import Closing, NewDelivery, Tx
@@ -61,7 +62,7 @@ async def transact(
     if finishes:
         await _finish(tx, chain, worker, now, finishes, results)
     if acceptances:
-        await _accept(tx, chain, acceptances, results)
+        await _accept(tx, chain, now, acceptances, results)
     if claims:
         for claimed in await tx.claim(claims, worker, now):
             results.claimed[claimed.id] = claimed
@@ -79,7 +80,7 @@ def _keys(finishes: Sequence[Finishing], acceptances: Sequence[Acceptance]) -> s
     }
     for acceptance in acceptances:
         keys.update((plan.endpoint, acceptance.message.order_key) for plan in acceptance.planned)
-    return keys
+    return keys | exchange.keys(acceptances)
 
 
 async def _finish(
@@ -99,6 +100,15 @@ async def _finish(
         _journal_outcome(chain, worker, now, finish)
         if finish.state in TERMINAL:
             released[finish.claimed.endpoint, finish.claimed.order_key] = finishing
+    await exchange.ended(
+        tx,
+        now,
+        [
+            (f.finish.claimed.message_id, f.finish.claimed.receivers, f.finish.state)
+            for f in released.values()
+            if f.finish.claimed.kind == "document"
+        ],
+    )
     freed = await tx.next_heads(released)
     wanted = [head.id for head, key in freed if released[head.endpoint, key].take_next]
     taken = {c.id: c for c in await tx.claim(wanted, worker, now)} if wanted else {}
@@ -149,21 +159,26 @@ def _journal_outcome(chain: Chain, worker: str, now: Instant, finish: Finish) ->
 
 
 async def _accept(
-    tx: Tx, chain: Chain, acceptances: Sequence[Acceptance], results: Results
+    tx: Tx, chain: Chain, now: Instant, acceptances: Sequence[Acceptance], results: Results
 ) -> None:
     first: dict[tuple[str, str], Acceptance] = {}
     for acceptance in acceptances:
         first.setdefault(_identity(acceptance), acceptance)
     new = await tx.insert_messages(list(first.values()))
     stored = await _stored(tx, acceptances, new)
+    fresh = [acceptance for acceptance in acceptances if acceptance.message.id in new]
+    settled = await exchange.settle(tx, chain, now, fresh)
+    results.heads += settled.heads
+    going = {acceptance.message.id: acceptance for acceptance in settled.acceptances}
     rows: list[NewDelivery] = []
     begun: set[tuple[str, str]] = set()
     for acceptance in acceptances:
         message = acceptance.message
         if message.id in new:
-            rows += _deliveries(acceptance, begun)
-            _journal_acceptance(chain, acceptance)
-            results.accepted.append(_receipt(acceptance))
+            really = going[message.id]
+            rows += _deliveries(really, begun)
+            _journal_acceptance(chain, really)
+            results.accepted.append(_receipt(really))
         else:
             results.accepted.append(_repeat(stored[_identity(acceptance)], message))
     results.heads += await tx.insert_deliveries(rows)

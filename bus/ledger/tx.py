@@ -6,7 +6,7 @@ What the steps mean together is written once, in `transaction.py`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
@@ -16,6 +16,10 @@ T = TypeVar("T")
 
 OPEN_SQL = "('queued','sending','waiting','held','dead')"
 READY_SQL = "('queued','waiting')"
+
+
+Columns = tuple[tuple[str, str], ...]
+"""Names and PostgreSQL types."""
 
 
 class NewDelivery(NamedTuple):
@@ -112,6 +116,11 @@ class Tx(Protocol):
 
     async def execute(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         """A statement with `?` for each value, for the rare acts."""
+
+    async def over(
+        self, sql: str, columns: Columns, rows: Sequence[Sequence[object]]
+    ) -> list[tuple[Any, ...]]:
+        """One statement over all `rows`, which stand in it as `{rows}`, a relation named r."""
 
 
 Work = Callable[[Tx], Awaitable[T]]

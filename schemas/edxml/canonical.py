@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from schemas.agency import parse_code
-from schemas.edxml.model import DocumentPacket, Packet, PacketAttachment, StatusPacket
+from schemas.edxml.model import (
+    DocumentPacket,
+    Packet,
+    PacketAttachment,
+    ResponseFor,
+    StatusPacket,
+)
 from schemas.errors import MalformedPacket
-from schemas.message import Attachment, DocumentBody, Lane, StatusBody
+from schemas.message import Attachment, DocumentBody, Lane, Reference, StatusBody
 
 MAX_ID = 255  # characters of a DocumentId or Code; real ones have at most 200
 TAKE_BACK = "13"  # lấy lại: the status by which a sender recalls its document
+RECALL, UPDATE, REPLACE = 1, 2, 3  # BussinessDocType
 
 
 class Addressing(NamedTuple):
@@ -32,8 +39,9 @@ def to_body(packet: Packet) -> DocumentBody | StatusBody:
 def addressing(packet: Packet) -> Addressing:
     """Raises MalformedPacket when an OrganId is not an agency code or a DocumentId is overlong.
 
-    The recall of a document (status 13) has the document's own order key and the urgent lane; the
-    other statuses of one receiver about one document are ordered among themselves.
+    A recall (status 13, or packet of type 1) has the order key of what it recalls and the urgent
+    lane, an update (type 2) that of what it updates; the other statuses of one receiver about one
+    document are ordered among themselves.
     """
     sender = _agency(packet.header.sender.organ_id, "From/OrganId")
     if isinstance(packet, StatusPacket):
@@ -42,11 +50,14 @@ def addressing(packet: Packet) -> Addressing:
     receivers = dict.fromkeys(_agency(to.organ_id, "To/OrganId") for to in header.receivers)
     document_id = _bounded(header.document_id, "DocumentId")
     code = _bounded(f"{header.code.number}/{header.code.notation}", "Code")
-    urgent = (header.other_info.priority or 0) >= 1
+    business = packet.trace.business.doc_type
+    urgent = (header.other_info.priority or 0) >= 1 or business == RECALL
+    changed = references_of(packet) if business in {RECALL, UPDATE} else ()
+    about = _bounded(changed[0].document_id, "DocumentId") if changed else ""
     return Addressing(
         sender=sender,
         receivers=tuple(receivers),
-        order_key=document_id or f"{code}|{sender}",
+        order_key=about or document_id or f"{code}|{sender}",
         lane=Lane.URGENT if urgent else Lane.NORMAL,
     )
 
@@ -78,6 +89,65 @@ def _document_body(packet: DocumentPacket) -> DocumentBody:
         business=packet.trace.business.doc_type or 0,
         signer=header.signer_info.full_name,
         attachments=tuple(_attachment(attachment) for attachment in packet.attachments),
+        references=references_of(packet),
+    )
+
+
+def references_of(packet: DocumentPacket) -> tuple[Reference, ...]:
+    """The other documents this packet recalls, updates, replaces or answers.
+
+    A recall names its documents in ResponseFor, for each receiver by itself where OrganId is one
+    of the receivers; an update in Bussiness/DocumentId, or means its own; a replacement in
+    ReplacementInfoList.
+    """
+    business = packet.trace.business
+    match business.doc_type:
+        case 1:
+            if packet.header.response_for:
+                return tuple(_recalled(packet, each) for each in packet.header.response_for)
+            return _named(packet, "recalls", business.document_id or packet.header.document_id)
+        case 2:
+            return _named(packet, "updates", business.document_id or packet.header.document_id)
+        case 3:
+            return tuple(
+                Reference(
+                    relation="replaces", document_id=each.document_id, receivers=each.organ_ids
+                )
+                for each in business.replacements
+            )
+    return tuple(
+        Reference(
+            relation="answers",
+            document_id=each.document_id,
+            code=each.code,
+            promulgated=each.promulgation_date,
+        )
+        for each in packet.header.response_for
+    )
+
+
+def _recalled(packet: DocumentPacket, about: ResponseFor) -> Reference:
+    addressed = {to.organ_id for to in packet.header.receivers}
+    return Reference(
+        relation="recalls",
+        document_id=about.document_id,
+        code=about.code,
+        promulgated=about.promulgation_date,
+        receivers=(about.organ_id,) if about.organ_id in addressed else (),
+    )
+
+
+def _named(
+    packet: DocumentPacket, relation: Literal["recalls", "updates"], document_id: str
+) -> tuple[Reference, ...]:
+    code = packet.header.code
+    return (
+        Reference(
+            relation=relation,
+            document_id=document_id,
+            code=f"{code.number}/{code.notation}",
+            promulgated=packet.header.promulgation_info.promulgation_date,
+        ),
     )
 
 

@@ -64,6 +64,7 @@ class Key:
             document_id=self.name,
             subject=text,
             priority=priority,
+            update=number > 0,
         )
 
 

@@ -16,8 +16,9 @@ def document(
     subject: str,
     priority: int = 0,
     attachment: str = "",
+    update: bool = False,
 ) -> bytes:
-    """Văn bản mới. `attachment` is base64 text of one attached file."""
+    """Văn bản mới, or an update of one sent before. `attachment` is base64 of one attached file."""
     to = "".join(_organ("To", code) for code in receivers)
     return _envelope(
         f"{_organ('From', sender)}{to}"
@@ -29,6 +30,14 @@ def document(
         f"<e:Subject>{escape(subject)}</e:Subject>"
         f"<e:OtherInfo><e:Priority>{priority}</e:Priority></e:OtherInfo>",
         _attached(attachment) if attachment else "",
+        _updates(document_id) if update else "",
+    )
+
+
+def _updates(document_id: str) -> str:
+    return (
+        "<e:TraceHeaderList><e:Bussiness><e:BussinessDocType>2</e:BussinessDocType>"
+        f"<e:DocumentId>{escape(document_id)}</e:DocumentId></e:Bussiness></e:TraceHeaderList>"
     )
 
 
@@ -60,10 +69,10 @@ def _attached(base64: str) -> str:
     )
 
 
-def _envelope(header: str, after: str) -> bytes:
+def _envelope(header: str, after: str, trace: str = "") -> bytes:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<edXML xmlns="{NAMESPACE}" xmlns:e="{NAMESPACE}"><e:edXMLEnvelope>'
         f"<e:edXMLHeader><e:MessageHeader>{header}"
-        f"</e:MessageHeader></e:edXMLHeader></e:edXMLEnvelope>{after}</edXML>"
+        f"</e:MessageHeader>{trace}</e:edXMLHeader></e:edXMLEnvelope>{after}</edXML>"
     ).encode()

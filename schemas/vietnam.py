@@ -1,0 +1,19 @@
+"""Vietnam's clock, by which packets are dated, deadlines end and codes come into force."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+
+from schemas.instant import Instant, from_datetime, to_datetime
+
+VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
+"""No daylight saving since 1975: a fixed offset is exact."""
+
+
+def day_of(at: Instant) -> date:
+    return to_datetime(at).astimezone(VIETNAM).date()
+
+
+def start_of(day: date) -> Instant:
+    """The first moment of a day."""
+    return from_datetime(datetime(day.year, day.month, day.day, tzinfo=VIETNAM))
