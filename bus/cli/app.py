@@ -12,6 +12,7 @@ from bus.cli import (
     agency,
     client,
     delivery,
+    document,
     endpoint,
     failure,
     health,
@@ -40,7 +41,20 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its boxes would show local variables
 )
-for group in (serve, setup, message, delivery, endpoint, agency, client, province, health, journal):
+GROUPS = (
+    serve,
+    setup,
+    message,
+    document,
+    delivery,
+    endpoint,
+    agency,
+    client,
+    province,
+    health,
+    journal,
+)
+for group in GROUPS:
     group.add_to(app)
 
 

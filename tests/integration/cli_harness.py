@@ -123,7 +123,13 @@ class Traffic:
         ledger = await Ledger.open(cli.database_url, cli.folder / "data" / "blobs")
         return cls(ledger, await ledger.config.province())
 
-    async def send(self, *receivers: str, document: str = "", lane: Lane = Lane.NORMAL) -> str:
+    async def send(
+        self,
+        *receivers: str,
+        document: str = "",
+        lane: Lane = Lane.NORMAL,
+        due: date | None = None,
+    ) -> str:
         """Accepted as the gateway does it; the id of the message."""
         number = next(self._number)
         document = document or f"doc-{number}"
@@ -150,14 +156,19 @@ class Traffic:
             media_type="application/edxml+xml",
             trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             body=DocumentBody(
-                document_id=document, number=str(number), notation="UBND-VX", subject="Kín: ông A"
+                document_id=document,
+                number=str(number),
+                notation="UBND-VX",
+                subject="Kín: ông A",
+                due=due,
             ),
         )
         planned = tuple(
             Planned(p.endpoint, p.receivers, p.pull, p.held) for p in decision.planned()
         )
+        follows = tuple(each.agency for each in decision.receivers if each.agency)
         await self.ledger.accept(
-            Acceptance(message, planned, decision.to_json(), "van-phong", content)
+            Acceptance(message, planned, decision.to_json(), "van-phong", content, follows)
         )
         return message.id
 

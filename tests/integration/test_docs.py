@@ -11,6 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from typer.testing import CliRunner
 from bus.cli.app import app
 from bus.ops.metrics import Metrics
 from bus.settings import NOT_SETTINGS, SECRET_PREFIX, Settings
+from schemas import exchange
 from schemas.delivery import TERMINAL, TRANSITIONS, DeliveryState
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +43,20 @@ _METRIC = re.compile(r"\blgsp_[a-z_]+[a-z]\b")
 _VARIABLE = re.compile(r"\bLGSP_[A-Z_]+[A-Z]\b")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def exchange_diagram() -> str:
+    """The life of a document at a receiver, with the events on the arrows."""
+    lines = ["stateDiagram-v2", "    [*] --> sent"]
+    for state, onward in exchange.TRANSITIONS.items():
+        ways: dict[str, list[str]] = {}
+        for event, to in onward.items():
+            ways.setdefault(to, []).append(event)
+        lines += [f"    {state} --> {to}: {', '.join(events)}" for to, events in ways.items()]
+    lines += [
+        f"    {state} --> [*]" for state in exchange.ExchangeState if state in exchange.TERMINAL
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def diagram() -> str:
@@ -179,14 +196,22 @@ def test_metrics_and_variables_named_exist(page: Path) -> None:
     assert not unknown
 
 
-def test_the_diagram_of_states_is_the_table() -> None:
-    text = (DOCS / "delivery-states.md").read_text("utf-8")
+TABLES = pytest.mark.parametrize(
+    ("page", "made", "states"),
+    [
+        ("delivery-states.md", diagram, DeliveryState),
+        ("document-lifecycle.md", exchange_diagram, exchange.ExchangeState),
+    ],
+)
+
+
+@TABLES
+def test_the_diagram_of_states_is_the_table(
+    page: str, made: Callable[[], str], states: type[StrEnum]
+) -> None:
+    text = (DOCS / page).read_text("utf-8")
     drawn = re.search(r"^```mermaid\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert drawn is not None, "the page has no diagram"
-    assert drawn[1] == diagram(), f"put this in its place:\n{diagram()}"
-
-
-def test_every_state_is_described() -> None:
-    text = (DOCS / "delivery-states.md").read_text("utf-8")
+    assert drawn[1] == made(), f"put this in its place:\n{made()}"
     described = re.findall(r"^\| `([a-z]+)` \|", text, re.MULTILINE)
-    assert sorted(described) == sorted(DeliveryState)
+    assert sorted(described) == sorted(states), "every state is described"
