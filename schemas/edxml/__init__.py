@@ -13,7 +13,9 @@ from schemas.edxml.model import (
     Content,
     DocumentPacket,
     DocumentType,
+    Element,
     FileInfo,
+    Kept,
     MessageHeader,
     Organ,
     OtherInfo,
@@ -30,7 +32,7 @@ from schemas.edxml.model import (
     TraceHeader,
     TraceHeaderList,
 )
-from schemas.edxml.reader import PACKET_LIMITS, PacketReader, read
+from schemas.edxml.reader import PACKET_LIMITS, PacketLimits, PacketReader, read
 from schemas.edxml.writer import write, write_status
 
 __all__ = [
@@ -44,13 +46,16 @@ __all__ = [
     "Content",
     "DocumentPacket",
     "DocumentType",
+    "Element",
     "FileInfo",
+    "Kept",
     "Measure",
     "MessageHeader",
     "Organ",
     "OtherInfo",
     "Packet",
     "PacketAttachment",
+    "PacketLimits",
     "PacketReader",
     "PromulgationInfo",
     "Receiver",
