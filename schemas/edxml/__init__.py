@@ -33,6 +33,7 @@ from schemas.edxml.model import (
     TraceHeaderList,
 )
 from schemas.edxml.reader import PACKET_LIMITS, PacketLimits, PacketReader, read
+from schemas.edxml.recipients import RecipientCut, cut_recipients
 from schemas.edxml.writer import write, write_status
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "PacketReader",
     "PromulgationInfo",
     "Receiver",
+    "RecipientCut",
     "ReplacementInfo",
     "ResponseFor",
     "SignerInfo",
@@ -69,6 +71,7 @@ __all__ = [
     "TraceHeader",
     "TraceHeaderList",
     "addressing",
+    "cut_recipients",
     "read",
     "to_body",
     "write",
