@@ -98,7 +98,10 @@ def _document_header(
         notes.warn("receiver-repeated")
     if trace is None:
         return {"header": header}
-    return {"header": header, "trace": read_group(trace, plan_of(TraceHeaderList), TRACE, notes)}
+    fields = read_group(trace, plan_of(TraceHeaderList), TRACE, notes)
+    if not all(hop.get("organ_id") for hop in fields.get("trace_headers", ())):
+        notes.warn("trace-without-organ")
+    return {"header": header, "trace": fields}
 
 
 def _line_of(message: etree._Element, path: Path) -> int:

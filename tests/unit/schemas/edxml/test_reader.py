@@ -189,6 +189,7 @@ def test_oddities_are_put_up_with_and_named(vector: Vector) -> None:
         "organ-id-unreadable:OrganId",
         "receiver-repeated",
         "timestamp-form:Timestamp",
+        "trace-without-organ",
         "unknown-element",
     }
 
