@@ -219,6 +219,8 @@ async def _gateway(
         metrics_token=(
             settings.metrics_token.get_secret_value() if settings.metrics_token else None
         ),
+        secrets=settings.secret,
+        facades={path: registry.facade(name) for name, path in settings.facades.items()},
     )
     return await _listen(stack, settings, create_app(deps))
 

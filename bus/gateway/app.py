@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from bus.gateway import (
@@ -21,9 +21,10 @@ from bus.gateway import (
     token,
 )
 from bus.gateway.desk import TokenDesk
+from bus.gateway.door import BusDoors
 from bus.gateway.edge import Edge
 from bus.gateway.gate import Gate
-from bus.gateway.receive import PATH, ReceiveDocument, Receiving
+from bus.gateway.receive import PATH, ReceiveDocument
 from bus.gateway.services import GatewayDeps, Services
 
 PUBLIC = frozenset(
@@ -42,14 +43,15 @@ PUBLIC = frozenset(
 def create_app(deps: GatewayDeps) -> FastAPI:
     """Everything under one roof; the routes keep what they need in `app.state.services`."""
     gate = Gate(deps.ledger.identities, deps.live)
-    receiving = Receiving(deps.acceptor)
+    doors = BusDoors(gate, deps.acceptor, deps.secrets)
     desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
-    receive = ReceiveDocument(gate, receiving, deps.limits)
+    receive = ReceiveDocument(doors, deps.limits)
 
     edge = Edge(
         metrics=deps.metrics,
         limits=deps.limits,
         direct={("POST", PATH): receive},
+        doors={path: facade.refuse for path, facade in deps.facades.items()},
         access_log=deps.access_log,
     )
     app = _Gateway(
@@ -60,10 +62,12 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does this
     )
-    app.state.services = Services(deps, gate, receiving, desk)
+    app.state.services = Services(deps, gate, doors, desk)
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
     for module in (token, statuses, mailbox, messages, agencies, probes, openapi):
         app.include_router(module.router)
+    for path, facade in deps.facades.items():
+        app.router.routes.append(Mount(path, routes=list(facade.routes(doors)), name=facade.name))
     app.add_exception_handler(HTTPException, _hand_up)
     app.add_exception_handler(RequestValidationError, _hand_up)
     app.add_middleware(edge.around)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from bus.engine.live import LiveConfig
+from bus.engine.live import LiveConfig, Snapshot
 from bus.gateway.access import Caller, Reaches
 from bus.gateway.exchange import Exchange
 from bus.gateway.rates import Buckets
@@ -56,6 +56,8 @@ class Gate:
         self._reaches = Reaches()
         self._allowances = Buckets()
         self._look_ups = Buckets()
+        self._systems: dict[str, str] = {}  # client id by system id
+        self._systems_for: Snapshot | None = None
 
     async def admit(self, scope: Scope) -> Caller:
         """The caller, its request counted.
@@ -74,9 +76,22 @@ class Gate:
             raise Unauthenticated(
                 "the access token is not valid any more", vi="Mã truy cập không còn hiệu lực"
             )
+        return self.enter(client, exchange)
+
+    def enter(self, client: Client, exchange: Exchange) -> Caller:
+        """The caller, once it has proved who it is; its request counted. Raises RateLimited."""
         exchange.client = client.id
         self.spend(client)
         return self._reaches.caller(client, self._live.snapshot)
+
+    def system(self, system_id: str) -> Client | None:
+        """The client declared with that system id; None when it is suspended or not there."""
+        snapshot = self._live.snapshot
+        if self._systems_for is not snapshot:
+            clients = snapshot.clients.values()
+            self._systems = {each.system_id: each.id for each in clients if each.system_id}
+            self._systems_for = snapshot
+        return self.client(self._systems.get(system_id, ""))
 
     def client(self, client_id: str) -> Client | None:
         """The client as configured now; None when it is suspended or not there."""
