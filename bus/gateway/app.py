@@ -17,6 +17,7 @@ from bus.gateway import (
     openapi,
     probes,
     problems,
+    soap,
     statuses,
     token,
 )
@@ -35,9 +36,14 @@ PUBLIC = frozenset(
         "/openapi.json",
         "/docs",
         "/problems/{code}",
+        f"GET {soap.PATH}",
+        f"HEAD {soap.PATH}",
     }
 )
-"""Routes that answer anybody. /metrics has a rule of its own (probes.read_metrics)."""
+"""Routes, or one method of a route, that answer anybody.
+
+/metrics has a rule of its own (probes.read_metrics).
+"""
 
 
 def create_app(deps: GatewayDeps) -> FastAPI:
@@ -46,12 +52,14 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     doors = BusDoors(gate, deps.acceptor, deps.secrets)
     desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
     receive = ReceiveDocument(doors, deps.limits)
+    documents = soap.SoapDocuments(doors, deps.limits)
 
     edge = Edge(
         metrics=deps.metrics,
         limits=deps.limits,
-        direct={("POST", PATH): receive},
-        doors={path: facade.refuse for path, facade in deps.facades.items()},
+        direct={("POST", PATH): receive, ("POST", soap.PATH): documents},
+        doors={path: facade.refuse for path, facade in deps.facades.items()}
+        | {"/soap": soap.refuse},
         access_log=deps.access_log,
     )
     app = _Gateway(
@@ -64,6 +72,8 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     )
     app.state.services = Services(deps, gate, doors, desk)
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
+    app.router.routes.append(Route(soap.PATH, documents, methods=["POST"], include_in_schema=False))
+    app.router.routes.append(Route(soap.PATH, soap.read_wsdl, methods=["GET"]))
     for module in (token, statuses, mailbox, messages, agencies, probes, openapi):
         app.include_router(module.router)
     for path, facade in deps.facades.items():

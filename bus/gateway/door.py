@@ -151,6 +151,17 @@ class BusDoors:
     async def bearer(self, scope: Scope) -> BusDoor:
         return self._door(await self._gate.admit(scope), scope)
 
+    async def key(self, scope: Scope, client_id: str, key: str) -> BusDoor:
+        """By a client's key itself. Raises Unauthenticated, RateLimited, LedgerUnavailable."""
+        proved = await self._gate.prove(client_id, key, scope)
+        if proved is None:
+            raise Unauthenticated(
+                "unknown client, wrong key, or suspended",
+                vi="Mã hệ thống hoặc khóa không đúng, hoặc đã bị tạm dừng",
+            )
+        exchange: Exchange = scope["exchange"]
+        return self._door(self._gate.enter(proved.client, exchange), scope)
+
     def signed(self, scope: Scope, system_id: str) -> Signed:
         client = self._gate.system(system_id)
         if client is None:

@@ -16,7 +16,9 @@ from starlette.routing import Mount, Route
 from adapters import registry
 from bus.gateway import gate as gate_module
 from bus.gateway.app import PUBLIC
+from bus.gateway.soap.operations import OPERATIONS
 from schemas import instant
+from tests.integration import soap_harness
 from tests.integration.facade_sample import SampleFacade
 from tests.integration.gateway_harness import (
     BUILD,
@@ -90,12 +92,16 @@ def _refusals(bus: Harness) -> float:
 async def test_every_route_asks_who_is_calling(bus: Harness) -> None:
     seen = set()
     for method, path in routes_of(bus.app):
-        seen.add(path)
+        seen |= {path, f"{method} {path}"}
         address = path.format(delivery_id=1, message_id="x", code="x")
         forwarded = {"X-Forwarded-For": "203.0.113.7"}
         answer = await bus.call(None, method, address, headers=forwarded)
-        if path in PUBLIC:
+        if PUBLIC & {path, f"{method} {path}"}:
             assert '"code":"unauthenticated"' not in answer.text, path
+        elif path == soap_harness.PATH:  # who is calling may stand in the envelope
+            for operation in OPERATIONS:
+                answer = await soap_harness.call(bus, None, operation)
+                assert soap_harness.fault(answer) == ("Client", "unauthenticated"), operation
         else:
             assert answer.status_code == 401, f"{method} {path} answers anybody"
             assert answer.headers["www-authenticate"].startswith("Bearer")
