@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.soap.operations import OPERATIONS
 from schemas import soap
 from schemas.xml import parse
-from tests.integration.gateway_harness import BUILD, HEALTH, OFFICE, Harness, opened, packet
+from tests.integration.gateway_harness import BUILD, HEALTH, OFFICE, Harness, opened, packet, served
 from tests.integration.soap_harness import (
     PATH,
     SOAP_11,
@@ -40,6 +41,9 @@ STATUS = {
     "timestamp": "2026-11-02T09:05:00",
 }
 INCLUDE = f'<o:packet><x:Include xmlns:x="{XOP}" href="cid:p%401"/></o:packet>'
+INCLUDING = envelope("SendDocument", {"packet": b""}).replace(
+    b"<o:packet></o:packet>", INCLUDE.encode()
+)
 
 
 @pytest.fixture
@@ -110,9 +114,7 @@ async def test_pages_of_the_mailbox_and_the_directory(bus: Harness) -> None:
 @both
 async def test_mtom_both_ways(bus: Harness, version: str) -> None:
     sent = packet(subject="Tệp đính kèm")
-    root = envelope("SendDocument", {"packet": b""}, version=version).replace(
-        b"<o:packet></o:packet>", INCLUDE.encode()
-    )
+    root = INCLUDING.replace(SOAP_11.encode(), version.encode())
     body, media = mtom(root, {"other": b"x" * 5000, "p@1": sent}, version=version)
     receipt = answer(await post(bus, "van-phong", body, media), version)
     assert value(receipt, "receipt", "sha256") == hashlib.sha256(sent).hexdigest()
@@ -169,7 +171,7 @@ def _large(size: int) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("way", ["inline", "mtom"])
-async def test_a_large_packet_is_never_held(bus: Harness, way: str) -> None:
+async def test_a_large_packet_is_held_neither_coming_nor_going(bus: Harness, way: str) -> None:
     piece, count = b"QUJD" * 12_288, 600  # 48 KiB each, 28 MiB in all
     head, tail = _large(len(piece) * count)
     digest = hashlib.sha256(head)
@@ -178,39 +180,60 @@ async def test_a_large_packet_is_never_held(bus: Harness, way: str) -> None:
         opening, closing = envelope("SendDocument", {"packet": b"|||"}).split(b"fHx8")
         media, encode = TYPES[SOAP_11], base64.b64encode
     else:
-        root = envelope("SendDocument", {"packet": b""}).replace(
-            b"<o:packet></o:packet>", INCLUDE.encode()
-        )
-        body, media = mtom(root, {"p@1": b"|||"})
+        body, media = mtom(INCLUDING, {"p@1": b"|||"})
         opening, closing = body.split(b"|||")
         encode = bytes
 
     async def pieces() -> AsyncIterator[bytes]:
-        yield opening
-        yield encode(head)
+        yield opening + encode(head)
         encoded = encode(piece)
         for _ in range(count):
             digest.update(piece)
             yield encoded
         digest.update(tail)
-        yield encode(tail)
-        yield closing
+        yield encode(tail) + closing
 
-    await bus.token("van-phong")
-    tracemalloc.start()
-    try:
-        receipt = answer(await post(bus, "van-phong", pieces(), media))
-        listed = answer(await call(bus, "so-xay-dung", "ListWaiting"))
-        asked = envelope("FetchDocument", {"deliveryId": value(listed, "delivery", "deliveryId")})
-        kept = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    token = {"Authorization": f"Bearer {await bus.token('van-phong')}"}
+    async with served(bus.app) as url, httpx2.AsyncClient(base_url=url, timeout=60) as http:
+        tracemalloc.start()
+        try:
+            headers = {"Content-Type": media} | token
+            receipt = answer(await http.post(PATH, content=pieces(), headers=headers))
+            listed = answer(await call(bus, "so-xay-dung", "ListWaiting"))
+            delivery = {"deliveryId": value(listed, "delivery", "deliveryId")}
+            asked = envelope("FetchDocument", delivery)
+            if way == "mtom":
+                asked, media = mtom(asked, {})
+            headers = {
+                "Content-Type": media,
+                "Authorization": f"Bearer {await bus.token('so-xay-dung')}",
+            }
+            size = 0
+            async with http.stream("POST", PATH, content=asked, headers=headers) as fetched:
+                async for each in fetched.aiter_bytes():
+                    size += len(each)
+            kept = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
     assert value(receipt, "receipt", "sha256") == digest.hexdigest()
+    assert int(fetched.headers["content-length"]) == size > 28_000_000
     assert kept < 8_000_000, f"{kept:,} bytes at once"
-    if way == "mtom":
-        asked, media = mtom(asked, {})
-    fetched = await post(bus, "so-xay-dung", asked, media)
-    assert int(fetched.headers["content-length"]) == len(fetched.content) > 28_000_000
+
+
+async def test_what_is_larger_than_a_packet_may_be_is_refused(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    limits = GatewayLimits(max_json=1000, max_packet=3000)
+    async with opened(sqlite_url, tmp_path, limits=limits) as bus:
+        fits, large, huge = (packet(subject="x" * size) for size in (1500, 2600, 9000))
+        answer(await call(bus, "van-phong", "SendDocument", {"packet": fits}))
+        for content in (large, huge):
+            inline = envelope("SendDocument", {"packet": content})
+            body, media = mtom(INCLUDING, {"p@1": content})
+            for sent, as_media in ((inline, TYPES[SOAP_11]), (body, media)):
+                refused = await post(bus, "van-phong", sent, as_media)
+                assert fault(refused) == ("Client", "too-large")
+                assert refused.status_code in {413, 500}
 
 
 @pytest.mark.parametrize(
@@ -304,13 +327,7 @@ REFUSED = {
         "Client",
         "invalid-request",
     ),
-    "attachment missing": (
-        envelope("SendDocument", {"packet": b""}).replace(
-            b"<o:packet></o:packet>", INCLUDE.encode()
-        ),
-        "Client",
-        "invalid-request",
-    ),
+    "attachment missing": (INCLUDING, "Client", "invalid-request"),
     "not edXML": (envelope("SendDocument", {"packet": b"<x/>"}), "Client", "malformed-packet"),
     "cut short": (GOOD[:-20], "Client", "malformed-xml"),
     "not well-formed": (GOOD.replace(b"</e:Body>", b""), "Client", "malformed-xml"),
@@ -409,10 +426,7 @@ async def test_action_may_not_contradict_the_body(bus: Harness) -> None:
     ids=["cut short", "base64 part", "missing part", "part twice", "no boundary first"],
 )
 async def test_spoiled_multipart_is_refused(bus: Harness, spoil: Any) -> None:
-    root = envelope("SendDocument", {"packet": b""}).replace(
-        b"<o:packet></o:packet>", INCLUDE.encode()
-    )
-    body, media = mtom(root, {"other": packet(), "p@1": packet()})
+    body, media = mtom(INCLUDING, {"other": packet(), "p@1": packet()})
     response = await post(bus, "van-phong", spoil(body), media)
     assert fault(response) == ("Client", "invalid-request")
     assert await bus.ledger.queries.messages(agencies=None) == []
