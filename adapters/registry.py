@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from adapters.mailbox import Mailbox
 from adapters.rest_push import RestPush
 from schemas.adapter import Adapter, AdapterConfig, Manifest
+from schemas.door import Facade
 from schemas.errors import ConfigurationError
 
 Secrets = Callable[[str], bytes]
@@ -34,6 +35,26 @@ class AdapterClass(Protocol):
 
 _CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox)
 _BY_KIND = MappingProxyType({each.manifest.kind: each for each in _CLASSES})
+
+
+_FACADES: Mapping[str, Facade] = MappingProxyType({})
+
+
+def facades() -> Mapping[str, Facade]:
+    """Every façade by the name that the settings use."""
+    return _FACADES
+
+
+def facade(name: str) -> Facade:
+    """Raises ConfigurationError for one that is not there."""
+    found = _FACADES.get(name)
+    if found is None:
+        known = ", ".join(sorted(_FACADES)) or "–"
+        raise ConfigurationError(
+            f"Unknown façade {name[:50]!r} in the settings; known: {known}.",
+            vi=f"Không có cổng {name[:50]!r} nêu trong thiết lập; các cổng hiện có: {known}.",
+        )
+    return found
 
 
 def adapters() -> Mapping[str, AdapterClass]:

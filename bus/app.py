@@ -235,6 +235,8 @@ async def _gateway(
             max_in_flight=settings.max_in_flight,
             token_lifetime=settings.token_lifetime,
         ),
+        secrets=settings.secret,
+        facades={path: registry.facade(name) for name, path in settings.facades.items()},
     )
     place = (settings.http_host, settings.http_port)
     return await _listen(stack, settings, create_app(deps), place)

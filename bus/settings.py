@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -44,6 +45,11 @@ def _absolute(path: Path) -> Path:
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+FacadePath = Annotated[str, StringConstraints(pattern=r"^/[a-z0-9][a-z0-9-]*$")]
+OWN_PATHS = frozenset({"/api", "/soap"})
+"""Doors of the bus itself stand under these."""
 
 
 def _ledger_in(values: dict[str, Any]) -> str:
@@ -111,6 +117,9 @@ class Settings(BaseSettings):
     token_lifetime: float = Field(
         3600, ge=30, le=86_400, description="seconds an access token is good for"
     )
+    facades: dict[str, FacadePath] = Field(
+        {}, description="doors in partners' own protocols: name and path, for example vxp and /vxp"
+    )
     secrets_dir: AbsolutePath | None = Field(
         None, description="folder with one file for each secret, named like the secret"
     )
@@ -136,6 +145,14 @@ class Settings(BaseSettings):
             msg = "must begin with amqp:// or amqps://, or be embedded:"
             raise ValueError(msg)
         return url
+
+    @field_validator("facades")
+    @classmethod
+    def _stand_apart(cls, facades: dict[str, str]) -> dict[str, str]:
+        if OWN_PATHS & set(facades.values()) or len(set(facades.values())) < len(facades):
+            msg = f"each needs a path of its own, none of {', '.join(sorted(OWN_PATHS))}"
+            raise ValueError(msg)
+        return facades
 
     @model_validator(mode="after")
     def _inline_fits(self) -> Settings:
@@ -211,7 +228,8 @@ class Settings(BaseSettings):
         if self.broker_url is not None:
             values["broker_url"] = masked(self.broker_url.get_secret_value())
         return {
-            name: str(value) if isinstance(value, Path) else value for name, value in values.items()
+            name: str(value) if isinstance(value, Path | dict) else value
+            for name, value in values.items()
         }
 
 

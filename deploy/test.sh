@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every check of the project, from nothing: style, types, import contracts, tests on a real
-# RabbitMQ and PostgreSQL of their own. Arguments are pytest's. Status 0 only if all of it holds.
+# RabbitMQ and PostgreSQL of their own, PHP as a foreign client. Arguments are pytest's.
+# Status 0 only if all of it holds.
 set -eu
 project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$project/deploy/setup.sh"
@@ -8,8 +9,8 @@ setup dev
 cd "$project"
 
 missing_packages() {
-    "$python" -c 'from deploy.services import PostgreSQL, RabbitMQ
-print(*(s.package for s in (RabbitMQ, PostgreSQL) if not s.installed()))'
+    "$python" -c 'from deploy.services import Php, PostgreSQL, RabbitMQ
+print(*(s.package for s in (RabbitMQ, PostgreSQL, Php) if not s.installed()))'
 }
 
 missing=$(missing_packages)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.agency import AgencyCode
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Names an endpoint everywhere: files, queues, metrics, command line."""
+
+SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+"""Names a secret; the settings of the process say where its value is kept."""
 
 
 class Declared(BaseModel):
@@ -106,6 +109,23 @@ class Client(Declared):
     rate: float = Field(100.0, gt=0, description="requests a second, per gateway process")
     burst: int = Field(200, ge=1)
     suspended: bool = False
+    system_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None, description="mã hệ thống, by which a façade knows it; it signs with `secret`"
+    )
+    secret: SecretName | None = Field(None, description="name of the secret it signs with")
+    previous_secret: SecretName | None = Field(
+        None, description="name of the former secret; while it is set, both are good (rotation)"
+    )
+
+    @model_validator(mode="after")
+    def _signs(self) -> Client:
+        if (self.system_id is None) != (self.secret is None):
+            msg = "system_id and secret belong together"
+            raise ValueError(msg)
+        if self.previous_secret is not None and self.secret is None:
+            msg = "previous_secret needs secret"
+            raise ValueError(msg)
+        return self
 
 
 class Province(Declared):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.services import PostgreSQL, RabbitMQ, Service
+from deploy.services import Php, PostgreSQL, RabbitMQ, Service
 
 
 def _required() -> bool:
@@ -64,6 +64,16 @@ def postgres_url(postgres: PostgreSQL) -> Iterator[str]:
     yield postgres.create_database(name)
     postgres.start()  # a test may have left it stopped or paused
     postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def php() -> str:
+    """The command that runs PHP with its SoapClient."""
+    if not Php.installed():
+        if _required():
+            pytest.fail(f"PHP is missing: an administrator installs {Php.package}")
+        pytest.skip("PHP with its SOAP extension is not installed on this machine")
+    return "php"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from bus.engine.live import Snapshot
-from bus.ledger.records import DeliveryRow, MessageRow
+from bus.ledger.records import MailRow, MessageRow
 from routing.directory import Directory
 from schemas import instant
 from schemas.errors import Forbidden, NotFound
@@ -87,12 +87,12 @@ class Caller:
         self.require_agency_role()
         return found
 
-    def received(self, delivery: DeliveryRow | None) -> DeliveryRow:
+    def received(self, mail: MailRow | None) -> MailRow:
         """A delivery all of whose receivers are its own agencies."""
-        if delivery is None or not self.reach.issuperset(delivery.receivers):
+        if mail is None or not self.reach.issuperset(mail.delivery.receivers):
             raise NotFound("no such delivery", vi="Không có bản tin này trong hộp thư")
         self.require_agency_role()
-        return delivery
+        return mail
 
 
 class Reaches:

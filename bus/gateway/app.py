@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from bus.gateway import (
@@ -18,15 +18,17 @@ from bus.gateway import (
     openapi,
     probes,
     problems,
+    soap,
     statuses,
     token,
 )
 from bus.gateway.desk import TokenDesk
+from bus.gateway.door import BusDoors
 from bus.gateway.edge import Edge
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
-from bus.gateway.receive import PATH, ReceiveDocument, Receiving
+from bus.gateway.receive import PATH, ReceiveDocument
 from bus.gateway.services import GatewayDeps, Services
 
 PUBLIC = frozenset(
@@ -37,36 +39,48 @@ PUBLIC = frozenset(
         "/openapi.json",
         "/docs",
         "/problems/{code}",
+        f"GET {soap.PATH}",
+        f"HEAD {soap.PATH}",
     }
 )
-"""Routes that answer anybody. /metrics has a rule of its own (probes.read_metrics)."""
+"""Routes, or one method of a route, that answer anybody.
+
+/metrics has a rule of its own (probes.read_metrics).
+"""
 
 
 def create_app(deps: GatewayDeps) -> FastAPI:
     """Everything under one roof; the routes keep what they need in `app.state.services`."""
     gate = Gate(deps.ledger.identities, deps.live)
-    receiving = Receiving(deps.acceptor)
+    doors = BusDoors(gate, deps.acceptor, deps.secrets)
     desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
-    receive = ReceiveDocument(gate, receiving, deps.limits)
+    receive = ReceiveDocument(doors, deps.limits)
+    documents = soap.SoapDocuments(doors, deps.limits)
 
     edge = Edge(
         metrics=deps.probed.metrics,
         limits=deps.limits,
-        direct={("POST", PATH): receive},
+        direct={("POST", PATH): receive, ("POST", soap.PATH): documents},
+        doors={path: facade.refuse for path, facade in deps.facades.items()}
+        | {"/soap": soap.refuse},
         access_log=deps.access_log,
     )
     app = _Gateway(edge)
-    app.state.services = Services(deps, gate, receiving, desk)
+    app.state.services = Services(deps, gate, doors, desk)
     app.state.probed = deps.probed
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
+    app.router.routes.append(Route(soap.PATH, documents, methods=["POST"], include_in_schema=False))
+    app.router.routes.append(Route(soap.PATH, soap.read_wsdl, methods=["GET"]))
     for module in (token, statuses, mailbox, messages, exchanges, agencies, probes, openapi):
         app.include_router(module.router)
+    for path, facade in deps.facades.items():
+        app.router.routes.append(Mount(path, routes=list(facade.routes(doors)), name=facade.name))
     return app
 
 
 def create_probes_app(probed: Probed) -> FastAPI:
     """For a process that has no gateway: it shows how it is, and nothing else."""
-    app = _Gateway(Edge(metrics=probed.metrics, limits=GatewayLimits(), direct={}))
+    app = _Gateway(Edge(metrics=probed.metrics, limits=GatewayLimits(), direct={}, doors={}))
     app.state.probed = probed
     app.include_router(probes.router)
     return app

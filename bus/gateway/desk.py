@@ -11,15 +11,12 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData
 
-from bus.gateway.gate import Gate, address, must_wait
+from bus.gateway.gate import Gate
 from bus.gateway.models import TokenAnswer
-from bus.gateway.rates import Buckets
 from bus.ledger.identities import Identities
 from schemas import instant
 from schemas.instant import Clock
 
-FAILURES_RATE = 0.2  # a second, for each client and address …
-FAILURES_BURST = 10  # … and so many at once
 MAX_FORM = 16_384  # bytes of a part
 
 Refusal = Literal["invalid_request", "invalid_client", "unsupported_grant_type"]
@@ -43,7 +40,7 @@ class _Refused(Exception):
 
 
 class TokenDesk:
-    """Gives tokens for keys. Wrong keys are slowed down for each client and address."""
+    """Gives tokens for keys."""
 
     def __init__(
         self, gate: Gate, identities: Identities, *, lifetime: float, clock: Clock = instant.now
@@ -52,7 +49,6 @@ class TokenDesk:
         self._identities = identities
         self._lifetime = lifetime
         self._clock = clock
-        self._failures = Buckets()
 
     async def issue(self, request: Request) -> JSONResponse:
         try:
@@ -65,18 +61,13 @@ class TokenDesk:
         client_id, secret = _credentials(request, form)
         if form.get("grant_type") != "client_credentials":
             raise _Refused("unsupported_grant_type", "only client_credentials is served here")
-        attempt = (client_id[:100], address(request.scope))
-        must_wait(self._failures.take(attempt, rate=FAILURES_RATE, burst=FAILURES_BURST))
-        now = self._clock()
-        key_hash = await self._identities.check_key(client_id, secret, now=now)
-        client = self._gate.client(client_id)
-        if key_hash is None or client is None:
+        proved = await self._gate.prove(client_id, secret, request.scope)
+        if proved is None:
             raise _Refused("invalid_client", "unknown client, wrong key, or suspended")
-        self._failures.give_back(attempt)
-        self._gate.spend(client)
-        request.scope["exchange"].client = client.id
+        self._gate.spend(proved.client)
+        request.scope["exchange"].client = proved.client.id
         token = await self._identities.issue_token(
-            client.id, key_hash, lifetime=self._lifetime, now=now
+            proved.client.id, proved.key_hash, lifetime=self._lifetime, now=self._clock()
         )
         answer = TokenAnswer(access_token=token, expires_in=int(self._lifetime))
         return JSONResponse(answer.model_dump(), headers=_NO_STORE)

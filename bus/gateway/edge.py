@@ -7,11 +7,12 @@ loses context variables).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bus.gateway import body, problems
@@ -19,12 +20,16 @@ from bus.gateway.exchange import Exchange
 from bus.gateway.limits import GatewayLimits
 from bus.ops import tracing
 from bus.ops.logging import access_line
+from schemas.door import Refusal
 from schemas.errors import Unavailable
 
 log = structlog.get_logger("gateway")
 
 Direct = Mapping[tuple[str, str], ASGIApp]
 """Hot routes by (method, path), answered without the framework's routing."""
+
+Refuse = Callable[[Refusal], Response]
+"""An error as the door's own protocol tells it."""
 
 GONE = 499  # the caller hung up before its answer
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -48,12 +53,15 @@ class Edge:
         metrics: RequestMetrics,
         limits: GatewayLimits,
         direct: Direct,
+        doors: Mapping[str, Refuse],
         access_log: bool = True,
     ) -> None:
+        """`doors`: how doors other than REST answer errors, by the path each stands under."""
         self._app: ASGIApp | None = None
         self._metrics = metrics
         self._limits = limits
         self._direct = direct
+        self._doors = doors
         self._access_log = access_log
         self._in_flight = 0
 
@@ -95,18 +103,25 @@ class Edge:
                 exchange.route = path
                 await hot(scope, receive, exchange.send)
             else:
-                receive = body.bounded(
-                    receive, exchange, limit=self._limits.max_json, idle=self._limits.body_idle
-                )
+                limits = self._limits
+                limit = limits.max_json if self._door(path) is None else limits.max_packet
+                receive = body.bounded(receive, exchange, limit=limit, idle=limits.body_idle)
                 assert self._app is not None, "around() comes first"  # noqa: S101
                 await self._app(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = exchange.status or GONE
         except Exception as error:  # noqa: BLE001 - the last line of defence of the process
-            await self._refuse(error, path, exchange)
+            await self._refuse(error, scope, receive, exchange)
 
-    async def _refuse(self, error: Exception, path: str, exchange: Exchange) -> None:
-        """Answers with a problem, or cuts the answer short when it has begun."""
+    def _door(self, path: str) -> Refuse | None:
+        """Whose path it is: the first segment decides."""
+        return self._doors.get("/" + path.split("/", 2)[1]) if self._doors else None
+
+    async def _refuse(
+        self, error: Exception, scope: Scope, receive: Receive, exchange: Exchange
+    ) -> None:
+        """Answers in the protocol of the door, or cuts the answer short when it has begun."""
+        path = scope["path"]
         understood = problems.understand(error)
         if understood is None:
             log.error("request failed", path=path, exc_info=error)
@@ -115,6 +130,15 @@ class Edge:
         self._metrics.refused(exchange.code)
         if exchange.status:
             raise error
+        refuse = self._door(path)
+        if refuse is not None:
+            refusal = Refusal(
+                understood.error, understood.status_code, scope, exchange.correlation_id
+            )
+            answer = refuse(refusal)
+            answer.raw_headers += understood.extra
+            await answer(scope, receive, exchange.send)
+            return
         await problems.respond(
             exchange.send,
             understood.error,

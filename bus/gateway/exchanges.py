@@ -18,7 +18,7 @@ from bus.gateway.models import (
     TaskFigures,
 )
 from bus.gateway.pages import Limit, TextCursor, next_cursor
-from bus.gateway.services import Admitted, Using
+from bus.gateway.services import Entered, Using
 from bus.ledger.exchange_queries import ExchangeRow, TaskState
 from bus.ops import reports
 from schemas.errors import InvalidRequest, NotFound
@@ -35,7 +35,7 @@ Side = Literal["sent", "received"]
 @router.get("/exchanges", **describe.LIST_EXCHANGES)
 async def list_exchanges(
     services: Using,
-    caller: Admitted,
+    door: Entered,
     *,
     side: Side | None = None,
     document_id: Annotated[str | None, Query(alias="documentId", max_length=255)] = None,
@@ -44,7 +44,7 @@ async def list_exchanges(
     limit: Limit = 50,
     cursor: TextCursor = None,
 ) -> ExchangePage:
-    own = None if caller.is_operator else caller.reach
+    own = None if door.caller.is_operator else door.caller.reach
     rows = await services.deps.ledger.exchanges.page(
         senders=None if side == "received" else own,
         receivers=None if side == "sent" else own,
@@ -59,11 +59,11 @@ async def list_exchanges(
 
 @router.get("/exchanges/{message_id}", **describe.SHOW_EXCHANGE)
 async def show_exchange(
-    services: Using, caller: Admitted, message_id: Annotated[str, Path(max_length=64)]
+    services: Using, door: Entered, message_id: Annotated[str, Path(max_length=64)]
 ) -> ExchangeAnswer:
     """The sender sees every receiver, a receiver itself alone."""
     exchanges = services.deps.ledger.exchanges
-    rows = [row for row in await exchanges.of_message(message_id) if _sees(caller, row)]
+    rows = [row for row in await exchanges.of_message(message_id) if _sees(door.caller, row)]
     if not rows:
         raise NotFound("no such document", vi="Không có văn bản này")
     seen = {row.receiver for row in rows}
@@ -86,7 +86,7 @@ async def show_exchange(
 @router.get("/tasks", **describe.LIST_TASKS)
 async def list_tasks(
     services: Using,
-    caller: Admitted,
+    door: Entered,
     *,
     agency: AgencyCode = None,
     state: TaskState | None = None,
@@ -96,7 +96,7 @@ async def list_tasks(
     """Documents with a day they are due, or that direct (SteeringType 2, 3), at those who act."""
     ledger = services.deps.ledger
     rows = await ledger.exchanges.tasks(
-        agencies=_agencies(caller, agency),
+        agencies=_agencies(door.caller, agency),
         state=state,
         now=ledger.clock(),
         after=_after(cursor),
@@ -108,7 +108,7 @@ async def list_tasks(
 @router.get("/reports/documents", response_model=None, **describe.REPORT)
 async def report_documents(
     services: Using,
-    caller: Admitted,
+    door: Entered,
     *,
     period: Annotated[str, Query(max_length=7, description="2026-11, 2026-Q3 hoặc/or 2026")],
     agency: AgencyCode = None,
@@ -117,12 +117,12 @@ async def report_documents(
     ledger = services.deps.ledger
     chosen = reports.parse_period(period)
     figures = await ledger.exchanges.figures(
-        agencies=_agencies(caller, agency),
+        agencies=_agencies(door.caller, agency),
         since=chosen.since,
         until=chosen.until,
         now=ledger.clock(),
     )
-    names = {each.agency: _name(caller, each.agency) for each in figures}
+    names = {each.agency: _name(door.caller, each.agency) for each in figures}
     if format != "json":
         file = reports.write(format, chosen, figures, names)
         return Response(file.content, media_type=file.media_type, headers=file.headers)

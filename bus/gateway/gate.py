@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from bus.engine.live import LiveConfig
+from bus.engine.live import LiveConfig, Snapshot
 from bus.gateway.access import Caller, Reaches
 from bus.gateway.exchange import Exchange
 from bus.gateway.rates import Buckets
@@ -26,6 +26,8 @@ from schemas.province import Client
 # Keys and tokens hold 256 random bits: guessing is hopeless, these spare the database the tries.
 LOOK_UPS_RATE = 20.0  # of tokens not known here, for each address
 LOOK_UPS_BURST = 200
+FAILURES_RATE = 0.2  # of keys a second, for each client and address …
+FAILURES_BURST = 10  # … and so many at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class _Known:
     client: str
     expires_at: Instant
     fresh_until: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A client that has shown one of its keys."""
+
+    client: Client
+    key_hash: bytes
 
 
 class Gate:
@@ -56,6 +66,9 @@ class Gate:
         self._reaches = Reaches()
         self._allowances = Buckets()
         self._look_ups = Buckets()
+        self._failures = Buckets()
+        self._systems: dict[str, str] = {}  # client id by system id
+        self._systems_for: Snapshot | None = None
 
     async def admit(self, scope: Scope) -> Caller:
         """The caller, its request counted.
@@ -74,9 +87,36 @@ class Gate:
             raise Unauthenticated(
                 "the access token is not valid any more", vi="Mã truy cập không còn hiệu lực"
             )
+        return self.enter(client, exchange)
+
+    def enter(self, client: Client, exchange: Exchange) -> Caller:
+        """The caller, once it has proved who it is; its request counted. Raises RateLimited."""
         exchange.client = client.id
         self.spend(client)
         return self._reaches.caller(client, self._live.snapshot)
+
+    async def prove(self, client_id: str, key: str, scope: Scope) -> Proved | None:
+        """Whose key it is; None when it is not good. Wrong ones are slowed down.
+
+        Raises RateLimited (too many wrong ones before), LedgerUnavailable.
+        """
+        attempt = (client_id[:100], address(scope))
+        must_wait(self._failures.take(attempt, rate=FAILURES_RATE, burst=FAILURES_BURST))
+        key_hash = await self._identities.check_key(client_id, key, now=self._clock())
+        client = self.client(client_id)
+        if key_hash is None or client is None:
+            return None
+        self._failures.give_back(attempt)
+        return Proved(client, key_hash)
+
+    def system(self, system_id: str) -> Client | None:
+        """The client declared with that system id; None when it is suspended or not there."""
+        snapshot = self._live.snapshot
+        if self._systems_for is not snapshot:
+            clients = snapshot.clients.values()
+            self._systems = {each.system_id: each.id for each in clients if each.system_id}
+            self._systems_for = snapshot
+        return self.client(self._systems.get(system_id, ""))
 
     def client(self, client_id: str) -> Client | None:
         """The client as configured now; None when it is suspended or not there."""

@@ -5,19 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Annotated
+from typing import Annotated, Literal
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from bus.gateway import describe
 from bus.gateway.models import AckAnswer, AckRequest, MailboxItem, MailboxPage
 from bus.gateway.pages import Limit, TextCursor, next_cursor, number_cursor
-from bus.gateway.services import Admitted, Using
-from bus.ledger.ledger import Ledger
-from bus.ledger.records import DeliveryRow, MessageRow
-from schemas.delivery import DeliveryState
+from bus.gateway.services import Entered
+from schemas.door import Waiting
 from schemas.instant import to_iso
 
 router = APIRouter(prefix="/api/v1/mailbox", tags=["mailbox"])
@@ -27,96 +24,67 @@ DeliveryId = Annotated[int, Path(ge=1, lt=2**63)]
 
 @router.get("", **describe.LIST_MAILBOX)
 async def list_mailbox(
-    services: Using,
-    caller: Admitted,
+    door: Entered,
     agency: Annotated[str | None, Query(max_length=35, description="mã cơ quan / its code")] = None,
+    kind: Literal["document", "status"] | None = None,
     limit: Limit = 50,
     cursor: TextCursor = None,
 ) -> MailboxPage:
-    caller.require_agency_role()
-    agencies = caller.reach if agency is None else {caller.own_agency(agency)}
-    ledger = services.deps.ledger
-    rows = await ledger.queries.mailbox(agencies, after=number_cursor(cursor), limit=limit)
-    items = [
-        _item(delivery, message, await _subject(ledger, message)) for delivery, message in rows
-    ]
-    return MailboxPage(items=items, next=next_cursor(rows, limit, lambda row: str(row[0].id)))
+    found = await door.waiting(kind=kind, agency=agency, after=number_cursor(cursor), limit=limit)
+    return MailboxPage(
+        items=[_item(each) for each in found],
+        next=next_cursor(found, limit, lambda each: str(each.delivery_id)),
+    )
 
 
 @router.head("/{delivery_id}/content", include_in_schema=False)
 @router.get("/{delivery_id}/content", **describe.FETCH)
-async def fetch(
-    request: Request, services: Using, caller: Admitted, delivery_id: DeliveryId
-) -> Response:
-    ledger = services.deps.ledger
-    delivery = caller.received(await ledger.queries.delivery(delivery_id))
-    message = await ledger.queries.message(delivery.message_id)
-    assert message is not None, "a delivery never outlives its message"  # noqa: S101
+async def fetch(request: Request, door: Entered, delivery_id: DeliveryId) -> Response:
     if request.method == "HEAD":
-        return Response(headers=_headers(message), media_type=message.media_type)
+        mail = await door.look(delivery_id)
+        return Response(headers=_headers(mail), media_type=mail.media_type)
     stack = AsyncExitStack()
-    original = await stack.enter_async_context(ledger.original(message.id))
-    try:
-        await ledger.note(
-            "fetched",
-            actor=caller.actor,
-            data={"receivers": " ".join(delivery.receivers)},
-            message_id=message.id,
-            delivery_id=delivery.id,
-        )
-    except BaseException:
-        await stack.aclose()
-        raise
+    mail, original = await stack.enter_async_context(door.fetch(delivery_id))
     content = _closing(original, stack)
-    return StreamingResponse(content, headers=_headers(message), media_type=message.media_type)
+    return StreamingResponse(content, headers=_headers(mail), media_type=mail.media_type)
 
 
 @router.post("/{delivery_id}/ack", **describe.ACKNOWLEDGE)
-async def acknowledge(
-    services: Using, caller: Admitted, delivery_id: DeliveryId, ack: AckRequest
-) -> AckAnswer:
-    ledger = services.deps.ledger
-    caller.received(await ledger.queries.delivery(delivery_id))
-    state = await ledger.acknowledge(
+async def acknowledge(door: Entered, delivery_id: DeliveryId, ack: AckRequest) -> AckAnswer:
+    state = await door.acknowledge(
         delivery_id,
-        state=DeliveryState(ack.result),
-        partner_ref=ack.receipt,
-        detail=ack.reason,
-        actor=caller.actor,
+        accepted=ack.result == "delivered",
+        receipt=ack.receipt,
+        reason=ack.reason,
     )
     return AckAnswer(delivery_id=delivery_id, state=state)
 
 
-def _item(delivery: DeliveryRow, message: MessageRow, subject: str) -> MailboxItem:
+def _item(waiting: Waiting) -> MailboxItem:
     return MailboxItem(
-        delivery_id=delivery.id,
-        message_id=message.id,
-        kind=message.kind,
-        sender=message.sender,
-        receiver=delivery.receivers[0],
-        size=message.size,
-        sha256=message.sha256,
-        accepted_at=to_iso(message.accepted_at) or "",
-        lane=delivery.lane,
-        subject=subject,
-        document_id=message.document_id,
-        document_code=message.document_code,
+        delivery_id=waiting.delivery_id,
+        message_id=waiting.message_id,
+        kind=waiting.kind,
+        sender=waiting.sender,
+        receiver=waiting.receiver,
+        size=waiting.size,
+        sha256=waiting.sha256,
+        accepted_at=to_iso(waiting.accepted_at) or "",
+        lane=waiting.lane,
+        subject=waiting.subject,
+        document_id=waiting.document_id,
+        document_code=waiting.document_code,
     )
 
 
-async def _subject(ledger: Ledger, message: MessageRow) -> str:
-    canonical = await ledger.queries.canonical(message.id)
-    return str(orjson.loads(canonical)["body"].get("subject", "")) if canonical else ""
-
-
-def _headers(message: MessageRow) -> dict[str, str]:
+def _headers(mail: Waiting) -> dict[str, str]:
     """The digest as an entity tag and as RFC 9530 has it."""
-    encoded = base64.b64encode(bytes.fromhex(message.sha256)).decode()
+    encoded = base64.b64encode(bytes.fromhex(mail.sha256)).decode()
     return {
-        "Content-Length": str(message.size),
-        "ETag": f'"{message.sha256}"',
+        "Content-Length": str(mail.size),
+        "ETag": f'"{mail.sha256}"',
         "Repr-Digest": f"sha-256=:{encoded}:",
-        "Content-Disposition": f'attachment; filename="{message.id}.edxml"',
+        "Content-Disposition": f'attachment; filename="{mail.message_id}.edxml"',
         "Cache-Control": "private, no-store",
         "X-Content-Type-Options": "nosniff",
     }

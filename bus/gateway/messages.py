@@ -18,7 +18,7 @@ from bus.gateway.models import (
     ReceiverAnswer,
 )
 from bus.gateway.pages import Limit, Since, TextCursor, instant_of, next_cursor
-from bus.gateway.services import Admitted, Using
+from bus.gateway.services import Entered, Using
 from bus.gateway.wording import STATES
 from bus.ledger.records import DeliveryRow, MessageRow
 from bus.ops.tracing import trace_id
@@ -34,7 +34,7 @@ MessageId = Annotated[str, Path(max_length=64)]
 @router.get("", **describe.LIST_MESSAGES)
 async def list_messages(
     services: Using,
-    caller: Admitted,
+    door: Entered,
     *,
     document_id: Annotated[str | None, Query(alias="documentId", max_length=200)] = None,
     kind: Literal["document", "status"] | None = None,
@@ -43,7 +43,7 @@ async def list_messages(
     cursor: TextCursor = None,
 ) -> MessagePage:
     rows = await services.deps.ledger.queries.messages(
-        agencies=None if caller.is_operator else caller.reach,
+        agencies=None if door.caller.is_operator else door.caller.reach,
         document_id=document_id,
         kind=kind,
         since=instant_of(since),
@@ -55,9 +55,9 @@ async def list_messages(
 
 
 @router.get("/{message_id}", **describe.SHOW_MESSAGE)
-async def show_message(services: Using, caller: Admitted, message_id: MessageId) -> MessageAnswer:
+async def show_message(services: Using, door: Entered, message_id: MessageId) -> MessageAnswer:
     queries = services.deps.ledger.queries
-    message = caller.visible(await queries.message(message_id))
+    message = door.caller.visible(await queries.message(message_id))
     deliveries = await queries.deliveries_of(message.id)
     canonical = orjson.loads(await queries.canonical(message.id) or b"{}")
     decision = orjson.loads(await queries.decision(message.id) or b"{}")
@@ -73,16 +73,16 @@ async def show_message(services: Using, caller: Admitted, message_id: MessageId)
 
 @router.post("/{message_id}/cancel", **describe.CANCEL)
 async def cancel(
-    services: Using, caller: Admitted, message_id: MessageId, request: CancelRequest
+    services: Using, door: Entered, message_id: MessageId, request: CancelRequest
 ) -> CancelAnswer:
     """Withdraws every delivery that has not left; repeating it changes nothing."""
     ledger = services.deps.ledger
-    message = caller.sent_by_itself(await ledger.queries.message(message_id))
+    message = door.caller.sent_by_itself(await ledger.queries.message(message_id))
     before = await ledger.queries.deliveries_of(message.id)
     ids = [row.id for row in before if row.state in CANCELLABLE]
     if ids:
         reason = request.reason or "withdrawn by the sender"
-        await ledger.cancel(ids, actor=caller.actor, reason=reason)
+        await ledger.cancel(ids, actor=door.caller.actor, reason=reason)
     rows = await ledger.queries.deliveries_of(message.id)
     cancelled = [row.id for row in rows if row.state is DeliveryState.CANCELLED]
     if not cancelled:

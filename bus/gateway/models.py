@@ -224,6 +224,8 @@ class CancelAnswer(Wire):
 
 
 class AgencyAnswer(Wire):
+    model_config = ConfigDict(from_attributes=True)
+
     code: str
     name: str
     parent: str | None
@@ -255,7 +257,7 @@ class ReadyAnswer(Wire):
     parts: list[PartAnswer]
 
 
-class Problem(BaseModel):
+class Problem(Wire):
     """RFC 9457, with the same texts in both languages and the correlation id."""
 
     type: str

@@ -1,7 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457), in Vietnamese and English.
 
 `title`, `detail` and `advice` are in the language the caller asked for (Vietnamese unless English
-comes first in Accept-Language); the same with `_vi` and `_en` behind the name are always there.
+comes first in Accept-Language); the same with `Vi` and `En` behind the name are always there.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ def body(
         "detail": getattr(error.detail, lang),
         "instance": path,
         "code": error.code,
-        "who_must_act": error.actor,
+        "whoMustAct": error.actor,
         "retryable": error.retryable,
         "advice": getattr(error.advice, lang),
-        "correlation_id": correlation_id,
+        "correlationId": correlation_id,
     }
     for name, text in texts.items():
-        members[f"{name}_vi"], members[f"{name}_en"] = text
+        members[f"{name}Vi"], members[f"{name}En"] = text
     if error.context:
         members["context"] = error.context
     return members

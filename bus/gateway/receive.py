@@ -6,75 +6,45 @@ No framework stands between: authentication is a look into memory, the answer is
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from starlette.types import Receive, Scope, Send
 
-from bus.engine.accept import Acceptor
 from bus.gateway import receipts
-from bus.gateway.access import Caller
 from bus.gateway.body import Pieces
+from bus.gateway.door import BusDoors, check_ref
 from bus.gateway.exchange import Exchange
 from bus.gateway.forms import open_form
-from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.problems import StatusError
-from bus.ledger.records import Receipt
 from schemas.errors import InvalidRequest
 
 PATH = "/api/v1/documents"
 RAW_TYPES = ("application/xml", "application/edxml+xml", "application/octet-stream")
 FORM_TYPE = "multipart/form-data"
-MAX_REF = 200  # characters of an Idempotency-Key
 _RAW = frozenset(name.encode() for name in RAW_TYPES)
-
-
-class Receiving:
-    """What every way in shares: the bytes of a packet in, a receipt out."""
-
-    def __init__(self, acceptor: Acceptor) -> None:
-        self._acceptor = acceptor
-
-    async def take(
-        self, packet: AsyncIterator[bytes], caller: Caller, exchange: Exchange
-    ) -> Receipt:
-        """Accepts one packet. Raises what the intake raises, and Forbidden for another's packet."""
-        sender_ref = sender_ref_of(exchange)
-        intake = self._acceptor.intake()
-        try:
-            async for piece in packet:
-                await intake.feed(piece)
-            read = await intake.close()
-            caller.require_sends_as(read.header.sender.organ_id)
-            return await intake.accept(
-                client=caller.id, sender_ref=sender_ref, trace=exchange.trace
-            )
-        finally:
-            await intake.abort()
 
 
 class ReceiveDocument:
     """The ASGI application of the route."""
 
-    def __init__(self, gate: Gate, receiving: Receiving, limits: GatewayLimits) -> None:
-        self._gate = gate
-        self._receiving = receiving
+    def __init__(self, doors: BusDoors, limits: GatewayLimits) -> None:
+        self._doors = doors
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope["exchange"]
-        caller = await self._gate.admit(scope)
+        door = await self._doors.bearer(scope)
+        ref = sender_ref_of(exchange)
         media = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         limits = self._limits
         if media in _RAW:
             raw = Pieces(receive, exchange, limit=limits.max_packet, idle=limits.body_idle)
-            receipt = await self._receiving.take(raw, caller, exchange)
+            accepted = await door.send(raw, ref=ref)
         elif media == FORM_TYPE.encode():
             async with open_form(scope, receive, exchange, limits) as packet:
-                receipt = await self._receiving.take(packet, caller, exchange)
+                accepted = await door.send(packet, ref=ref)
         else:
             raise _unsupported()
-        await receipts.response(receipt)(scope, receive, send)
+        await receipts.response(accepted)(scope, receive, send)
 
 
 def sender_ref_of(exchange: Exchange) -> str | None:
@@ -86,12 +56,7 @@ def sender_ref_of(exchange: Exchange) -> str | None:
         text = value.decode().strip()
     except UnicodeDecodeError:
         text = ""
-    if not text or len(text) > MAX_REF or not text.isprintable():
-        raise InvalidRequest(
-            f"Idempotency-Key must be 1 to {MAX_REF} printable characters",
-            vi=f"Idempotency-Key phải có từ 1 đến {MAX_REF} ký tự in được",
-            field="Idempotency-Key",
-        )
+    check_ref(text, "Idempotency-Key")
     return text
 
 

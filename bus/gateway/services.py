@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -9,13 +10,18 @@ from fastapi import Depends, Request
 
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
-from bus.gateway.access import Caller
 from bus.gateway.desk import TokenDesk
+from bus.gateway.door import BusDoor, BusDoors, Secrets
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
-from bus.gateway.receive import Receiving
 from bus.ledger.ledger import Ledger
+from schemas.door import Facade
+from schemas.errors import ConfigurationError
+
+
+def no_secrets(name: str) -> bytes:
+    raise ConfigurationError(f"no secret {name}", vi=f"Không có bí mật {name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,8 @@ class GatewayDeps:
     probed: Probed
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     access_log: bool = True
+    secrets: Secrets = no_secrets  # with which systems sign their requests
+    facades: Mapping[str, Facade] = field(default_factory=dict)  # by the path each stands under
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,7 @@ class Services:
 
     deps: GatewayDeps
     gate: Gate
-    receiving: Receiving
+    doors: BusDoors
     desk: TokenDesk
 
 
@@ -45,10 +53,10 @@ def _services(request: Request) -> Services:
     return services
 
 
-async def _admitted(request: Request) -> Caller:
-    return await _services(request).gate.admit(request.scope)
+async def _entered(request: Request) -> BusDoor:
+    return await _services(request).doors.bearer(request.scope)
 
 
 Using = Annotated[Services, Depends(_services)]
-Admitted = Annotated[Caller, Depends(_admitted)]
-"""Every route takes one, save those in bus.gateway.app.PUBLIC."""
+Entered = Annotated[BusDoor, Depends(_entered)]
+"""The bus for the caller. Every route takes it, save those in bus.gateway.app.PUBLIC."""

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from bus.gateway import describe, receipts
 from bus.gateway.camel import read_json
-from bus.gateway.services import Admitted, Using
+from bus.gateway.receive import sender_ref_of
+from bus.gateway.services import Entered
 from schemas.edxml import STATUS_CODES, StatusHeader, StatusPacket, write_status
 from schemas.errors import InvalidRequest
 
@@ -17,8 +18,14 @@ router = APIRouter(prefix="/api/v1", tags=["documents"])
 
 
 @router.post("/documents/status", **describe.SEND_STATUS)
-async def send_status(request: Request, services: Using, caller: Admitted) -> Response:
+async def send_status(request: Request, door: Entered) -> Response:
     header = read_json(StatusHeader, await request.body())
+    ref = sender_ref_of(request.scope["exchange"])
+    return receipts.response(await door.send(status_packet(header), ref=ref))
+
+
+async def status_packet(header: StatusHeader) -> AsyncIterator[bytes]:
+    """The edXML packet of a status, ready to be sent. Raises InvalidRequest."""
     if header.status_code not in STATUS_CODES:
         known = ", ".join(sorted(STATUS_CODES))
         raise InvalidRequest(
@@ -26,10 +33,4 @@ async def send_status(request: Request, services: Using, caller: Admitted) -> Re
             vi=f"statusCode phải là một trong: {known}",
             field="statusCode",
         )
-    packet = write_status(StatusPacket(header=header))
-    receipt = await services.receiving.take(_whole(packet), caller, request.scope["exchange"])
-    return receipts.response(receipt)
-
-
-async def _whole(packet: bytes) -> AsyncIterator[bytes]:
-    yield packet
+    yield write_status(StatusPacket(header=header))

@@ -24,7 +24,14 @@ from sqlalchemy import (
 )
 
 from bus.ledger.database import Database
-from bus.ledger.records import Backlog, DeliveryRow, EndpointState, JournalRow, MessageRow
+from bus.ledger.records import (
+    Backlog,
+    DeliveryRow,
+    EndpointState,
+    JournalRow,
+    MailRow,
+    MessageRow,
+)
 from bus.ledger.tables import delivery, endpoint_state, journal, message, process
 from bus.ledger.tx import OPEN_SQL
 from schemas.delivery import OPEN, DeliveryState
@@ -49,6 +56,8 @@ _MESSAGE = [message.c[field.name] for field in fields(MessageRow)]
 _DELIVERY = [delivery.c[field.name] for field in fields(DeliveryRow)]
 _PROCESS = [process.c[field.name] for field in fields(ProcessRow)]
 _STATE = [endpoint_state.c[field.name] for field in fields(EndpointState)]
+_MAIL = delivery.join(message, delivery.c.message_id == message.c.id)
+_MAIL_COLUMNS = [*_DELIVERY, *_MESSAGE, message.c.canonical]
 _JOURNAL = [journal.c[field.name] for field in fields(JournalRow)]
 
 _IS_OPEN = text(f"delivery.state IN {OPEN_SQL}")
@@ -164,8 +173,13 @@ class Queries:
         return [_delivery(row) for row in await self._all(query)]
 
     async def mailbox(
-        self, agencies: Collection[str], *, after: int | None = None, limit: int = 50
-    ) -> list[tuple[DeliveryRow, MessageRow]]:
+        self,
+        agencies: Collection[str],
+        *,
+        kind: str | None = None,
+        after: int | None = None,
+        limit: int = 50,
+    ) -> list[MailRow]:
         """What waits to be fetched by these receivers: urgent first, then in acceptance order.
 
         Of each order key only the first open delivery is shown; acknowledging it shows the next, so
@@ -173,13 +187,61 @@ class Queries:
         delivery of the page before; a receiver that acknowledges what it takes needs none.
         """
         lane, number = await self._place(after)
-        found: list[tuple[DeliveryRow, MessageRow]] = []
+        found: list[MailRow] = []
         if lane is Lane.URGENT:
-            found = await self._waiting(agencies, Lane.URGENT, number, limit)
+            found = await self._waiting(agencies, kind, Lane.URGENT, number, limit)
             number = 0
         if len(found) < limit:
-            found += await self._waiting(agencies, Lane.NORMAL, number, limit - len(found))
+            found += await self._waiting(agencies, kind, Lane.NORMAL, number, limit - len(found))
         return found
+
+    async def count_mailbox(self, agencies: Collection[str], *, kind: str | None = None) -> int:
+        """How many deliveries `mailbox` shows over all its pages."""
+        query = (
+            select(func.count())
+            .select_from(_MAIL)
+            .where(delivery.c.receivers.in_(agencies), _WAITS_FOR_RECEIVER, _FIRST_OF_ITS_KEY)
+        )
+        if kind is not None:
+            query = query.where(message.c.kind == kind)
+        row = await self._one(query)
+        return int(row[0]) if row is not None else 0
+
+    async def mail(self, delivery_id: int) -> MailRow | None:
+        """One delivery with its message."""
+        query = select(*_MAIL_COLUMNS).select_from(_MAIL).where(delivery.c.id == delivery_id)
+        row = await self._one(query)
+        return None if row is None else _mail(row)
+
+    async def sent(
+        self,
+        agencies: Collection[str],
+        *,
+        kind: str | None = None,
+        document_id: str | None = None,
+        message_id: str | None = None,
+        since: Instant | None = None,
+        after: int | None = None,
+        limit: int = 50,
+    ) -> list[MailRow]:
+        """Deliveries of messages these agencies sent, newest first.
+
+        `after`: id of the last delivery of the page before.
+        """
+        where: list[Condition] = [message.c.sender.in_(agencies)]
+        if kind is not None:
+            where.append(message.c.kind == kind)
+        if document_id is not None:
+            where.append(message.c.document_id == document_id)
+        if message_id is not None:
+            where.append(message.c.id == message_id)
+        if since is not None:
+            where += [message.c.id >= _lowest_id(since), message.c.accepted_at >= since]
+        if after is not None:
+            where.append(delivery.c.id < after)
+        query = select(*_MAIL_COLUMNS).select_from(_MAIL).where(*where)
+        query = query.order_by(delivery.c.id.desc()).limit(limit)
+        return [_mail(row) for row in await self._all(query)]
 
     async def _place(self, after: int | None) -> tuple[Lane, int]:
         """Where a mailbox page begins: the lane, and the id before it."""
@@ -189,18 +251,19 @@ class Queries:
         return (Lane.NORMAL if row is None else Lane(row[0])), after
 
     async def _waiting(
-        self, agencies: Collection[str], lane: Lane, after: int, limit: int
-    ) -> list[tuple[DeliveryRow, MessageRow]]:
+        self, agencies: Collection[str], kind: str | None, lane: Lane, after: int, limit: int
+    ) -> list[MailRow]:
         query = (
-            select(*_DELIVERY, *_MESSAGE)
-            .join_from(delivery, message, delivery.c.message_id == message.c.id)
+            select(*_MAIL_COLUMNS)
+            .select_from(_MAIL)
             .where(delivery.c.receivers.in_(agencies), _WAITS_FOR_RECEIVER, _FIRST_OF_ITS_KEY)
             .where(delivery.c.lane == lane.value, delivery.c.id > after)
             .order_by(delivery.c.id)
             .limit(limit)
         )
-        width = len(_DELIVERY)
-        return [(_delivery(row[:width]), _message(row[width:])) for row in await self._all(query)]
+        if kind is not None:
+            query = query.where(message.c.kind == kind)
+        return [_mail(row) for row in await self._all(query)]
 
     async def journal(
         self,
@@ -276,6 +339,13 @@ def _delivery(row: Sequence[Any]) -> DeliveryRow:
     values["lane"] = Lane(values["lane"])
     values["state"] = DeliveryState(values["state"])
     return DeliveryRow(**values)
+
+
+def _mail(row: Sequence[Any]) -> MailRow:
+    *columns, canonical = row
+    width = len(_DELIVERY)
+    subject = str(orjson.loads(canonical).get("body", {}).get("subject", ""))
+    return MailRow(_delivery(columns[:width]), _message(columns[width:]), subject)
 
 
 def _journal(row: Sequence[Any]) -> JournalRow:

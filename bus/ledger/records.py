@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.adapter import Outcome
 from schemas.delivery import DeliveryState
@@ -154,6 +154,14 @@ class MessageRow:
     size: int
     media_type: str
     trace: str
+
+
+class MailRow(NamedTuple):
+    """A delivery with what its sender and its receiver are shown of the message."""
+
+    delivery: DeliveryRow
+    message: MessageRow
+    subject: str  # trích yếu; empty for a status
 
 
 @dataclass(frozen=True, slots=True)

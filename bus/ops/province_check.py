@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import combinations
@@ -111,3 +112,10 @@ def _clients(province: Province) -> Iterator[Text]:
             if code not in codes:
                 vi, en = f"hệ thống {client.id}", f"client {client.id}"
                 yield _missing(vi, en, "cơ quan", "agency", code)
+    systems = Counter(client.system_id for client in province.clients if client.system_id)
+    for system_id, count in systems.items():
+        if count > 1:
+            yield Text(
+                f"mã hệ thống {system_id} khai báo cho {count} hệ thống",
+                f"system_id {system_id} is declared for {count} clients",
+            )

@@ -239,7 +239,7 @@ async def mailbox(queries: Queries, *agencies: str, limit: int = 2) -> list[int]
     found: list[int] = []
     while page := await queries.mailbox(agencies, after=found[-1] if found else None, limit=limit):
         assert len(page) <= limit
-        found += [delivery.id for delivery, _ in page]
+        found += [mail.delivery.id for mail in page]
     return found
 
 
@@ -255,9 +255,49 @@ async def test_mailbox_shows_urgent_first_then_in_order(
 async def test_mailbox_brings_the_message_of_each_delivery(queries: Queries, rows: Rows) -> None:
     message_id = await rows.message(sender=A, document_code="7/QĐ")
     await rows.waiting(message_id=message_id)
-    ((delivery, message),) = await queries.mailbox([B], limit=10)
+    ((delivery, message, subject),) = await queries.mailbox([B], limit=10)
     assert delivery.message_id == message.id == message_id
     assert (message.sender, message.document_code, delivery.receivers) == (A, "7/QĐ", (B,))
+    assert subject == ""
+
+
+async def test_mailbox_of_one_kind_and_how_much_it_holds(queries: Queries, rows: Rows) -> None:
+    status = await rows.waiting(message_id=await rows.message(1, kind="status"))
+    document = await rows.waiting(message_id=await rows.message(2))
+    await rows.waiting(order_key="k")
+    await rows.waiting(order_key="k")  # behind the one before
+    await rows.waiting(A)
+    found = [m.delivery.id for m in await queries.mailbox([B], kind="status")]
+    assert (found, await queries.count_mailbox([B], kind="status")) == ([status], 1)
+    assert document in [m.delivery.id for m in await queries.mailbox([B], kind="document")]
+    assert len(await queries.mailbox([B])) == await queries.count_mailbox([B]) == 3
+    assert await queries.count_mailbox([]) == 0
+
+
+async def test_delivery_comes_with_its_message_and_subject(queries: Queries, rows: Rows) -> None:
+    canonical = '{"body": {"subject": "Mời họp"}}'
+    message_id = await rows.message(canonical=canonical)
+    number = await rows.waiting(message_id=message_id)
+    found = await queries.mail(number)
+    assert found is not None
+    assert (found.delivery.id, found.message.id, found.subject) == (number, message_id, "Mời họp")
+    assert await queries.mail(number + 1) is None
+
+
+async def test_sent_are_own_deliveries_newest_first(queries: Queries, rows: Rows) -> None:
+    first = await rows.message(1, sender=A, document_id="d")
+    second = await rows.message(2, sender=A, kind="status", document_id="d")
+    ids = [await rows.delivery(each) for each in (first, first, second)]
+    await rows.delivery(await rows.message(3, sender=B))
+
+    async def sent(**given: Any) -> list[int]:
+        return [row.delivery.id for row in await queries.sent([A], **given)]
+
+    assert await sent() == ids[::-1]
+    assert await sent(limit=2) + await sent(after=ids[1]) == ids[::-1]
+    assert await sent(kind="status") == await sent(message_id=second) == ids[2:]
+    assert await sent(document_id="d", since=START + 2 * SECOND) == ids[2:]
+    assert await sent(document_id="x") == []
 
 
 async def test_mailbox_of_others_is_not_seen(queries: Queries, rows: Rows) -> None:
@@ -312,7 +352,7 @@ async def test_mailbox_goes_on_after_a_delivery_acknowledged_meanwhile(
 ) -> None:
     urgent, normal = await rows.waiting(lane="urgent"), await rows.waiting()
     await rows.finish(urgent)
-    assert [d.id for d, _ in await queries.mailbox([B], after=urgent, limit=9)] == [normal]
+    assert [m.delivery.id for m in await queries.mailbox([B], after=urgent, limit=9)] == [normal]
     await rows.finish(normal)
     assert await queries.mailbox([B], after=normal, limit=9) == []
 

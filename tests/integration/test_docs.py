@@ -130,6 +130,18 @@ def test_connecting_a_document_system_works_as_written(tmp_path: Path) -> None:
     assert [(each["kind"], each["sender"]) for each in answers] == [("status", "H99.31")]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+@pytest.mark.usefixtures("php")
+def test_connecting_over_soap_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "connect-over-soap.md"), tmp_path)
+    sent = hashlib.sha256((tmp_path / "packet.edxml").read_bytes()).hexdigest()
+    assert f"<sha256>{sent}</sha256>" in (tmp_path / "receipt.xml").read_text()
+    assert (tmp_path / "done.txt").read_text() == "9/SXD-VP delivered\n"
+    answers = (tmp_path / "answers.xml").read_text()
+    assert "<kind>status</kind><sender>H99.31</sender>" in answers
+    assert "<code>forbidden</code>" in (tmp_path / "fault.xml").read_text()
+
+
 def _named_commands() -> list[str]:
     found = set()
     for page in PAGES:

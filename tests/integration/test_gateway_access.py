@@ -11,10 +11,15 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from starlette.routing import Mount, Route
 
+from adapters import registry
 from bus.gateway import gate as gate_module
 from bus.gateway.app import PUBLIC
+from bus.gateway.soap.operations import OPERATIONS
 from schemas import instant
+from tests.integration import soap_harness
+from tests.integration.facade_sample import SampleFacade
 from tests.integration.gateway_harness import (
     BUILD,
     CLIENTS,
@@ -49,19 +54,54 @@ def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
         if hasattr(route, "effective_candidates"):
             pending += route.effective_candidates()
             continue
-        for method in route.methods:  # a mount has none: this test must learn of it first
+        if isinstance(route, Mount):
+            pending += [_below(route.path, each) for each in route.routes]
+            continue
+        for method in route.methods:
             yield method, route.path
+
+
+def _below(path: str, route: Any) -> Route:
+    return Route(f"{path}{route.path}", route.endpoint, methods=list(route.methods))
+
+
+async def test_every_route_of_a_facade_asks_who_is_calling(sqlite_url: str, tmp_path: Path) -> None:
+    """Those of the registry, too: each must name what answers anybody."""
+    facades = {f"/{name}": each for name, each in registry.facades().items()}
+    facades["/sample"] = SampleFacade()
+    async with opened(sqlite_url, tmp_path, facades=facades) as bus:
+        for path, facade in facades.items():
+            public = {f"{path}{each}" for each in facade.public}
+            routes = [each for each in routes_of(bus.app) if each[1].startswith(f"{path}/")]
+            assert {each for _, each in routes} > public
+            for method, address in routes:
+                before = _refusals(bus)
+                await bus.http.request(method, address)
+                told = _refusals(bus) - before
+                assert told == (0 if address in public else 1), f"{method} {address}"
+
+
+def _refusals(bus: Harness) -> float:
+    """How often anybody was told to say who it is, in whatever protocol."""
+    deps = bus.app.state.services.deps
+    lines = deps.probed.metrics.render().decode().splitlines()
+    counts = [line for line in lines if 'code="unauthenticated"' in line and "_total" in line]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in counts)
 
 
 async def test_every_route_asks_who_is_calling(bus: Harness) -> None:
     seen = set()
     for method, path in routes_of(bus.app):
-        seen.add(path)
+        seen |= {path, f"{method} {path}"}
         address = path.format(delivery_id=1, message_id="x", code="x")
         forwarded = {"X-Forwarded-For": "203.0.113.7"}
         answer = await bus.call(None, method, address, headers=forwarded)
-        if path in PUBLIC:
+        if PUBLIC & {path, f"{method} {path}"}:
             assert '"code":"unauthenticated"' not in answer.text, path
+        elif path == soap_harness.PATH:  # who is calling may stand in the envelope
+            for operation in OPERATIONS:
+                answer = await soap_harness.call(bus, None, operation)
+                assert soap_harness.fault(answer) == ("Client", "unauthenticated"), operation
         else:
             assert answer.status_code == 401, f"{method} {path} answers anybody"
             assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -144,7 +184,7 @@ async def test_other_senders_messages_are_not_there(bus: Harness) -> None:
 
 
 def _without_ids(problem: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in problem.items() if k not in {"instance", "correlation_id"}}
+    return {k: v for k, v in problem.items() if k not in {"instance", "correlationId"}}
 
 
 async def test_other_receivers_mail_is_not_there(bus: Harness) -> None:

@@ -153,7 +153,7 @@ async def test_unreadable_document_part_names_the_field(
         "van-phong", "POST", "/api/v1/documents", data={"document": document}, files={"f": b"x"}
     )
     assert answer.status_code == 400
-    assert told in answer.json()["detail_en"]
+    assert told in answer.json()["detailEn"]
 
 
 async def test_status_as_json_reaches_the_sender_of_the_document(bus: Harness) -> None:
@@ -174,7 +174,7 @@ async def test_unknown_status_code_is_refused(bus: Harness) -> None:
     wrong = STATUS | {"statusCode": "07"}
     answer = await bus.call("so-xay-dung", "POST", "/api/v1/documents/status", json=wrong)
     assert answer.status_code == 400
-    assert "01, 02" in answer.json()["detail_en"]
+    assert "01, 02" in answer.json()["detailEn"]
 
 
 async def test_unknown_receiver_is_told_apart_from_a_known_one(bus: Harness) -> None:

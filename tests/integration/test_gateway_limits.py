@@ -48,7 +48,7 @@ def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     problem: dict[str, Any] = answer.json()
     assert problem["status"] == status
     assert problem["type"] == f"/problems/{code}"
-    assert problem["correlation_id"] == answer.headers["x-correlation-id"]
+    assert problem["correlationId"] == answer.headers["x-correlation-id"]
     return problem
 
 
@@ -213,16 +213,16 @@ async def test_language_of_a_problem(
     answer = await bus.http.get("/api/v1/messages", headers={"Accept-Language": accepted})
     problem = assert_problem(answer, 401, "unauthenticated")
     assert (answer.headers["content-language"], problem["title"]) == (language, title)
-    assert (problem["title_vi"], problem["title_en"]) == ("Chưa xác thực", "Not authenticated")
-    assert problem["who_must_act"] == "sender"
+    assert (problem["titleVi"], problem["titleEn"]) == ("Chưa xác thực", "Not authenticated")
+    assert problem["whoMustAct"] == "sender"
 
 
 async def test_wrong_parameters_are_named_in_the_callers_spelling(bus: Harness) -> None:
     query = {"limit": "0", "since": "hôm qua"}
     answer = await bus.call("van-phong", "GET", "/api/v1/messages", params=query)
     problem = assert_problem(answer, 400, "invalid-request")
-    assert "limit" in problem["detail_vi"]
-    assert "since" in problem["detail_vi"]
+    assert "limit" in problem["detailVi"]
+    assert "since" in problem["detailVi"]
     assert "hôm qua" not in answer.text
 
 

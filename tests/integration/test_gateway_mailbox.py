@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from adapters.http import open_session
 from adapters.mailbox.sandbox import Account, MailboxClient
@@ -69,6 +70,41 @@ async def test_urgent_first_then_in_order_of_acceptance_over_pages(bus: Harness)
             break
         query["cursor"] = page["next"]
     assert codes == ["4/VP", "1/VP", "2/VP", "3/VP", "5/VP"]
+
+
+async def test_a_page_costs_the_same_number_of_queries_whatever_it_holds(bus: Harness) -> None:
+    asked: list[str] = []
+
+    @event.listens_for(bus.ledger.db._reader.sync_engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    async def cost() -> tuple[int, int]:
+        asked.clear()
+        items = await waiting(bus, "so-xay-dung")
+        return len(items), sum("FROM delivery" in each or "FROM message" in each for each in asked)
+
+    await bus.token("so-xay-dung")
+    await bus.send("van-phong", packet(number=1))
+    one = await cost()
+    for number in range(2, 12):
+        await bus.send("van-phong", packet(number=number))
+    many = await cost()
+    assert (one, many) == ((1, 2), (11, 2))  # one for each lane
+
+
+async def test_kind_can_be_asked_for(bus: Harness) -> None:
+    await bus.send("van-phong", packet(number=1))
+    status = {
+        "sender": {"organId": OFFICE},
+        "responseFor": {"organId": BUILD, "code": "7/XD", "documentId": "7"},
+        "statusCode": "03",
+        "timestamp": "2026-11-02T09:05:00",
+    }
+    await bus.call("van-phong", "POST", "/api/v1/documents/status", json=status)
+    for kind in ("document", "status"):
+        assert [item["kind"] for item in await waiting(bus, "so-xay-dung", kind=kind)] == [kind]
+    assert len(await waiting(bus, "so-xay-dung")) == 2
 
 
 @pytest.mark.parametrize("size", [100, 3_000_000], ids=["in the row", "in the blob store"])

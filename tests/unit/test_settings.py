@@ -79,6 +79,9 @@ def test_file_is_the_given_one_then_the_one_of_the_variable_then_the_working_dir
         ('broker_url = "http://x"\n', "broker_url"),
         ("inline_bytes = 3000\nmax_packet_bytes = 2000\n", "inline_bytes"),
         ("http_port = \n", "not TOML"),
+        ('[facades]\nvxp = "vxp"\n', "facades.vxp"),
+        ('[facades]\nvxp = "/api"\n', "facades"),
+        ('[facades]\na = "/x"\nb = "/x"\n', "facades"),
     ],
 )
 def test_wrong_file_is_refused_with_the_key_named(tmp_path: Path, text: str, named: str) -> None:
@@ -86,6 +89,16 @@ def test_wrong_file_is_refused_with_the_key_named(tmp_path: Path, text: str, nam
     with pytest.raises(ConfigurationError) as caught:
         Settings.load()
     assert named in caught.value.detail.en
+
+
+def test_facades_come_from_the_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml(tmp_path / "lgsp.toml", '[facades]\nvxp = "/vxp"\n')
+    assert Settings.load().facades == {"vxp": "/vxp"}
+    monkeypatch.setenv("LGSP_FACADES", '{"vxp": "/truc"}')
+    assert Settings.load().facades == {"vxp": "/truc"}
+    assert Settings.load().shown()["facades"] == "{'vxp': '/truc'}"
 
 
 def test_file_that_is_named_but_missing_is_an_error(tmp_path: Path) -> None:

@@ -100,6 +100,13 @@ def test_from_nothing_and_back_to_nothing(province: Province) -> None:
     )
 
 
+def test_system_id_of_two_clients_is_named() -> None:
+    signing = {"system_id": "SYS-1", "secret": "s"}
+    assert faults(*(Client.model_validate({"id": name} | signing) for name in "ab")) == [
+        "system_id SYS-1 is declared for 2 clients"
+    ]
+
+
 def test_what_refers_to_nothing_is_named() -> None:
     assert faults(
         TOWN,
