@@ -137,6 +137,7 @@ def _acceptor(settings: Settings, ledger: Ledger, live: LiveConfig, metrics: Met
         live,
         {kind: adapter.manifest for kind, adapter in registry.adapters().items()},
         max_bytes=settings.max_packet_bytes,
+        max_files=settings.max_files,
         inline_bytes=settings.inline_bytes,
         observer=metrics,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import uuid_utils
@@ -19,7 +19,7 @@ from bus.ledger.records import Acceptance, Planned, Receipt
 from routing.decision import Decision, PlannedDelivery
 from routing.router import Facts, route
 from schemas.adapter import Manifest
-from schemas.edxml import Packet, PacketReader, addressing, to_body
+from schemas.edxml import PACKET_LIMITS, Packet, PacketReader, addressing, to_body
 from schemas.errors import TooLarge, UnknownReceiver
 from schemas.instant import SECOND, Instant
 from schemas.message import Message
@@ -53,6 +53,7 @@ class Acceptor:
         manifests: Mapping[str, Manifest],
         *,
         max_bytes: int,
+        max_files: int,
         inline_bytes: int,
         observer: Observer | None = None,
     ) -> None:
@@ -61,6 +62,7 @@ class Acceptor:
         self.live = live
         self.manifests = manifests
         self.max_bytes = max_bytes
+        self.limits = replace(PACKET_LIMITS, size=max_bytes, attachments=max_files)
         self.inline_bytes = inline_bytes
         self.observer = observer or Silent()
         self._routed: dict[Facts, Routed] = {}
@@ -101,7 +103,7 @@ class Intake:
 
     def __init__(self, acceptor: Acceptor) -> None:
         self._acceptor = acceptor
-        self._reader = PacketReader()
+        self._reader = PacketReader(limits=acceptor.limits)
         self._digest = hashlib.sha256()
         self._size = 0
         self._small = bytearray()

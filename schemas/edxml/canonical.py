@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from schemas.agency import parse_code
 from schemas.edxml.model import (
     DocumentPacket,
+    MessageHeader,
     Packet,
     PacketAttachment,
     ResponseFor,
@@ -37,7 +38,8 @@ def to_body(packet: Packet) -> DocumentBody | StatusBody:
 
 
 def addressing(packet: Packet) -> Addressing:
-    """Raises MalformedPacket when an OrganId is not an agency code or a DocumentId is overlong.
+    """Raises MalformedPacket when an OrganId is not an agency code or stands in To twice, or a
+    DocumentId is overlong.
 
     A recall (status 13, or packet of type 1) has the order key of what it recalls and the urgent
     lane, an update (type 2) that of what it updates; the other statuses of one receiver about one
@@ -47,7 +49,7 @@ def addressing(packet: Packet) -> Addressing:
     if isinstance(packet, StatusPacket):
         return _of_status(packet, sender)
     header = packet.header
-    receivers = dict.fromkeys(_agency(to.organ_id, "To/OrganId") for to in header.receivers)
+    receivers = _receivers(header)
     document_id = _bounded(header.document_id, "DocumentId")
     code = _bounded(f"{header.code.number}/{header.code.notation}", "Code")
     business = packet.trace.business.doc_type
@@ -56,10 +58,28 @@ def addressing(packet: Packet) -> Addressing:
     about = _bounded(changed[0].document_id, "DocumentId") if changed else ""
     return Addressing(
         sender=sender,
-        receivers=tuple(receivers),
+        receivers=receivers,
         order_key=about or document_id or f"{code}|{sender}",
         lane=Lane.URGENT if urgent else Lane.NORMAL,
     )
+
+
+def _receivers(header: MessageHeader) -> tuple[str, ...]:
+    """The same code twice is a mistake of the sender's, as other buses in the field see it, too.
+
+    Two codes of one agency (the old and the new) are not: routing makes one delivery of them.
+    """
+    receivers: dict[str, None] = {}
+    for to in header.receivers:
+        code = _agency(to.organ_id, "To/OrganId")
+        if code in receivers:
+            raise MalformedPacket(
+                f"To/OrganId {code} stands there more than once",
+                vi=f"To/OrganId {code} bị lặp: mỗi cơ quan nhận chỉ ghi một lần",
+                element="To/OrganId",
+            )
+        receivers[code] = None
+    return tuple(receivers)
 
 
 def _of_status(packet: StatusPacket, sender: str) -> Addressing:

@@ -154,7 +154,12 @@ async def opened(
     limits = limits or GatewayLimits()
     manifests = {kind: adapter.manifest for kind, adapter in adapters().items()}
     acceptor = Acceptor(
-        ledger, live, manifests, max_bytes=limits.max_packet, inline_bytes=64 * 1024
+        ledger,
+        live,
+        manifests,
+        max_bytes=limits.max_packet,
+        max_files=limits.max_files,
+        inline_bytes=64 * 1024,
     )
     deps = GatewayDeps(
         ledger=ledger,

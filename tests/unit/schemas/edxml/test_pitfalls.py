@@ -242,10 +242,12 @@ def test_a_text_file_may_hold_replacement_characters(vector: Vector) -> None:
     assert b"".join(kept.pieces) == text
 
 
-def test_repeated_receivers_are_noted_and_addressed_once(vector: Vector) -> None:
+def test_repeated_receivers_are_read_and_never_addressed(vector: Vector) -> None:
+    """Read, so that an operator can look at it; refused where it would be sent on."""
     packet = read(vector("oddities"))
     assert "receiver-repeated" in packet.warnings
-    assert addressing(packet).receivers == ("000.00.11.T90",)
+    with pytest.raises(MalformedPacket, match=r"000\.00\.11\.T90 stands there more than once"):
+        addressing(packet)
 
 
 def test_markup_inside_a_text_does_not_cut_it_short(vector: Vector) -> None:
