@@ -115,7 +115,7 @@ class Edge:
 
     def _door(self, path: str) -> Refuse | None:
         """Whose path it is: the first segment decides."""
-        return self._doors.get("/" + path.split("/", 2)[1]) if self._doors else None
+        return self._doors.get("/" + path.removeprefix("/").partition("/")[0])
 
     async def _refuse(
         self, error: Exception, scope: Scope, receive: Receive, exchange: Exchange
