@@ -115,7 +115,7 @@ class Edge:
 
     def _door(self, path: str) -> Refuse | None:
         """Whose path it is: the first segment decides."""
-        return self._doors.get("/" + path.split("/", 2)[1]) if self._doors else None
+        return self._doors.get("/" + path.removeprefix("/").partition("/")[0])
 
     async def _refuse(
         self, error: Exception, scope: Scope, receive: Receive, exchange: Exchange
@@ -151,10 +151,16 @@ class Edge:
 
     def _account(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        route = exchange.route or getattr(scope.get("route"), "path", "unmatched")
+        route = exchange.route or _route_of(scope)
         self._metrics.request_finished(method, route, exchange.status, seconds)
         if self._access_log:
             access_line(_line(method, route, exchange, seconds))
+
+
+def _route_of(scope: Scope) -> str:
+    """Template of the route, below the path of the façade it belongs to."""
+    route = scope.get("route")
+    return "unmatched" if route is None else f"{scope.get('root_path', '')}{route.path}"
 
 
 def _line(method: str, route: str, exchange: Exchange, seconds: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse
 
-from bus.gateway import describe, models
+from bus.gateway import describe, models, soap
 from bus.gateway.problems import InternalError
 from bus.gateway.receive import PATH
 from schemas import errors
@@ -116,7 +116,8 @@ async def docs(request: Request) -> HTMLResponse:
     head = "<tr><th>Phương thức<th>Địa chỉ<th>Nội dung / Summary<th>Trả lời / Answers"
     body = (
         f"<p>Mô tả đầy đủ kèm ví dụ / the whole with examples: "
-        f'<a href="openapi.json">openapi.json</a> (OpenAPI {made["openapi"]})</p>'
+        f'<a href="openapi.json">openapi.json</a> (OpenAPI {made["openapi"]}); SOAP: '
+        f'<a href="{soap.PATH}?wsdl">WSDL</a></p>'
         f"<table>{head}{''.join(rows)}</table><h2>Lỗi / Problems</h2><ul>{_problem_list()}</ul>"
     )
     return _page(made["info"]["title"], body)

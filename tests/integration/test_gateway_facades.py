@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,15 @@ async def test_signed_system_sends_as_its_client(bus: Harness) -> None:
     assert message is not None
     assert (message.sender, message.client) == (OFFICE, "van-phong")
     assert len(message.trace) == 55
+
+
+async def test_requests_are_counted_under_the_path_of_the_facade(bus: Harness) -> None:
+    await call(bus, "/ping")
+    await call(bus, "/nowhere")
+    await bus.http.get("/healthz")
+    counted = bus.app.state.services.deps.metrics.render().decode()
+    routes = set(re.findall(r'route="([^"]+)"', counted))
+    assert routes == {"/sample/ping", "unmatched", "/healthz"}
 
 
 @pytest.mark.parametrize(

@@ -345,3 +345,18 @@ async def test_documents_part_of_a_form_may_be_a_file(bus: Harness) -> None:
     assert message is not None
     canonical = json.loads(await bus.ledger.queries.canonical(message.id) or "")
     assert canonical["body"]["attachments"] == []
+
+
+async def test_paths_that_are_no_paths_are_answered(bus: Harness) -> None:
+    for path in ("*", "//", "/soap", ""):
+        scope: dict[str, Any] = {"type": "http", "method": "OPTIONS", "path": path, "headers": []}
+        told: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Any, told: list[Any] = told) -> None:
+            told.append(message)
+
+        await bus.app(scope | {"query_string": b"", "root_path": ""}, receive, send)
+        assert 400 <= told[0]["status"] < 500, path

@@ -15,6 +15,7 @@ import structlog
 from bus.gateway.limits import GatewayLimits
 from bus.ops import logging as bus_logging
 from tests.integration.gateway_harness import BUILD, HEALTH, Harness, opened, packet, served
+from tests.integration.soap_harness import envelope, post, security
 
 PERSONAL = ("Phạm Thị Bí Mật", "0912 345 678", "Trích yếu kín")
 REFERENCE = "ma-rieng-cua-ho-so-79"
@@ -73,6 +74,10 @@ async def _good_day(bus: Harness) -> None:
     assert sent.status_code == 202
     for path in ("/api/v1/mailbox", "/api/v1/messages", f"/api/v1/agencies?q={REFERENCE}"):
         assert (await bus.call("so-xay-dung", "GET", path)).status_code == 200
+    signed = security("van-phong", bus.keys["van-phong"])
+    members = {"messageRef": REFERENCE, "packet": packet(subject=PERSONAL[2])}
+    content = envelope("SendDocument", members, header=signed)
+    assert (await post(bus, None, content)).status_code == 200
     (item,) = (await bus.call("so-xay-dung", "GET", "/api/v1/mailbox")).json()["items"]
     await bus.call("so-xay-dung", "GET", f"/api/v1/mailbox/{item['deliveryId']}/content")
     ack = {"result": "rejected", "reason": PERSONAL[0], "receipt": REFERENCE}
@@ -92,6 +97,10 @@ async def _bad_day(bus: Harness) -> None:
     assert answer.status_code == 400
     form = {"grant_type": "client_credentials", "client_id": "van-phong"}
     await bus.http.post("/api/v1/token", data=form | {"client_secret": "x" + bus.keys["van-phong"]})
+    wrong_key = security("van-phong", "x" + bus.keys["van-phong"])
+    assert (await post(bus, None, envelope("ListWaiting", header=wrong_key))).status_code == 500
+    members = {"messageRef": REFERENCE, "subject": PERSONAL[2]}
+    assert (await post(bus, None, envelope("X" + REFERENCE, members))).status_code == 500
 
 
 async def test_lines_of_one_request_carry_its_correlation_id(

@@ -93,6 +93,32 @@ async def test_a_document_travels_and_its_status_comes_back(bus: Harness, versio
     assert value(listed, "delivery", "kind") == "status"
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("2026-11-02T09:05:00", "2026/11/02 09:05:00"),
+        ("2026-11-02T09:05:00.123+07:00", "2026/11/02 09:05:00"),
+        ("2026-11-02T18:30:00Z", "2026/11/03 01:30:00"),
+        ("hôm qua", None),
+    ],
+)
+async def test_times_with_a_zone_become_vietnamese(
+    bus: Harness, written: str, kept: str | None
+) -> None:
+    about = STATUS["responseFor"] | {"promulgationDate": "2026-11-01+07:00"}  # type: ignore[operator]
+    status = STATUS | {"timestamp": written, "responseFor": about}
+    response = await call(bus, "so-xay-dung", "SendStatus", {"status": status})
+    if kept is None:
+        assert fault(response) == ("Client", "invalid-request")
+        assert "status.timestamp" in response.text
+        return
+    message_id = value(answer(response), "receipt", "messageId")
+    async with bus.ledger.original(message_id) as pieces:
+        original = b"".join([piece async for piece in pieces]).decode()
+    assert f">{kept}<" in original
+    assert ">2026/11/01<" in original
+
+
 async def test_pages_of_the_mailbox_and_the_directory(bus: Harness) -> None:
     for number in range(1, 4):
         await bus.send("van-phong", packet(number=number))
@@ -259,6 +285,13 @@ async def test_username_token(
         assert await bus.ledger.queries.messages(agencies=None) == []
 
 
+async def test_a_proxys_credentials_do_not_hide_the_token_in_the_envelope(bus: Harness) -> None:
+    content = envelope("ListWaiting", header=security("van-phong", bus.keys["van-phong"]))
+    answer(await post(bus, None, content, Authorization="Basic eDp5"))
+    refused = await post(bus, None, content, Authorization="Bearer x")
+    assert fault(refused) == ("Client", "unauthenticated")
+
+
 async def test_wrong_keys_are_slowed_down(bus: Harness) -> None:
     content = envelope("ListWaiting", header=security("van-phong", "wrong"))
     codes = [fault(await post(bus, None, content))[1] for _ in range(12)]
@@ -310,6 +343,11 @@ REFUSED = {
     ),
     "unknown operation": (envelope("DropTables"), "Client", "invalid-request"),
     "unknown argument": (envelope("ListWaiting", {"all": "1"}), "Client", "invalid-request"),
+    "argument by another name": (
+        envelope("SendDocument", {"message_ref": "1", "packet": packet()}),
+        "Client",
+        "invalid-request",
+    ),
     "twice the argument": (
         envelope("ListWaiting", {"limit": 1}).replace(b"</o:L", b"<o:limit>2</o:limit></o:L"),
         "Client",
@@ -450,9 +488,10 @@ async def test_the_wsdl_is_served_to_anybody_with_its_own_address(bus: Harness) 
     ns = "{http://schemas.xmlsoap.org/wsdl/}"
     operations = {each.get("name") for each in root.iterfind(f"{ns}portType/{ns}operation")}
     assert operations == OPERATIONS.keys()
+    assert f'href="{PATH}?wsdl"' in (await bus.http.get("/docs")).text
 
 
 def test_what_is_published_does_not_change_unnoticed() -> None:
     """A change that is compatible changes this digest too; any other needs a new namespace."""
     digest = hashlib.sha256(soap.wsdl("https://lgsp.example/soap/documents")).hexdigest()
-    assert digest == "2b6c0dab659a5207fdfaf556737958e4b2a752e95bfd518638458694ae7a48ca"
+    assert digest == "0dae3033e617a5eaac4dc77c41c7e9250630a9800c0a1a9a87889544c78eb18a"

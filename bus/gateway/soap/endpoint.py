@@ -58,7 +58,7 @@ class SoapDocuments:
     async def _enter(self, scope: Scope, envelope: Envelope) -> BusDoor:
         """By the token in the HTTP header; without one by the UsernameToken."""
         exchange: Exchange = scope["exchange"]
-        if b"authorization" in exchange.headers:
+        if exchange.headers.get(b"authorization", b"").lower().startswith(b"bearer "):
             return await self._doors.bearer(scope)
         if not envelope.username or not envelope.password:
             raise Unauthenticated(

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
+from bus.engine.accept import VIETNAM
 from bus.gateway import problems
 from bus.gateway.camel import snake_keys
 from bus.gateway.door import check_ref
@@ -39,7 +49,9 @@ class Call:
 
 
 class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """Read by the names of the WSDL, and by no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
 
 class _SendDocument(_Arguments):
@@ -67,6 +79,20 @@ class _Acknowledge(_Arguments):
 class _SendStatus(_Arguments):
     message_ref: str | None = None
     status: StatusHeader
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _as_the_model_has_it(cls, status: Any) -> Any:
+        """Most toolkits write xsd:dateTime and xsd:date with a zone; edXML has none."""
+        if isinstance(status, dict):
+            status = snake_keys(status)
+            about, when = status.get("response_for"), status.get("timestamp")
+            if isinstance(when, str):
+                status = status | {"timestamp": _local(when)}
+            if isinstance(about, dict) and isinstance(about.get("promulgation_date"), str):
+                dated = about["promulgation_date"][:10]
+                status = status | {"response_for": about | {"promulgation_date": dated}}
+        return status
 
 
 class _SearchAgencies(_Arguments):
@@ -143,9 +169,18 @@ OPERATIONS: Mapping[str, Callable[[Call], Awaitable[Response]]] = MappingProxyTy
 )
 
 
+def _local(moment: str) -> str:
+    """A time with a zone in that of Vietnam, without one; anything else as it is."""
+    try:
+        read = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment  # the model names the field
+    return moment if read.tzinfo is None else f"{read.astimezone(VIETNAM):%Y-%m-%dT%H:%M:%S}"
+
+
 def _read(model: type[Model], call: Call) -> Model:
     arguments: dict[str, Any] = call.request.envelope.arguments
     try:
-        return model.model_validate(snake_keys(arguments))
+        return model.model_validate(arguments)
     except ValidationError as error:
         raise problems.from_validation(error.errors(include_input=False)) from None

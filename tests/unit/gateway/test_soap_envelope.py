@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -72,6 +73,25 @@ def test_what_ends_early_is_never_taken_for_whole(content: bytes, cut: int) -> N
     data = envelope("SendDocument", {"packet": content})
     with pytest.raises(MalformedXml):
         asyncio.run(_read(data[: -(cut % len(data) or 1)], TYPES[SOAP_11], []))
+
+
+@given(
+    content=st.binary(max_size=200),
+    attached=st.booleans(),
+    edits=st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=6)), min_size=1, max_size=4),
+)
+def test_spoiled_requests_raise_nothing_unforeseen(
+    content: bytes, attached: bool, edits: list[tuple[int, bytes]]
+) -> None:
+    data, media = envelope("SendDocument", {"packet": content}), TYPES[SOAP_11]
+    if attached:
+        root = envelope("SendDocument", {"packet": b""}).replace(b"<o:packet></o:packet>", INCLUDE)
+        data, media = mtom(root, {"p": content})
+    for at, put in edits:
+        start = at % len(data)
+        data = data[:start] + put + data[start + len(put) :]
+    with contextlib.suppress(LgspError, StatusError):
+        asyncio.run(_read(data, media, []))
 
 
 @given(text=st.text(max_size=200))
