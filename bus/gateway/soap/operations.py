@@ -20,7 +20,6 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
-from bus.engine.accept import VIETNAM
 from bus.gateway import problems
 from bus.gateway.camel import snake_keys
 from bus.gateway.door import check_ref
@@ -31,6 +30,7 @@ from bus.gateway.soap.versions import Version
 from bus.gateway.statuses import status_packet
 from schemas.door import Door
 from schemas.edxml import StatusHeader
+from schemas.vietnam import VIETNAM
 
 Model = TypeVar("Model", bound=BaseModel)
 Page = Annotated[int, Field(ge=1, le=MAX_PAGE)]
