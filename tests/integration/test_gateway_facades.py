@@ -68,7 +68,7 @@ async def test_requests_are_counted_under_the_path_of_the_facade(bus: Harness) -
     await call(bus, "/ping")
     await call(bus, "/nowhere")
     await bus.http.get("/healthz")
-    counted = bus.app.state.services.deps.metrics.render().decode()
+    counted = bus.app.state.services.deps.probed.metrics.render().decode()
     routes = set(re.findall(r'route="([^"]+)"', counted))
     assert routes == {"/sample/ping", "unmatched", "/healthz"}
 
