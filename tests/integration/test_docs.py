@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -206,6 +207,12 @@ def test_metrics_and_variables_named_exist(page: Path) -> None:
         if name not in known and not name.startswith(SECRET_PREFIX)
     }
     assert not unknown
+
+
+@pages
+def test_settings_shown_are_settings(page: Path) -> None:
+    for example in re.findall(r"^```toml\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
+        Settings(**tomllib.loads(example))
 
 
 TABLES = pytest.mark.parametrize(
