@@ -37,6 +37,7 @@ PAGES = [
 SECONDS = 100
 
 _TESTED = re.compile(r"^<!-- test -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^```.*?\n(.*?)^```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"(?:^|[\s;(|&])lgsp ((?:[^\s`;|&>)#]+ ?)+)", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -211,7 +212,7 @@ def test_metrics_and_variables_named_exist(page: Path) -> None:
 
 @pages
 def test_settings_shown_are_settings(page: Path) -> None:
-    for example in re.findall(r"^```toml\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
+    for example in _TOML.findall(page.read_text("utf-8")):
         Settings(**tomllib.loads(example))
 
 
