@@ -262,8 +262,8 @@ async def test_many_are_replayed_by_filter_only_after_a_yes(cli: Cli, traffic: T
 
 async def test_cancel_withdraws_what_has_not_left(cli: Cli, traffic: Traffic) -> None:
     first, second = (
-        await traffic.send(HEALTH, document="d"),
-        await traffic.send(HEALTH, document="d"),
+        await traffic.send(HEALTH, key="d"),
+        await traffic.send(HEALTH, key="d"),
     )
     (number,) = [row.id for row in await traffic.ledger.queries.deliveries_of(first)]
     assert cli.json("delivery", "cancel", number, "--reason", "wrong")["done"] == [number]
