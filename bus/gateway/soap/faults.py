@@ -1,16 +1,16 @@
 """Errors as SOAP faults: the codes and texts of REST's problems, in `detail` as `Problem`.
 
-The HTTP status is that of the binding (1.1: 500; 1.2: 400 for Sender, 500 for Receiver) once an
-envelope was recognised, and HTTP's own before.
+The HTTP status is that of the binding (1.1: 500; 1.2 part 2, table 20: 400 for Sender, else 500)
+once an envelope was recognised, and HTTP's own before.
 """
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 from starlette.responses import Response
 
+from bus.gateway.problems import retry_after
 from bus.gateway.soap.markup import leaf, tree
 from bus.gateway.soap.versions import CLOSING, V11, V12, Version
 from schemas.door import Refusal, Scope
@@ -50,12 +50,15 @@ def refuse(refusal: Refusal) -> Response:
         "Content-Type": f"{version.media_type}; charset=utf-8",
         "Cache-Control": "no-store",
     }
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    pause = retry_after(error)
+    if pause is not None:
+        headers["Retry-After"] = str(pause)
     return Response(text.encode(), _status(refusal, seen), headers)
 
 
 def _status(refusal: Refusal, seen: Version | None) -> int:
+    if isinstance(refusal.error, NotForThisDoor):
+        return 500
     if seen is None:
         return refusal.status
     return 400 if seen is V12 and refusal.error.soap_fault == "Client" else 500
@@ -124,8 +127,9 @@ def _problem(error: LgspError, correlation_id: str) -> str:
         members[f"{name}Vi"], members[f"{name}En"] = text
     members["whoMustAct"] = error.actor
     members["retryable"] = error.retryable
-    if error.retry_after is not None:
-        members["retryAfter"] = math.ceil(error.retry_after)
+    pause = retry_after(error)
+    if pause is not None:
+        members["retryAfter"] = pause
     members["correlationId"] = correlation_id
     facts = "".join(
         f'<fact name="{leaf(None, name, quoted=True)}">{leaf(None, fact)}</fact>'
