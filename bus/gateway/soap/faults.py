@@ -6,15 +6,13 @@ once an envelope was recognised, and HTTP's own before.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from starlette.responses import Response
 
 from bus.gateway.problems import retry_after
 from bus.gateway.soap.markup import leaf, tree
 from bus.gateway.soap.versions import CLOSING, V11, V12, Version
 from schemas.door import Refusal, Scope
-from schemas.errors import InvalidRequest, LgspError
+from schemas.errors import InvalidRequest, LgspError, Text
 from schemas.soap import NAMESPACE
 
 SEEN = "lgsp.soap"
@@ -23,20 +21,32 @@ SEEN = "lgsp.soap"
 _IN_12 = {"Client": "Sender", "Server": "Receiver"}
 
 
-class NotForThisDoor(InvalidRequest):
-    """An envelope refused by SOAP's own rules, which have fault codes of their own."""
+class VersionMismatch(InvalidRequest):
+    """The envelope is of no version that is served."""
 
-    fault_code: ClassVar[str]
+    code = "soap-version"
+    title = Text("Phiên bản SOAP không hỗ trợ", "SOAP version not served")
+    advice = Text(
+        "Hệ thống gửi dùng SOAP 1.1 hoặc 1.2 rồi gửi lại.",
+        "The sending system uses SOAP 1.1 or 1.2 and sends again.",
+    )
 
 
-class VersionMismatch(NotForThisDoor):
-    fault_code = "VersionMismatch"
-
-
-class MustUnderstand(NotForThisDoor):
+class MustUnderstand(InvalidRequest):
     """Context: `block`, the header block in Clark notation."""
 
-    fault_code = "MustUnderstand"
+    code = "soap-header"
+    title = Text("Phần đầu SOAP không hỗ trợ", "SOAP header not served")
+    advice = Text(
+        "Hệ thống gửi tắt tính năng tạo phần đầu này (WS-Addressing, chữ ký …) rồi gửi lại.",
+        "The sending system turns off what makes this header (WS-Addressing, signatures …) and"
+        " sends again.",
+    )
+
+
+def _own_code(error: LgspError) -> str | None:
+    """The fault code of what SOAP's own rules refuse."""
+    return type(error).__name__ if isinstance(error, VersionMismatch | MustUnderstand) else None
 
 
 def refuse(refusal: Refusal) -> Response:
@@ -57,7 +67,7 @@ def refuse(refusal: Refusal) -> Response:
 
 
 def _status(refusal: Refusal, seen: Version | None) -> int:
-    if isinstance(refusal.error, NotForThisDoor):
+    if _own_code(refusal.error):
         return 500
     if seen is None:
         return refusal.status
@@ -71,7 +81,7 @@ def _announced(scope: Scope) -> Version:
 
 
 def _fault_11(error: LgspError, problem: str) -> str:
-    code = error.fault_code if isinstance(error, NotForThisDoor) else error.soap_fault
+    code = _own_code(error) or error.soap_fault
     body = (
         leaf("faultcode", f"s:{code}")
         + f'<faultstring xml:lang="vi">{leaf(None, _told(error, "vi"))}</faultstring>'
@@ -81,12 +91,11 @@ def _fault_11(error: LgspError, problem: str) -> str:
 
 
 def _fault_12(error: LgspError, problem: str) -> str:
-    headers, code, subcode = "", _IN_12[error.soap_fault], ""
+    headers, subcode = "", ""
+    code = _own_code(error) or _IN_12[error.soap_fault]
     if isinstance(error, VersionMismatch):
-        code = error.fault_code
         headers = f"<s:Upgrade>{_supported(V12, 's')}{_supported(V11, 'o')}</s:Upgrade>"
     elif isinstance(error, MustUnderstand):
-        code = error.fault_code
         headers = _not_understood(str(error.context["block"]))
     else:
         value = leaf("s:Value", f"l:{error.code}")
