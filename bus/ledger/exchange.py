@@ -151,8 +151,8 @@ async def _without_repeats(tx: Tx, acceptances: Sequence[Acceptance]) -> list[Ac
 
 def _there(message_id: str) -> Step:
     return (
-        f"nơi nhận đã có văn bản này (thông điệp {message_id}): không gửi lần hai",
-        f"the receiver has this document already (message {message_id}): it is not sent twice",
+        f"văn bản này đã được tiếp nhận cho nơi nhận (thông điệp {message_id}): không gửi lần hai",
+        f"accepted for this receiver before (message {message_id}): it is not sent twice",
     )
 
 
