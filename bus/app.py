@@ -35,6 +35,7 @@ from bus.gateway.services import GatewayDeps
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
 from bus.ops import logging as bus_logging
+from bus.ops.gauges import LedgerGauges
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
 from bus.settings import Settings
@@ -45,7 +46,6 @@ from schemas.province import Endpoint
 log = structlog.get_logger(__name__)
 
 ROLES = frozenset({"gateway", "dispatcher", "worker"})
-BACKLOG_SECONDS = 5.0
 
 
 def run(settings: Settings, roles: frozenset[str] = ROLES) -> None:
@@ -277,16 +277,7 @@ def _no_signals() -> Any:
 
 
 def _measure(stack: AsyncExitStack, ledger: Ledger, metrics: Metrics) -> None:
-    async def follow() -> None:
-        while True:
-            try:
-                metrics.backlog(await ledger.queries.backlog())
-                metrics.endpoints(await ledger.queries.endpoint_states())
-            except LedgerUnavailable:
-                log.debug("metrics.ledger_away")
-            await asyncio.sleep(BACKLOG_SECONDS)
-
-    task = asyncio.create_task(follow(), name="metrics")
+    task = asyncio.create_task(LedgerGauges(ledger.queries, metrics).follow(), name="metrics")
 
     async def close() -> None:
         task.cancel()

@@ -1,4 +1,4 @@
-"""The clock's work, done by the dispatchers: expiry, and endpoints whose kind has changed."""
+"""The clock's work, done by the dispatchers: expiry, mending, and blobs nobody names."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from bus.engine.live import LiveConfig
 from bus.ledger.ledger import Ledger
+from bus.ledger.sweep import BlobSweep
 from schemas.errors import LedgerUnavailable
 
 log = structlog.get_logger(__name__)
@@ -16,6 +17,8 @@ log = structlog.get_logger(__name__)
 EXPIRE_SECONDS = 1.0
 MEND_SECONDS = 300.0
 PURGE_SECONDS = 600.0
+SWEEP_SECONDS = 10.0  # between rounds: some eight million blobs a day
+SWEPT_SECONDS = 3_600.0  # after the last of them, before it begins anew
 
 
 class Janitor:
@@ -33,6 +36,7 @@ class Janitor:
             asyncio.create_task(self._expire_loop(), name="janitor-expire"),
             asyncio.create_task(self._mend_loop(), name="janitor-mend"),
             asyncio.create_task(self._purge_loop(), name="janitor-purge"),
+            asyncio.create_task(self._sweep_loop(), name="janitor-sweep"),
         ]
 
     async def close(self) -> None:
@@ -74,3 +78,17 @@ class Janitor:
             except LedgerUnavailable as error:
                 log.debug("janitor.ledger_away", error=str(error))
             await asyncio.sleep(PURGE_SECONDS)
+
+    async def _sweep_loop(self) -> None:
+        sweep = BlobSweep(self._ledger.queries, self._ledger.blobs)
+        while True:
+            pause = SWEEP_SECONDS
+            try:
+                swept = await sweep.round()
+            except LedgerUnavailable as error:
+                log.debug("janitor.sweep_refused", error=str(error))
+            else:
+                if swept.blobs or swept.incoming:
+                    log.info("janitor.swept", blobs=swept.blobs, incoming=swept.incoming)
+                pause = SWEEP_SECONDS if swept.more else SWEPT_SECONDS
+            await asyncio.sleep(pause)

@@ -61,6 +61,7 @@ _MAIL_COLUMNS = [*_DELIVERY, *_MESSAGE, message.c.canonical]
 _JOURNAL = [journal.c[field.name] for field in fields(JournalRow)]
 
 _IS_OPEN = text(f"delivery.state IN {OPEN_SQL}")
+_IN_BLOB_STORE = text("message.content IS NULL")
 _WAITS_FOR_RECEIVER = text("delivery.pull AND delivery.state = 'queued'")
 _earlier = delivery.alias("earlier")
 _FIRST_OF_ITS_KEY = ~(
@@ -101,6 +102,11 @@ class Queries:
         query = select(message.c.sha256, message.c.content).where(message.c.id == message_id)
         row = await self._one(query)
         return None if row is None else (row[0], row[1])
+
+    async def named_blobs(self, names: Collection[str]) -> set[str]:
+        """Those of these blobs that a message has as its original."""
+        query = select(message.c.sha256).where(message.c.sha256.in_(names), _IN_BLOB_STORE)
+        return {row[0] for row in await self._all(query)}
 
     async def messages(
         self,

@@ -21,6 +21,7 @@ metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
 _OPEN = text("state IN ('queued','sending','waiting','held','dead')")
 _FETCHABLE = text("pull AND state = 'queued'")
+_IN_BLOB_STORE = text("content IS NULL")
 _READY = text("head AND state IN ('queued','waiting')")
 
 message = Table(
@@ -47,6 +48,7 @@ message = Table(
     Column("content", LargeBinary),  # small originals; larger ones are in the blob store
     UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
     Index("message_document", "document_id"),
+    Index("message_blob", "sha256", postgresql_where=_IN_BLOB_STORE, sqlite_where=_IN_BLOB_STORE),
 )
 
 delivery = Table(

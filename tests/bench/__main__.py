@@ -10,8 +10,10 @@ one: one message at a time, from sender to receiver.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import statistics
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -50,13 +52,18 @@ LEDGERED = "naive + ledger"
 INSERT = "one INSERT a request"
 
 
+def peers() -> tuple[str, ...]:
+    """Baselines that are installed only on demand."""
+    return (FASTSTREAM,) if importlib.util.find_spec("faststream") else ()
+
+
 def scenes(options: argparse.Namespace) -> list[Scene]:
     many, flight = options.messages, options.in_flight
     one = max(20, many // 20)
     return [
-        Scene("flow", f"{many} messages, {flight} in flight", many, flight, (FASTSTREAM, LEDGERED)),
+        Scene("flow", f"{many} messages, {flight} in flight", many, flight, (*peers(), LEDGERED)),
         Scene("accept", f"{many} accepted, {flight} in flight", many, flight, (INSERT,)),
-        Scene("one", f"{one} messages, one at a time", one, 1, (FASTSTREAM,)),
+        Scene("one", f"{one} messages, one at a time", one, 1, peers() or (NAIVE,)),
     ]
 
 
@@ -75,6 +82,8 @@ class Session:
             ("ledgered", LEDGERED),
             ("insert", INSERT),
         ):
+            if name == FASTSTREAM and not peers():
+                continue
             self._add(Baseline(kind, name, rabbit, postgres), stack)
         for number, (name, broker, database) in enumerate(
             (
@@ -227,6 +236,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.messages, options.rounds = 200, 1
+    if not peers():
+        print(
+            "Left out: peer P, for which FastStream is missing;"
+            " install it with: pip install -c deploy/constraints.txt '.[bench]'",
+            file=sys.stderr,
+        )
     with tempfile.TemporaryDirectory(prefix="lgsp-bench-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL of root runs as another user
         figures = uvloop.run(play(options, Path(folder)))

@@ -21,7 +21,6 @@ import uvicorn
 import uvloop
 from aio_pika.abc import AbstractIncomingMessage
 from fastapi import FastAPI, Request, Response
-from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitQueue
 
 QUORUM = {"x-queue-type": "quorum"}
 PREFETCH = 100
@@ -114,6 +113,13 @@ async def naive(given: Given) -> None:
 
 
 async def faststream(given: Given) -> None:
+    from faststream.rabbit import (  # noqa: PLC0415 - the one baseline that may not be installed
+        Channel,
+        QueueType,
+        RabbitBroker,
+        RabbitQueue,
+    )
+
     queue = RabbitQueue("faststream", durable=True, queue_type=QueueType.QUORUM)
     broker = RabbitBroker(given.amqp, logger=None)
     async with posting(given.target) as post:

@@ -468,5 +468,7 @@ async def test_queries_use_the_partial_indexes(queries: Queries, db: Database) -
     assert "delivery_open" in dead
     (backlog,) = await plans(db, queries.backlog())
     assert "delivery_open" in backlog
+    (blobs,) = await plans(db, queries.named_blobs(["00" * 32]))
+    assert "message_blob" in blobs
     (since,) = await plans(db, queries.deliveries(message_id="m", since=START))
     assert "delivery_message" in since

@@ -127,6 +127,7 @@ class Traffic:
         self,
         *receivers: str,
         document: str = "",
+        key: str = "",
         lane: Lane = Lane.NORMAL,
         due: date | None = None,
     ) -> str:
@@ -148,7 +149,7 @@ class Traffic:
             sender=OFFICE,
             sender_ref=f"ref-{number}",
             receivers=receivers,
-            order_key=document,
+            order_key=key or document,
             lane=lane,
             accepted_at=instant.now(),
             sha256=hashlib.sha256(content).hexdigest(),

@@ -16,22 +16,35 @@ BUSES = {
     for broker in ("RabbitMQ", "embedded")
     for database in ("PostgreSQL", "SQLite")
 }
+PEER = "peer P: FastStream"
+WITHOUT_PEER = (
+    "import runpy, sys; sys.modules['faststream'] = None;"
+    "runpy.run_module('tests.bench', run_name='__main__', alter_sys=True)"
+)
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("python", "peers"),
+    [(["-m", "tests.bench"], {PEER}), (["-c", WITHOUT_PEER], set())],
+    ids=["all", "without FastStream"],
+)
 @pytest.mark.usefixtures("rabbitmq", "postgres")
-def test_every_variant_is_measured_beside_its_baselines(tmp_path: Path) -> None:
+def test_every_variant_is_measured_beside_its_baselines(
+    tmp_path: Path, python: list[str], peers: set[str]
+) -> None:
     """Its own verification (nothing lost or doubled, the ledger agrees) is part of the run."""
     out = tmp_path / "bench.json"
-    command = [sys.executable, "-m", "tests.bench", "--quick", "--json", str(out)]
-    subprocess.run(command, check=True, capture_output=True)
+    command = [sys.executable, *python, "--quick", "--json", str(out)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert ("install it with" in done.stderr) == (not peers)
     scenes = json.loads(out.read_text())["scenes"]
-    assert {"naive: aio-pika", "peer P: FastStream", "naive + ledger"} | BUSES == scenes["flow"][
-        "median"
-    ].keys()
+    flow = {"naive: aio-pika", "naive + ledger"} | peers | BUSES
+    assert scenes["flow"]["median"].keys() == flow
     assert scenes["accept"]["median"].keys() == {"one INSERT a request"} | BUSES
     for scene in scenes.values():
         assert scene["ratios"].keys() == BUSES
         for name in BUSES:
+            assert all(ratio > 0 for ratio in scene["ratios"][name].values())
             assert scene["median"][name]["accepted"] > 0
             assert scene["median"][name]["app_cpu"] > 0

@@ -241,6 +241,37 @@ async def test_replay_of_one_sends_it_again(cli: Cli, traffic: Traffic) -> None:
     assert entry["data"]["reason"] == "partner mended"
 
 
+async def test_what_a_route_holds_goes_where_it_was_decided(cli: Cli, traffic: Traffic) -> None:
+    held, behind = [await traffic.send(WARD, document="doc-a") for _ in range(2)]
+    first, second = [cli.json("message", "show", i)["deliveries"][0] for i in (held, behind)]
+    assert (first["state"], first["endpoint"]) == ("held", "so-y-te")
+    assert "held by route giu-lai: đang sáp nhập" in first["detail"]
+    assert cli.json("delivery", "replay", "--state", "dead", "--since", "1h", "--yes")["done"] == []
+    file = cli.declared / "all.yaml"
+    text = file.read_text("utf-8").replace("action: hold", "endpoint: hop-thu")
+    file.write_text(text, "utf-8")
+    cli("apply", "-f", "province", "--reason", "merged")
+    assert cli.json("message", "show", held)["deliveries"][0]["state"] == "held"
+    assert cli.json("delivery", "replay", first["id"])["done"] == [first["id"]]
+    shown = cli.json("message", "show", held)["deliveries"][0]
+    assert (shown["state"], shown["endpoint"]) == ("queued", "so-y-te"), "the decision stands"
+    assert await traffic.ledger.claim([second["id"]]) == [], "it waits behind the first"
+    assert await traffic.delivered(held) == first["id"]
+
+
+async def test_what_waits_for_a_declaration_goes_after_it(cli: Cli, traffic: Traffic) -> None:
+    """Accepted by a gateway that did not have the endpoint yet."""
+    endpoint = traffic.endpoints.pop("so-y-te")
+    held = await traffic.send(HEALTH)
+    (row,) = cli.json("message", "show", held)["deliveries"]
+    assert row["state"] == "held"
+    assert "endpoint so-y-te is not declared" in row["detail"]
+    traffic.endpoints["so-y-te"] = endpoint
+    chosen = ("delivery", "replay", "--state", "held", "--endpoint", "so-y-te")
+    assert cli.json(*chosen, "--yes")["done"] == [row["id"]]
+    assert await traffic.delivered(held) == row["id"]
+
+
 async def test_what_cannot_be_replayed_is_named_with_status_1(cli: Cli, traffic: Traffic) -> None:
     dead = await traffic.dead(await traffic.send(HEALTH))
     delivered = await traffic.delivered(await traffic.send(HEALTH))
@@ -262,8 +293,8 @@ async def test_many_are_replayed_by_filter_only_after_a_yes(cli: Cli, traffic: T
 
 async def test_cancel_withdraws_what_has_not_left(cli: Cli, traffic: Traffic) -> None:
     first, second = (
-        await traffic.send(HEALTH, document="d"),
-        await traffic.send(HEALTH, document="d"),
+        await traffic.send(HEALTH, key="d"),
+        await traffic.send(HEALTH, key="d"),
     )
     (number,) = [row.id for row in await traffic.ledger.queries.deliveries_of(first)]
     assert cli.json("delivery", "cancel", number, "--reason", "wrong")["done"] == [number]

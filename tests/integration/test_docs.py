@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +37,7 @@ PAGES = [
 SECONDS = 100
 
 _TESTED = re.compile(r"^<!-- test -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^```.*?\n(.*?)^```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"(?:^|[\s;(|&])lgsp ((?:[^\s`;|&>)#]+ ?)+)", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -206,6 +208,12 @@ def test_metrics_and_variables_named_exist(page: Path) -> None:
         if name not in known and not name.startswith(SECRET_PREFIX)
     }
     assert not unknown
+
+
+@pages
+def test_settings_shown_are_settings(page: Path) -> None:
+    for example in _TOML.findall(page.read_text("utf-8")):
+        Settings(**tomllib.loads(example))
 
 
 TABLES = pytest.mark.parametrize(

@@ -6,9 +6,11 @@ Invariants 1 (accepted means durable), 2 (nothing is lost), 3 (no double effect)
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -149,6 +151,39 @@ async def test_kills_and_restarts_under_load_lose_double_and_reorder_nothing(
 
         await under_load(stage, all_faults, messages=MESSAGES, rate=250)
         await verdict_of(stage, faults, messages=MESSAGES)
+
+
+@pytest.mark.crash
+@pytest.mark.rabbitmq
+@pytest.mark.postgres
+@pytest.mark.timeout(180)
+async def test_an_emptied_rabbitmq_is_filled_again_from_the_ledger(
+    tmp_path: Path, rabbitmq: RabbitMQ, postgres_url: str
+) -> None:
+    """Work lies in its queues while every worker is away; then it forgets all it ever knew."""
+    rabbitmq.start()
+    async with scene(
+        tmp_path, roles=SPLIT, database_url=postgres_url, broker_url=rabbitmq.url
+    ) as stage:
+        workers = [each for each in stage.stage.bus if each.name.startswith("worker")]
+        for each in workers:
+            await asyncio.to_thread(each.stop)
+        for key in itertools.islice(keys_for(stage.targets), 30):
+            await stage.sender.send(key, 0)
+        _: int = await wait_until(partial(_in_queues, rabbitmq), 30, what="work in the queues")
+        for command in ("stop_app", "reset"):
+            await asyncio.to_thread(rabbitmq.ctl, command)
+        await asyncio.to_thread(rabbitmq.start_app)
+        assert sum(stage.arrived().values()) == 0, "nothing had left before"
+        for each in workers:
+            await asyncio.to_thread(each.start)
+        verdict = await stage.settle(SETTLE_SECONDS)
+        assert verdict.clean, str(verdict)
+
+
+async def _in_queues(broker: RabbitMQ) -> int:
+    listed = await asyncio.to_thread(broker.ctl, "list_queues", "messages", "--silent")
+    return sum(int(line) for line in listed.split() if line.isdigit())
 
 
 async def _accepted_while_down(stage: Scene, broker: RabbitMQ) -> None:

@@ -1,20 +1,18 @@
 """Errors as SOAP faults: the codes and texts of REST's problems, in `detail` as `Problem`.
 
-The HTTP status is that of the binding (1.1: 500; 1.2: 400 for Sender, 500 for Receiver) once an
-envelope was recognised, and HTTP's own before.
+The HTTP status is that of the binding (1.1: 500; 1.2 part 2, table 20: 400 for Sender, else 500)
+once an envelope was recognised, and HTTP's own before.
 """
 
 from __future__ import annotations
 
-import math
-from typing import ClassVar
-
 from starlette.responses import Response
 
+from bus.gateway.problems import retry_after
 from bus.gateway.soap.markup import leaf, tree
 from bus.gateway.soap.versions import CLOSING, V11, V12, Version
 from schemas.door import Refusal, Scope
-from schemas.errors import InvalidRequest, LgspError
+from schemas.errors import InvalidRequest, LgspError, Text
 from schemas.soap import NAMESPACE
 
 SEEN = "lgsp.soap"
@@ -23,20 +21,32 @@ SEEN = "lgsp.soap"
 _IN_12 = {"Client": "Sender", "Server": "Receiver"}
 
 
-class NotForThisDoor(InvalidRequest):
-    """An envelope refused by SOAP's own rules, which have fault codes of their own."""
+class VersionMismatch(InvalidRequest):
+    """The envelope is of no version that is served."""
 
-    fault_code: ClassVar[str]
+    code = "soap-version"
+    title = Text("Phiên bản SOAP không hỗ trợ", "SOAP version not served")
+    advice = Text(
+        "Hệ thống gửi dùng SOAP 1.1 hoặc 1.2 rồi gửi lại.",
+        "The sending system uses SOAP 1.1 or 1.2 and sends again.",
+    )
 
 
-class VersionMismatch(NotForThisDoor):
-    fault_code = "VersionMismatch"
-
-
-class MustUnderstand(NotForThisDoor):
+class MustUnderstand(InvalidRequest):
     """Context: `block`, the header block in Clark notation."""
 
-    fault_code = "MustUnderstand"
+    code = "soap-header"
+    title = Text("Phần đầu SOAP không hỗ trợ", "SOAP header not served")
+    advice = Text(
+        "Hệ thống gửi tắt tính năng tạo phần đầu này (WS-Addressing, chữ ký …) rồi gửi lại.",
+        "The sending system turns off what makes this header (WS-Addressing, signatures …) and"
+        " sends again.",
+    )
+
+
+def _own_code(error: LgspError) -> str | None:
+    """The fault code of what SOAP's own rules refuse."""
+    return type(error).__name__ if isinstance(error, VersionMismatch | MustUnderstand) else None
 
 
 def refuse(refusal: Refusal) -> Response:
@@ -50,12 +60,15 @@ def refuse(refusal: Refusal) -> Response:
         "Content-Type": f"{version.media_type}; charset=utf-8",
         "Cache-Control": "no-store",
     }
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    pause = retry_after(error)
+    if pause is not None:
+        headers["Retry-After"] = str(pause)
     return Response(text.encode(), _status(refusal, seen), headers)
 
 
 def _status(refusal: Refusal, seen: Version | None) -> int:
+    if _own_code(refusal.error):
+        return 500
     if seen is None:
         return refusal.status
     return 400 if seen is V12 and refusal.error.soap_fault == "Client" else 500
@@ -68,7 +81,7 @@ def _announced(scope: Scope) -> Version:
 
 
 def _fault_11(error: LgspError, problem: str) -> str:
-    code = error.fault_code if isinstance(error, NotForThisDoor) else error.soap_fault
+    code = _own_code(error) or error.soap_fault
     body = (
         leaf("faultcode", f"s:{code}")
         + f'<faultstring xml:lang="vi">{leaf(None, _told(error, "vi"))}</faultstring>'
@@ -78,12 +91,11 @@ def _fault_11(error: LgspError, problem: str) -> str:
 
 
 def _fault_12(error: LgspError, problem: str) -> str:
-    headers, code, subcode = "", _IN_12[error.soap_fault], ""
+    headers, subcode = "", ""
+    code = _own_code(error) or _IN_12[error.soap_fault]
     if isinstance(error, VersionMismatch):
-        code = error.fault_code
         headers = f"<s:Upgrade>{_supported(V12, 's')}{_supported(V11, 'o')}</s:Upgrade>"
     elif isinstance(error, MustUnderstand):
-        code = error.fault_code
         headers = _not_understood(str(error.context["block"]))
     else:
         value = leaf("s:Value", f"l:{error.code}")
@@ -124,8 +136,9 @@ def _problem(error: LgspError, correlation_id: str) -> str:
         members[f"{name}Vi"], members[f"{name}En"] = text
     members["whoMustAct"] = error.actor
     members["retryable"] = error.retryable
-    if error.retry_after is not None:
-        members["retryAfter"] = math.ceil(error.retry_after)
+    pause = retry_after(error)
+    if pause is not None:
+        members["retryAfter"] = pause
     members["correlationId"] = correlation_id
     facts = "".join(
         f'<fact name="{leaf(None, name, quoted=True)}">{leaf(None, fact)}</fact>'

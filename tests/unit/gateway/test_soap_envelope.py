@@ -20,7 +20,14 @@ from bus.gateway.soap.mime import MediaType
 from bus.gateway.soap.request import Request, opened
 from bus.gateway.soap.versions import V11, V12, Version
 from schemas.door import Refusal
-from schemas.errors import InvalidRequest, LgspError, MalformedXml, RateLimited, Unauthenticated
+from schemas.errors import (
+    InvalidRequest,
+    LgspError,
+    MalformedXml,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from schemas.soap import NAMESPACE
 from schemas.xml import parse
 from tests.integration.soap_harness import SOAP_11, TYPES, XOP, envelope, mtom
@@ -118,6 +125,7 @@ ERRORS: list[LgspError] = [
     InvalidRequest("<&>\x00", vi="sai", field='"x"', line=3),
     Unauthenticated(),
     RateLimited(retry_after=1.2),
+    Unavailable(),
     VersionMismatch("x"),
     MustUnderstand("x", block="{urn:x&y}B"),
     MustUnderstand("x", block="{urn:cut-of"),
@@ -139,7 +147,13 @@ def test_every_fault_is_an_envelope_of_its_version(error: Any, seen: Version | N
     assert problem.findtext(f"{{{NAMESPACE}}}code") == error.code
     facts = {each.get("name"): each.text for each in problem.iter(f"{{{NAMESPACE}}}fact")}
     assert facts == {name: str(fact) for name, fact in error.context.items()}
-    expected = {V11: 500, V12: 400 if error.soap_fault == "Client" else 500}
-    assert answer.status_code == (expected[seen] if seen else error.http_status)
-    waits = answer.headers.get("retry-after")
-    assert waits == (None if error.retry_after is None else "2")
+    expected = {
+        V11: 500,
+        V12: 400 if error.soap_fault == "Client" else 500,
+        None: error.http_status,
+    }
+    soaps_own = isinstance(error, VersionMismatch | MustUnderstand)
+    assert answer.status_code == (500 if soaps_own else expected[seen])
+    waits = {RateLimited: "2", Unavailable: "5"}.get(type(error))
+    assert answer.headers.get("retry-after") == waits
+    assert problem.findtext(f"{{{NAMESPACE}}}retryAfter") == waits

@@ -214,6 +214,14 @@ def _tables() -> None:
         sa.UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
     )
     op.create_index("message_document", "message", ["document_id"], unique=False)
+    op.create_index(
+        "message_blob",
+        "message",
+        ["sha256"],
+        unique=False,
+        postgresql_where=sa.text("content IS NULL"),
+        sqlite_where=sa.text("content IS NULL"),
+    )
     op.create_table(
         "process",
         sa.Column("id", sa.Text(), nullable=False),
