@@ -100,7 +100,7 @@ def _local(at: Instant) -> datetime:
 
 async def _reported(tx: Tx, row: ExchangeRow) -> None:
     await tx.execute(
-        "UPDATE exchange SET reports = false WHERE message_id = ? AND receiver = ?",
+        "UPDATE exchange SET arrival_told = true WHERE message_id = ? AND receiver = ?",
         row.message_id,
         row.receiver,
     )

@@ -35,7 +35,7 @@ async def end(
     reason: str,
 ) -> tuple[list[int], list[Head]]:
     """Finish deliveries nobody has in hand; their followers become heads."""
-    await tx.lock_keys(await tx.keys_of(ids))
+    await _lock(tx, ids)
     changed = await tx.end(ids, from_states, state.value, now, reason)
     await _follow(tx, now, [row.id for row in changed], state)
     heads = await _release(tx, changed)
@@ -115,6 +115,7 @@ async def acknowledge(
             vi=f"Chuyển phát {delivery_id} đang ở trạng thái {now_in}",
             state=str(now_in),
         )
+    await _lock(tx, [delivery_id])
     if not await tx.end([delivery_id], (S.QUEUED.value,), state.value, now, detail, partner_ref):
         raise Conflict(  # answered or withdrawn by another process since it was read
             f"delivery {delivery_id} has just been changed",
@@ -292,6 +293,19 @@ async def leave(tx: Tx, chain: Chain, now: Instant, process: str) -> None:
     await take_back(tx, chain, now, process, keep=(), actor=process)
     await tx.execute("DELETE FROM process WHERE id = ?", process)
     chain.add(now, "process-stopped", process, {})
+
+
+async def _lock(tx: Tx, ids: Collection[int]) -> None:
+    """The order keys of these deliveries, and the documents they carry."""
+    if not ids:
+        return
+    rows = await tx.over(
+        "SELECT d.endpoint, d.order_key, d.message_id FROM {rows} JOIN delivery d ON d.id = r.id",
+        (("id", "bigint"),),
+        [(number,) for number in ids],
+    )
+    locks = {(endpoint, key) for endpoint, key, _ in rows}
+    await tx.lock_keys(locks | {exchange.lock_of(message_id) for _, _, message_id in rows})
 
 
 async def _follow(tx: Tx, now: Instant, ids: Sequence[int], state: DeliveryState) -> None:

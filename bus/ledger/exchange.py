@@ -1,13 +1,16 @@
 """Follows documents at their receivers, in the transaction of whatever changes them.
 
 One statement carries a whole batch.  What an event means is decided by `schemas.exchange`; here it
-is only found out which document it is about, and written down.  Two processes may hear of one
-document at once: `keys` are locked with the order keys before anything is read.
+is only found out which document it is about, and written down.
+
+Two processes may hear of one document at once: the receiver's status through one, the outcome of
+the delivery through another.  So whoever changes what is followed holds the lock of the document's
+message, taken together with the order keys before anything is read that decides (`locate`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NamedTuple
@@ -64,6 +67,17 @@ class Told:
     told_by: str  # the message that says so; empty: the transport
 
 
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Which documents new messages are about, found before anything is locked.
+
+    That cannot change: only where a document stands does, and this is read under the lock.
+    """
+
+    found: dict[tuple[About, str], Followed]  # by receiver
+    keys: frozenset[tuple[str, str]]  # to lock: the documents, and what a recall may stop
+
+
 @dataclass(slots=True)
 class Settled:
     """New messages as they really go, and what came free because of them."""
@@ -72,17 +86,28 @@ class Settled:
     heads: list[Head]
 
 
-def keys(acceptances: Iterable[Acceptance]) -> set[tuple[str, str]]:
-    """What to lock so that nobody else changes the same documents meanwhile."""
-    found = set()
-    for acceptance in acceptances:
-        if acceptance.follows:
-            found.add(("exchange", acceptance.message.order_key))
-        found.update(("exchange", about.document_id or about.code) for about in acceptance.about)
-    return found
+def lock_of(message_id: str) -> tuple[str, str]:
+    """Held by whoever changes where the document of this message stands."""
+    return ("exchange", message_id)
 
 
-async def settle(tx: Tx, chain: Chain, now: Instant, acceptances: Sequence[Acceptance]) -> Settled:
+async def locate(tx: Tx, acceptances: Sequence[Acceptance]) -> Located:
+    found = await _search(tx, _abouts(acceptances))
+    locks = {lock_of(followed.message_id) for followed in found.values()}
+    # the same new document, by two processes at once
+    locks.update(("exchange", each.message.order_key) for each in acceptances if each.follows)
+    recalled = {
+        followed.message_id for (about, _), followed in found.items() if about.event is Event.RECALL
+    }
+    if recalled:
+        rows = await tx.over(sql.KEYS_OF_MESSAGES, sql.MESSAGES, [(each,) for each in recalled])
+        locks.update((endpoint, key) for endpoint, key in rows)
+    return Located(found, frozenset(locks))
+
+
+async def settle(
+    tx: Tx, chain: Chain, now: Instant, acceptances: Sequence[Acceptance], located: Located
+) -> Settled:
     """Everything that newly accepted messages mean for the documents followed.
 
     Receivers that have a new document already get no second one; what a recall can still stop does
@@ -90,16 +115,19 @@ async def settle(tx: Tx, chain: Chain, now: Instant, acceptances: Sequence[Accep
     """
     going = await _without_repeats(tx, acceptances)
     await _begin(tx, going)
-    progress: dict[Followed, Progress] = {}
-    told = await _find(tx, going, progress)
+    told = await _told(tx, going, located)
+    standing = await _standing(tx, {each.followed for each in told})
     heads: list[Head] = []
-    recalls = [each for each in told if each.event is Event.RECALL]
+    before = set(located.found.values())  # what this batch itself brings leaves, its recall behind
+    recalls = [each for each in told if each.event is Event.RECALL and each.followed in before]
     if recalls:
         stopped, heads = await _withdraw(tx, chain, now, recalls)
+        stopped += _gone_already(now, recalls, standing)
         told += stopped
         going = [_without_recalled(each, stopped) for each in going]
+    going = _without_second_arrivals(going, told, standing)
     await _redecide(tx, acceptances, going)
-    await _write(tx, now, told, progress)
+    await _write(tx, now, told, standing)
     return Settled(going, heads)
 
 
@@ -115,9 +143,8 @@ async def ended(
     ]
     if not told:
         return
-    rows = await tx.over(sql.BY_DELIVERY, sql.DELIVERED, [tuple(each.followed) for each in told])
-    progress = {Followed(row[0], row[1]): _progress(row[2:]) for row in rows}
-    await _write(tx, now, [each for each in told if each.followed in progress], progress)
+    standing = await _standing(tx, {each.followed for each in told})
+    await _write(tx, now, [each for each in told if each.followed in standing], standing)
 
 
 # --- a document that is there already -------------------------------------------------------------
@@ -159,38 +186,63 @@ def _there(message_id: str) -> Step:
 # --- what an event is about -----------------------------------------------------------------------
 
 
-async def _find(
-    tx: Tx, acceptances: Sequence[Acceptance], progress: dict[Followed, Progress]
-) -> list[Told]:
-    """Events whose document is known; `progress` gets where each of them stands."""
-    abouts = [
-        (about, receiver, acceptance.message.id)
+def _abouts(acceptances: Iterable[Acceptance]) -> list[tuple[About, str]]:
+    return [
+        (about, receiver)
         for acceptance in acceptances
         for about in acceptance.about
         for receiver in about.receivers
     ]
-    asked = [_asked(n, about, receiver) for n, (about, receiver, _) in enumerate(abouts)]
+
+
+async def _search(tx: Tx, abouts: Sequence[tuple[About, str]]) -> dict[tuple[About, str], Followed]:
+    """The latest document each is about, by id, else by code and date; where there is one."""
+    asked = [_asked(n, about, receiver) for n, (about, receiver) in enumerate(abouts)]
     found: dict[int, Followed] = {}
-    for statement in (sql.BY_ID, sql.BY_CODE):
-        left = [
-            row for row in asked if row[0] not in found and row[3 if statement is sql.BY_ID else 4]
-        ]
-        if not left:
-            continue
-        for n, message_id, receiver, *where in await tx.over(statement, sql.ASKED, left):
-            followed = Followed(message_id, receiver)
-            if n not in found:  # the latest
-                found[n] = followed
-                progress.setdefault(followed, _progress(where))
+    for statement, named in ((sql.BY_ID, 3), (sql.BY_CODE, 4)):
+        left = [row for row in asked if row[0] not in found and row[named]]
+        if left:
+            for n, message_id, receiver in await tx.over(statement, sql.ASKED, left):
+                found.setdefault(n, Followed(message_id, receiver))
+    return {abouts[n]: followed for n, followed in found.items()}
+
+
+async def _told(tx: Tx, acceptances: Sequence[Acceptance], located: Located) -> list[Told]:
+    """Events whose document is known, be it of the same batch."""
+    found = dict(located.found)
+    left = [each for each in _abouts(acceptances) if each not in found]
+    if left and any(each.follows for each in acceptances):
+        found |= await _search(tx, left)
     return [
-        Told(found[n], about.event, about.at, message_id)
-        for n, (about, _, message_id) in enumerate(abouts)
-        if n in found
+        Told(followed, about.event, about.at, acceptance.message.id)
+        for acceptance in acceptances
+        for about in acceptance.about
+        for receiver in about.receivers
+        if (followed := found.get((about, receiver)))
     ]
 
 
 def _asked(n: int, about: About, receiver: str) -> tuple[int, str, str, str, str, str]:
     return n, about.sender, receiver, about.document_id, about.code, about.promulgated
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where a document stands; to be read only under its lock."""
+
+    progress: Progress
+    reports: bool  # the bus sends 01 for this receiver
+    told_arrival: bool  # the sender got an 01
+
+
+async def _standing(tx: Tx, documents: Collection[Followed]) -> dict[Followed, Standing]:
+    if not documents:
+        return {}
+    rows = await tx.over(sql.STANDING, sql.FOLLOWED, [tuple(each) for each in sorted(documents)])
+    return {
+        Followed(message_id, receiver): Standing(_progress(where), bool(reports), bool(told))
+        for message_id, receiver, reports, told, *where in rows
+    }
 
 
 def _progress(row: Sequence[object]) -> Progress:
@@ -228,7 +280,6 @@ async def _withdraw(
     }
     if not chosen:
         return [], []
-    await tx.lock_keys({(endpoint, key) for _, _, endpoint, key in chosen.values()})
     reason = "recalled by the sender before it left"
     done = await tx.over(
         sql.WITHDRAW, sql.WITHDRAW_COLUMNS, [(n, now, reason) for n in sorted(chosen)]
@@ -248,6 +299,17 @@ async def _withdraw(
     return stopped, heads
 
 
+def _gone_already(
+    now: Instant, recalls: Sequence[Told], standing: Mapping[Followed, Standing]
+) -> list[Told]:
+    """A recall of what was stopped earlier (sent again, or cancelled by an operator)."""
+    return [
+        Told(each.followed, Event.WITHDRAWN, now, each.told_by)
+        for each in recalls
+        if standing[each.followed].progress.state is ExchangeState.CANCELLED
+    ]
+
+
 def _without_recalled(acceptance: Acceptance, stopped: Sequence[Told]) -> Acceptance:
     mine = {
         each.followed.receiver: each.followed.message_id
@@ -261,6 +323,39 @@ def _stopped(message_id: str) -> Step:
     return (
         f"văn bản bị thu hồi (thông điệp {message_id}) chưa rời trục: đã hủy, khỏi gửi yêu cầu",
         f"what is recalled (message {message_id}) had not left: withdrawn, no recall goes there",
+    )
+
+
+# --- arrivals the bus tells -----------------------------------------------------------------------
+
+
+def _without_second_arrivals(
+    acceptances: Sequence[Acceptance], told: Sequence[Told], standing: Mapping[Followed, Standing]
+) -> list[Acceptance]:
+    """Where the bus sends 01, the receiver's system may do so too: the sender gets the first."""
+    second: dict[str, str] = {}
+    for each in told:
+        where = standing[each.followed]
+        if each.event is Event.INBOX and where.reports:
+            if where.told_arrival:
+                second[each.told_by] = each.followed.message_id
+            where.told_arrival = True
+    return [
+        _dropped_everywhere(each, second[each.message.id]) if each.message.id in second else each
+        for each in acceptances
+    ]
+
+
+def _dropped_everywhere(acceptance: Acceptance, document: str) -> Acceptance:
+    receivers = (receiver for plan in acceptance.planned for receiver in plan.receivers)
+    gone = dict.fromkeys(receivers, document)
+    return _dropped(acceptance, gone, RoutingOutcome.ALREADY_THERE, _told_before)
+
+
+def _told_before(message_id: str) -> Step:
+    return (
+        f"nơi gửi đã được báo văn bản (thông điệp {message_id}) đã đến: không báo lần hai",
+        f"the sender has been told that the document (message {message_id}) arrived: not twice",
     )
 
 
@@ -333,15 +428,16 @@ async def _begin(tx: Tx, acceptances: Sequence[Acceptance]) -> None:
 
 
 async def _write(
-    tx: Tx, now: Instant, told: Sequence[Told], progress: dict[Followed, Progress]
+    tx: Tx, now: Instant, told: Sequence[Told], standing: Mapping[Followed, Standing]
 ) -> None:
     """Every event in order of arrival; the transport's own leave only their marks."""
     news: list[tuple[object, ...]] = []
     changed: set[Followed] = set()
     reported: set[Followed] = set()
     for each in told:
-        before = progress[each.followed]
-        after = progress[each.followed] = advance(before, each.event, each.at)
+        where = standing[each.followed]
+        before = where.progress
+        after = where.progress = advance(before, each.event, each.at)
         if after != before:
             changed.add(each.followed)
         if each.event is Event.INBOX:
@@ -350,19 +446,25 @@ async def _write(
             event = (each.event.value, each.at, each.told_by, after != before)
             news.append((*each.followed, *event))
     rows = [
-        (
-            *followed,
-            progress[followed].state.value,
-            progress[followed].recall.value,
-            progress[followed].arrived_at,
-            progress[followed].accepted_at,
-            progress[followed].finished_at,
-            now,
-            followed in reported,
-        )
+        _row(followed, standing[followed].progress, now, told_arrival=followed in reported)
         for followed in sorted(changed | reported)
     ]
     if rows:
         await tx.over(sql.WRITE, sql.WRITE_COLUMNS, rows)
     if news:
         await tx.over(sql.TELL, sql.TELL_COLUMNS, news)
+
+
+def _row(
+    followed: Followed, progress: Progress, now: Instant, *, told_arrival: bool
+) -> tuple[object, ...]:
+    return (
+        *followed,
+        progress.state.value,
+        progress.recall.value,
+        progress.arrived_at,
+        progress.accepted_at,
+        progress.finished_at,
+        now,
+        told_arrival,
+    )

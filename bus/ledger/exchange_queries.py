@@ -135,7 +135,7 @@ class ExchangeQueries:
 
     async def unreported(self, *, limit: int) -> list[ExchangeRow]:
         """Arrivals the bus has yet to report, oldest first."""
-        waiting = text("exchange.reports AND exchange.arrived_at IS NOT NULL")
+        waiting = text("reports AND arrived_at IS NOT NULL AND NOT arrival_told")
         query = select(*_ROW).where(waiting).order_by(exchange.c.arrived_at).limit(limit)
         async with self._db.read() as connection:
             return [_row(row) for row in await connection.execute(query)]

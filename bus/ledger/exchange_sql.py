@@ -21,20 +21,17 @@ KNOWN_COLUMNS: Columns = (
     ("receiver", "text"),
 )
 
-FOUND = (
-    "r.n, e.message_id, e.receiver, e.state, e.recall, e.arrived_at, e.accepted_at, e.finished_at"
-)
-BY_ID = f"""
-SELECT {FOUND} FROM {{rows}}
+BY_ID = """
+SELECT r.n, e.message_id, e.receiver FROM {rows}
 JOIN exchange e ON e.document_id = r.document_id AND e.receiver = r.receiver
 WHERE e.sender = r.sender ORDER BY e.sent_at DESC
-"""  # noqa: S608 - constants of this project
-BY_CODE = f"""
-SELECT {FOUND} FROM {{rows}}
+"""
+BY_CODE = """
+SELECT r.n, e.message_id, e.receiver FROM {rows}
 JOIN exchange e ON e.document_code = r.code AND e.receiver = r.receiver
 WHERE e.sender = r.sender AND (r.promulgated = '' OR e.promulgated = r.promulgated)
 ORDER BY e.sent_at DESC
-"""  # noqa: S608 - constants of this project
+"""
 ASKED: Columns = (
     ("n", "int"),
     ("sender", "text"),
@@ -46,9 +43,10 @@ ASKED: Columns = (
 
 BEGIN = """
 INSERT INTO exchange (message_id, receiver, sender, document_id, document_code, promulgated,
-  subject, business, priority, due_at, steering, state, recall, sent_at, changed_at, reports)
+  subject, business, priority, due_at, steering, state, recall, sent_at, changed_at, reports,
+  arrival_told)
 SELECT message_id, receiver, sender, document_id, code, promulgated, subject, business, priority,
-  due_at, steering, 'sent', 'none', at, at, reports FROM {rows} WHERE true
+  due_at, steering, 'sent', 'none', at, at, reports, false FROM {rows} WHERE true
 ON CONFLICT (message_id, receiver) DO NOTHING
 """
 BEGIN_COLUMNS: Columns = (
@@ -70,7 +68,7 @@ BEGIN_COLUMNS: Columns = (
 WRITE = """
 UPDATE exchange SET state = r.state, recall = r.recall, arrived_at = r.arrived_at,
   accepted_at = r.accepted_at, finished_at = r.finished_at, changed_at = r.at,
-  reports = exchange.reports AND NOT r.reported
+  arrival_told = exchange.arrival_told OR r.told
 FROM {rows} WHERE exchange.message_id = r.message_id AND exchange.receiver = r.receiver
 """
 WRITE_COLUMNS: Columns = (
@@ -82,7 +80,7 @@ WRITE_COLUMNS: Columns = (
     ("accepted_at", "bigint"),
     ("finished_at", "bigint"),
     ("at", "bigint"),
-    ("reported", "boolean"),
+    ("told", "boolean"),
 )
 
 TELL = """
@@ -98,12 +96,16 @@ TELL_COLUMNS: Columns = (
     ("changed", "boolean"),
 )
 
-BY_DELIVERY = """
-SELECT e.message_id, e.receiver, e.state, e.recall, e.arrived_at, e.accepted_at, e.finished_at
+STANDING = """
+SELECT e.message_id, e.receiver, e.reports, e.arrival_told, e.state, e.recall, e.arrived_at,
+  e.accepted_at, e.finished_at
 FROM {rows} JOIN exchange e ON e.message_id = r.message_id AND e.receiver = r.receiver
 """
-DELIVERED: Columns = (("message_id", "text"), ("receiver", "text"))
+FOLLOWED: Columns = (("message_id", "text"), ("receiver", "text"))
 
+KEYS_OF_MESSAGES = """
+SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.message_id = r.message_id
+"""
 LEAVABLE = """
 SELECT d.id, d.message_id, d.receivers, d.endpoint, d.order_key FROM {rows}
 JOIN delivery d ON d.message_id = r.message_id

@@ -196,13 +196,6 @@ class PostgresTx:
         )
         return [Changed(*row) for row in rows]
 
-    async def keys_of(self, ids: Collection[int]) -> list[tuple[str, str]]:
-        rows = await self._connection.fetch(
-            "SELECT DISTINCT endpoint, order_key FROM delivery WHERE id = ANY($1::bigint[])",
-            list(ids),
-        )
-        return [(row[0], row[1]) for row in rows]
-
     async def reopen(self, ids: Collection[int], now: Instant) -> list[Changed]:
         rows = await self._connection.fetch(
             "UPDATE delivery SET state = 'queued', strikes = 0, next_attempt_at = $2,"

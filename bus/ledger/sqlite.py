@@ -159,13 +159,6 @@ class SqliteTx:
         ).fetchall()
         return [Changed(*row) for row in rows]
 
-    async def keys_of(self, ids: Collection[int]) -> list[tuple[str, str]]:
-        return self._connection.execute(
-            "SELECT DISTINCT endpoint, order_key FROM delivery"
-            " WHERE id IN (SELECT value FROM json_each(?))",
-            (_json(ids),),
-        ).fetchall()
-
     async def reopen(self, ids: Collection[int], now: Instant) -> list[Changed]:
         rows = self._connection.execute(
             "UPDATE delivery SET state = 'queued', strikes = 0, next_attempt_at = ?2,"

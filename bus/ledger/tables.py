@@ -160,7 +160,8 @@ exchange = Table(
     Column("accepted_at", BigInteger),
     Column("finished_at", BigInteger),
     Column("changed_at", BigInteger, nullable=False),
-    Column("reports", Boolean, nullable=False),  # the bus has to tell the sender that it arrived
+    Column("reports", Boolean, nullable=False),  # the bus sends 01, the receiver's system does not
+    Column("arrival_told", Boolean, nullable=False),  # the sender got an 01
     Index("exchange_document", "document_id", "receiver"),
     Index("exchange_code", "document_code", "receiver"),
     Index("exchange_receiver", "receiver", "sent_at"),
@@ -168,8 +169,8 @@ exchange = Table(
     Index(
         "exchange_reports",
         "arrived_at",
-        postgresql_where=text("reports AND arrived_at IS NOT NULL"),
-        sqlite_where=text("reports AND arrived_at IS NOT NULL"),
+        postgresql_where=text("reports AND arrived_at IS NOT NULL AND NOT arrival_told"),
+        sqlite_where=text("reports AND arrived_at IS NOT NULL AND NOT arrival_told"),
     ),
 )
 

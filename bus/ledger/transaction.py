@@ -58,11 +58,12 @@ async def transact(
 ) -> Results:
     """Everything of one group commit."""
     results = Results()
-    await tx.lock_keys(_keys(finishes, acceptances))
+    located = await exchange.locate(tx, acceptances)
+    await tx.lock_keys(_keys(finishes, acceptances) | located.keys)
     if finishes:
         await _finish(tx, chain, worker, now, finishes, results)
     if acceptances:
-        await _accept(tx, chain, now, acceptances, results)
+        await _accept(tx, chain, now, acceptances, located, results)
     if claims:
         for claimed in await tx.claim(claims, worker, now):
             results.claimed[claimed.id] = claimed
@@ -80,7 +81,12 @@ def _keys(finishes: Sequence[Finishing], acceptances: Sequence[Acceptance]) -> s
     }
     for acceptance in acceptances:
         keys.update((plan.endpoint, acceptance.message.order_key) for plan in acceptance.planned)
-    return keys | exchange.keys(acceptances)
+    keys.update(
+        exchange.lock_of(f.finish.claimed.message_id)
+        for f in finishes
+        if f.finish.state in TERMINAL and f.finish.claimed.kind == "document"
+    )
+    return keys
 
 
 async def _finish(
@@ -159,7 +165,12 @@ def _journal_outcome(chain: Chain, worker: str, now: Instant, finish: Finish) ->
 
 
 async def _accept(
-    tx: Tx, chain: Chain, now: Instant, acceptances: Sequence[Acceptance], results: Results
+    tx: Tx,
+    chain: Chain,
+    now: Instant,
+    acceptances: Sequence[Acceptance],
+    located: exchange.Located,
+    results: Results,
 ) -> None:
     first: dict[tuple[str, str], Acceptance] = {}
     for acceptance in acceptances:
@@ -167,7 +178,7 @@ async def _accept(
     new = await tx.insert_messages(list(first.values()))
     stored = await _stored(tx, acceptances, new)
     fresh = [acceptance for acceptance in acceptances if acceptance.message.id in new]
-    settled = await exchange.settle(tx, chain, now, fresh)
+    settled = await exchange.settle(tx, chain, now, fresh, located)
     results.heads += settled.heads
     going = {acceptance.message.id: acceptance for acceptance in settled.acceptances}
     rows: list[NewDelivery] = []

@@ -97,9 +97,6 @@ class Tx(Protocol):
     ) -> list[Changed]:
         """Finish deliveries nobody has in hand."""
 
-    async def keys_of(self, ids: Collection[int]) -> list[tuple[str, str]]:
-        """(endpoint, order key) of these deliveries."""
-
     async def reopen(self, ids: Collection[int], now: Instant) -> list[Changed]:
         """Dead or held → queued."""
 

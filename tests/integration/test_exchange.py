@@ -182,6 +182,24 @@ async def test_a_status_finds_its_document_by_an_old_code_of_its_sender(bus: Har
     assert (await at(bus, message))[BUILD]["state"] == "accepted"
 
 
+async def test_a_status_finds_its_document_by_an_id_written_with_the_old_code(bus: Harness) -> None:
+    """The id is not the one sent: number, notation and date still name the document."""
+    message = (await sent(bus, "van-phong", document(1)))["messageId"]
+    old = identity(1, OLD_OFFICE)
+    await sent(bus, "so-xay-dung", status("03", 1, to=OLD_OFFICE, document_id=old))
+    assert (await at(bus, message))[BUILD]["state"] == "accepted"
+
+
+async def test_statuses_of_the_same_second_count_in_order_of_arrival(bus: Harness) -> None:
+    message = (await sent(bus, "van-phong", document(1)))["messageId"]
+    for code in ("05", "04", "06"):
+        await sent(bus, "so-xay-dung", status(code, 1, note=code))
+    answer = (await bus.call("van-phong", "GET", f"/api/v1/exchanges/{message}")).json()
+    told = [(each["event"], each["changed"]) for each in answer["events"]]
+    assert told == [("05", True), ("04", False), ("06", True)]
+    assert answer["receivers"][0]["state"] == "finished"
+
+
 async def test_a_status_without_an_id_finds_its_document_by_code_and_date(bus: Harness) -> None:
     message = (await sent(bus, "van-phong", document(1)))["messageId"]
     await sent(bus, "so-xay-dung", status("03", 1, document_id=""))

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("reports", sa.Boolean(), nullable=False),
+        sa.Column("arrival_told", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("message_id", "receiver"),
     )
     op.create_index("exchange_document", "exchange", ["document_id", "receiver"])
@@ -46,8 +47,8 @@ def upgrade() -> None:
         "exchange_reports",
         "exchange",
         ["arrived_at"],
-        postgresql_where=sa.text("reports AND arrived_at IS NOT NULL"),
-        sqlite_where=sa.text("reports AND arrived_at IS NOT NULL"),
+        postgresql_where=sa.text("reports AND arrived_at IS NOT NULL AND NOT arrival_told"),
+        sqlite_where=sa.text("reports AND arrived_at IS NOT NULL AND NOT arrival_told"),
     )
     op.create_table(
         "exchange_event",
