@@ -169,6 +169,8 @@ class _Target:
             raise _too_large("elements", self._limits.elements)
         if self._attributes > self._limits.attributes:
             raise _too_large("attributes", self._limits.attributes)
+        if attributes:  # libxml2 leaves an ampersand as &#38; while it resolves no entities
+            attributes = {name: value.replace("&#38;", "&") for name, value in attributes.items()}
         self._handler.start(tag, attributes)
 
     def end(self, tag: str) -> None:

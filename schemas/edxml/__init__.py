@@ -13,7 +13,9 @@ from schemas.edxml.model import (
     Content,
     DocumentPacket,
     DocumentType,
+    Element,
     FileInfo,
+    Kept,
     MessageHeader,
     Organ,
     OtherInfo,
@@ -30,7 +32,8 @@ from schemas.edxml.model import (
     TraceHeader,
     TraceHeaderList,
 )
-from schemas.edxml.reader import PACKET_LIMITS, PacketReader, read
+from schemas.edxml.reader import PACKET_LIMITS, PacketLimits, PacketReader, read
+from schemas.edxml.recipients import RecipientCut, cut_recipients
 from schemas.edxml.writer import write, write_status
 
 __all__ = [
@@ -44,16 +47,20 @@ __all__ = [
     "Content",
     "DocumentPacket",
     "DocumentType",
+    "Element",
     "FileInfo",
+    "Kept",
     "Measure",
     "MessageHeader",
     "Organ",
     "OtherInfo",
     "Packet",
     "PacketAttachment",
+    "PacketLimits",
     "PacketReader",
     "PromulgationInfo",
     "Receiver",
+    "RecipientCut",
     "ReplacementInfo",
     "ResponseFor",
     "SignerInfo",
@@ -64,6 +71,7 @@ __all__ = [
     "TraceHeader",
     "TraceHeaderList",
     "addressing",
+    "cut_recipients",
     "read",
     "to_body",
     "write",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import binascii
+import codecs
 import hashlib
 from typing import Protocol
 
 from schemas.edxml.model import Content
 from schemas.edxml.unzip import FirstEntry
-from schemas.errors import MalformedPacket
+from schemas.errors import MalformedPacket, TooLarge
 
-HEAD = 1024
+HEAD = 8192  # bytes that are looked at to tell what a file is
 
 _MAGIC = (
     (b"%PDF-", "application/pdf"),
@@ -36,7 +37,9 @@ _BY_EXTENSION = {
     ("application/x-ole-storage", "xls"): "application/vnd.ms-excel",
     ("application/x-ole-storage", "ppt"): "application/vnd.ms-powerpoint",
 }
-_REPLACED = b"\xef\xbf\xbd\xef\xbf\xbd"  # U+FFFD twice: bytes that were decoded as text
+_BINARY = {media_type for _, media_type in _MAGIC} - {"application/rtf", "application/xml"}
+_REPLACED = b"\xef\xbf\xbd"  # U+FFFD: what a text decoder makes of a byte it cannot read
+_REPLACED_MAGIC = (_REPLACED + b"PNG", _REPLACED * 2 + b"\x11", _REPLACED * 3)  # PNG, OLE, JPEG
 _SPACES = (b"\n", b"\r", b" ", b"\t")
 
 
@@ -69,16 +72,30 @@ class Measure:
 
     @property
     def spoiled(self) -> bool:
-        """Whether a binary file went through a text decoder on its way (bytes EF BF BD)."""
-        return _REPLACED in self.head
+        """Whether a binary file went through a text decoder on its way: what was no text became
+        U+FFFD (bytes EF BF BD), and all of it is valid UTF-8 now, as no binary file is.
+        """
+        if _REPLACED * 2 not in self.head and not self.head.startswith(_REPLACED_MAGIC):
+            return False
+        if sniff(self.head, "") not in _BINARY and not self.head.startswith(_REPLACED_MAGIC):
+            return False
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(self.head)
+        except UnicodeDecodeError:
+            return False
+        return True
 
 
 class Base64Reader:
-    """Decodes the text of one ContentTransferEncoded, in pieces, into a sink."""
+    """Decodes the text of one ContentTransferEncoded, in pieces, into a sink.
 
-    def __init__(self, index: int, line: int, sink: Sink | None) -> None:
+    `unzipped` is how many bytes may come out of a ZIP.  Raises MalformedPacket when the text is not
+    base64 (RFC 4648 §4, white space allowed) or the file was spoiled, TooLarge on a ZIP bomb.
+    """
+
+    def __init__(self, index: int, line: int, sink: Sink | None, unzipped: int) -> None:
         self.measure = Measure()
-        self.entry: FirstEntry[Measure] = FirstEntry(Measure())
+        self.entry: FirstEntry[Measure] = FirstEntry(Measure(), unzipped)
         self._index = index
         self._line = line
         self._sink = sink
@@ -86,7 +103,6 @@ class Base64Reader:
         self._padded = False
 
     def write(self, piece: str) -> None:
-        """Raises MalformedPacket when the text is not base64 (RFC 4648 §4, white space allowed)."""
         try:
             data = self._carry + _without_space(piece.encode("ascii"))
         except UnicodeEncodeError:
@@ -101,6 +117,14 @@ class Base64Reader:
     def close(self) -> None:
         if self._carry:
             raise self._invalid("its length is not a multiple of four")
+        if self.measure.spoiled or self.entry.out.spoiled:
+            raise self._refused(
+                "the file was decoded as text on its way (EF BF BD stands for bytes that are lost);"
+                " send its bytes unchanged",
+                "tệp nhị phân đã bị giải mã như văn bản (các byte bị thay bằng EF BF BD, nội dung"
+                " đã mất); hệ thống gửi phải truyền nguyên byte",
+                "binary-spoiled",
+            )
         if self._sink is not None:
             self._sink.close()
 
@@ -114,16 +138,35 @@ class Base64Reader:
             ) from None
         self.measure.write(data)
         self.entry.write(data)
+        if self.entry.bomb:
+            raise self._bomb()
         if self._sink is not None:
             self._sink.write(data)
 
     def _invalid(self, reason: str) -> MalformedPacket:
+        return self._refused(f"not base64: {reason}", "nội dung không phải base64", "not-base64")
+
+    def _refused(self, en: str, vi: str, reason: str) -> MalformedPacket:
         number = self._index + 1
         return MalformedPacket(
-            f"attachment {number}, line {self._line}: not base64: {reason}",
-            vi=f"Tệp đính kèm {number}, dòng {self._line}: nội dung không phải base64",
+            f"attachment {number}, line {self._line}: {en}",
+            vi=f"Tệp đính kèm {number}, dòng {self._line}: {vi}",
             element="ContentTransferEncoded",
             line=self._line,
+            attachment=number,
+            reason=reason,
+        )
+
+    def _bomb(self) -> TooLarge:
+        number = self._index + 1
+        size = self.entry.out.size
+        return TooLarge(
+            f"attachment {number}, line {self._line}: a ZIP that unpacks to more than {size:,}"
+            " bytes, out of all proportion",
+            vi=f"Tệp đính kèm {number}, dòng {self._line}: ZIP giải nén ra hơn {size:,} byte,"
+            " lớn bất thường so với tệp nén",
+            limit=size,
+            what="unzipped",
             attachment=number,
         )
 

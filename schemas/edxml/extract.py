@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lxml import etree
 
-from schemas.edxml.content import Base64Reader
-from schemas.edxml.files import files_of
+from schemas.edxml.files import Take, read_files
 from schemas.edxml.groups import read_group
 from schemas.edxml.model import (
+    ENVELOPE,
+    HEADER,
+    MESSAGE,
+    ROOT,
+    TRACE,
     DocumentPacket,
     MessageHeader,
     Packet,
@@ -18,32 +21,42 @@ from schemas.edxml.model import (
     StatusPacket,
     TraceHeaderList,
 )
-from schemas.edxml.plan import plan_of, qualified, tags
+from schemas.edxml.plan import local_names, plan_of, qualified, tags
 from schemas.edxml.required import Path, missing, refusal
-from schemas.edxml.tree import Warnings, malformed, only_child, required_child
+from schemas.edxml.tree import Notes, frame, malformed, required
 
 STATUS_CODES = frozenset({"01", "02", "03", "04", "05", "06", "13", "15", "16"})
-_DOCUMENT_ONLY = ("To", "Code", "Subject")
+_DOCUMENT_ONLY = frozenset({"To", "Code", "Subject"})
+_TELLING = local_names(("StatusCode", "ResponseFor", *_DOCUMENT_ONLY))
 
 
-def packet_of(root: etree._Element, contents: Sequence[Base64Reader], warnings: Warnings) -> Packet:
-    """The packet. `contents` are the attachments' bytes in the order of `encoded_elements`.
+def packet_of(root: etree._Element, take: Take, notes: Notes) -> Packet:
+    """The packet. `take` gives the bytes of each attachment, in document order.
 
-    Raises MalformedPacket naming the element and the line.
+    Raises MalformedPacket naming the element and the line, TooLarge.
     """
     if root.tag != qualified("edXML"):
         name = str(root.tag)[:100]
         en, vi = f"of QCVN 102:2016 is expected, not {name}", f"phải là gốc, không phải {name}"
         raise malformed("edXML", root, en, vi)
-    envelope = required_child(root, "edXMLEnvelope")
-    header = required_child(envelope, "edXMLHeader")
-    message = required_child(header, "MessageHeader")
+    outer = frame(root, ROOT, ("edXMLEnvelope", "AttachmentEncoded"), notes)
+    envelope = required(outer, "edXMLEnvelope", root)
+    middle = frame(envelope, ENVELOPE, ("edXMLHeader", "edXMLBody"), notes)
+    header = required(middle, "edXMLHeader", envelope)
+    inner = frame(header, HEADER, ("MessageHeader", "TraceHeaderList"), notes)
+    message = required(inner, "MessageHeader", header)
     if _is_status(message):
-        packet: Packet = _status(message, warnings)
+        _keep_document_parts(inner.get("TraceHeaderList"), HEADER, notes)
+        _keep_document_parts(middle.get("edXMLBody"), ENVELOPE, notes)
+        if "AttachmentEncoded" in outer:
+            notes.warn("status-with-attachments")
+        packet: Packet = _status(message, notes)
     else:
-        fields = _document_header(header, message, warnings)
-        fields["attachments"] = files_of(root, envelope, contents, warnings)
-        packet = DocumentPacket.model_validate({**fields, "warnings": warnings.list()})
+        fields = _document_header(message, inner.get("TraceHeaderList"), notes)
+        encoded, body = outer.get("AttachmentEncoded"), middle.get("edXMLBody")
+        fields |= read_files(encoded, body, take, notes)
+        fields |= {"kept": notes.kept, "warnings": notes.warnings}
+        packet = DocumentPacket.model_validate(fields)
     absent = missing(packet)
     if absent is not None:
         raise refusal(absent, _line_of(message, absent))
@@ -51,39 +64,41 @@ def packet_of(root: etree._Element, contents: Sequence[Base64Reader], warnings: 
 
 
 def _is_status(message: etree._Element) -> bool:
-    if _has(message, "StatusCode"):
-        return True
-    return _has(message, "ResponseFor") and not any(_has(message, n) for n in _DOCUMENT_ONLY)
+    names = {_TELLING.get(child.tag) for child in message}
+    return "StatusCode" in names or ("ResponseFor" in names and not names & _DOCUMENT_ONLY)
 
 
-def _has(parent: etree._Element, name: str) -> bool:
-    return next(parent.iterchildren(*tags(name)), None) is not None
+def _keep_document_parts(part: etree._Element | None, place: str, notes: Notes) -> None:
+    """A status has no fields for them."""
+    if part is not None:
+        notes.keep(place, part)
 
 
-def _status(message: etree._Element, warnings: Warnings) -> StatusPacket:
-    fields = read_group(message, plan_of(StatusHeader), warnings)
+def _status(message: etree._Element, notes: Notes) -> StatusPacket:
+    fields = read_group(message, plan_of(StatusHeader), MESSAGE, notes)
     code = fields.get("status_code", "")
     if code and code not in STATUS_CODES:
         if not (code.isascii() and code.isdigit() and len(code) <= 2):
-            element = only_child(message, "StatusCode")
+            element = next(message.iterchildren(*tags("StatusCode")))
             raise malformed("StatusCode", element, "is not two digits", "không phải hai chữ số")
         fields["status_code"] = code.zfill(2)
         known = fields["status_code"] in STATUS_CODES
-        warnings.add("status-code-form" if known else "status-code-unknown")
-    return StatusPacket.model_validate({"header": fields, "warnings": warnings.list()})
+        notes.warn("status-code-form" if known else "status-code-unknown")
+    return StatusPacket.model_validate(
+        {"header": fields, "kept": notes.kept, "warnings": notes.warnings}
+    )
 
 
 def _document_header(
-    header: etree._Element, message: etree._Element, warnings: Warnings
+    message: etree._Element, trace: etree._Element | None, notes: Notes
 ) -> dict[str, Any]:
-    fields: dict[str, Any] = {"header": read_group(message, plan_of(MessageHeader), warnings)}
-    codes = [to.get("organ_id", "").upper() for to in fields["header"].get("receivers", ())]
+    header = read_group(message, plan_of(MessageHeader), MESSAGE, notes)
+    codes = [to.get("organ_id", "").upper() for to in header.get("receivers", ())]
     if len(set(codes)) < len(codes):
-        warnings.add("receiver-repeated")
-    trace = only_child(header, "TraceHeaderList")
-    if trace is not None:
-        fields["trace"] = read_group(trace, plan_of(TraceHeaderList), warnings)
-    return fields
+        notes.warn("receiver-repeated")
+    if trace is None:
+        return {"header": header}
+    return {"header": header, "trace": read_group(trace, plan_of(TraceHeaderList), TRACE, notes)}
 
 
 def _line_of(message: etree._Element, path: Path) -> int:
@@ -92,7 +107,7 @@ def _line_of(message: etree._Element, path: Path) -> int:
     candidates: list[etree._Element] = []
     for step in path:
         if isinstance(step, int):
-            here = candidates[step]
+            here = [candidate for candidate in candidates if len(candidate)][step]
             continue
         candidates = list(here.iterchildren(*tags(step)))
         if not candidates:

@@ -2,91 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from lxml import etree
 
 from schemas.edxml.content import Base64Reader, extension
 from schemas.edxml.groups import ENCODED, read_group
-from schemas.edxml.model import FileInfo
-from schemas.edxml.plan import plan_of, tags
-from schemas.edxml.tree import Warnings, malformed, only_child
+from schemas.edxml.model import ATTACHMENTS, BODY, MANIFEST, VERSION, FileInfo
+from schemas.edxml.plan import local_names, plan_of, tags
+from schemas.edxml.tree import Notes, frame, malformed
+
+Take = Callable[[etree._Element], Base64Reader]  # noqa: SLF001 - lxml has no public name for it
+"""The bytes of a ContentTransferEncoded; asked once for each, in document order."""
+
+Fields = dict[str, Any]
+
+_ATTACHMENT = local_names(("Attachment",))
+_REFERENCE = local_names(("Reference",))
+_CONTENT_ID = tags("ContentId")
 
 
-def encoded_elements(root: etree._Element) -> Iterator[etree._Element]:
-    """Every AttachmentEncoded/Attachment/ContentTransferEncoded, in document order."""
-    for attachment in _attachments(root):
-        yield from attachment.iterchildren(*ENCODED)
-
-
-def files_of(
-    root: etree._Element,
-    envelope: etree._Element,
-    contents: Sequence[Base64Reader],
-    warnings: Warnings,
-) -> list[dict[str, Any]]:
-    """Fields of every PacketAttachment. `contents` are in the order of `encoded_elements`."""
-    references = {info.get("content_id", ""): info for info in _references(envelope, warnings)}
-    remaining = iter(contents)
-    files = []
-    for attachment in _attachments(root):
-        info = _file_info(attachment, warnings)
-        content = _only_content(attachment, remaining)
-        if content is None:
-            warnings.add("attachment-without-content")
-            continue
-        reference = references.pop(info.get("content_id", ""), None)
-        if reference is None:
-            warnings.add("attachment-without-reference")
-        files.append(_file({**(reference or {}), **info}, content, warnings))
+def read_files(
+    encoded: etree._Element | None, body: etree._Element | None, take: Take, notes: Notes
+) -> dict[str, list[Fields]]:
+    """Fields `attachments` and `references` of a document."""
+    files, unheld = _read_attachments(encoded, take, notes)
+    references = _read_manifest(body, files, notes)
+    if unheld:
+        notes.warn("attachment-without-content")
+        named = {info.get("content_id") for info in references}
+        references += [info for info in unheld if info.get("content_id") not in named]
     if references:
-        warnings.add("reference-without-attachment")
-    return files
+        notes.warn("reference-without-attachment")
+    for file in files:
+        _complete(file, notes)
+    return {"attachments": files, "references": references}
+
+
+def _read_attachments(
+    encoded: etree._Element | None, take: Take, notes: Notes
+) -> tuple[list[Fields], list[Fields]]:
+    """(files with their content, descriptions of those without one)."""
+    files: list[Fields] = []
+    unheld: list[Fields] = []
+    if encoded is None:
+        return files, unheld
+    if encoded.keys():
+        notes.keep_attributes(ATTACHMENTS, encoded)
+    for attachment in encoded:
+        if attachment.tag not in _ATTACHMENT:
+            notes.keep(ATTACHMENTS, attachment)
+            continue
+        place = f"{ATTACHMENTS}/Attachment[{len(files) + 1}]"
+        info = _file_info(attachment, place, notes)
+        content = _only_content(attachment, place, take, notes)
+        if content is None:
+            notes.kept.pop(place, None)
+            unheld.append(info)
+        else:
+            files.append({"info": info, "content": content})
+    return files, unheld
 
 
 def _only_content(
-    attachment: etree._Element, contents: Iterator[Base64Reader]
+    attachment: etree._Element, place: str, take: Take, notes: Notes
 ) -> Base64Reader | None:
-    elements = list(attachment.iterchildren(*ENCODED))
+    name = "ContentTransferEncoded"
+    elements = [child for child in attachment if child.tag in ENCODED]
     if len(elements) > 1:
-        name = "ContentTransferEncoded"
         raise malformed(name, elements[1], "occurs more than once", "bị lặp")
-    return next(contents) if elements else None
+    if not elements:
+        return None
+    if elements[0].keys():
+        notes.keep_attributes(f"{place}/{name}", elements[0])
+    return take(elements[0])
 
 
-def _file(info: dict[str, Any], content: Base64Reader, warnings: Warnings) -> dict[str, Any]:
-    name = info.get("attachment_name", "")
-    unzipped = None
-    inside = content.entry.out
-    if content.entry.bomb:
-        warnings.add("zip-out-of-proportion")
-    elif content.entry.wraps(extension(name)):
-        unzipped = inside.content(name)
-    if (inside if unzipped else content.measure).spoiled:
-        warnings.add("binary-spoiled")
-    return {"info": info, "content": content.measure.content(name), "unzipped": unzipped}
+def _read_manifest(body: etree._Element | None, files: list[Fields], notes: Notes) -> list[Fields]:
+    """Gives each file its `reference`; returns those of files that are not there."""
+    if body is None:
+        return []
+    manifest = frame(body, BODY, ("edXMLManifest",), notes).get("edXMLManifest")
+    if manifest is None:
+        return []
+    notes.keep_attributes(MANIFEST, manifest, implied=VERSION)
+    dangling: list[Fields] = []
+    for element in manifest:
+        if element.tag not in _REFERENCE:
+            notes.keep(MANIFEST, element)
+            continue
+        identity = _content_id(element)
+        number = next((i for i, file in enumerate(files) if _awaits(file, identity)), None)
+        if number is None:
+            position = len(files) + len(dangling)
+            dangling.append(_file_info(element, f"{MANIFEST}/Reference[{position + 1}]", notes))
+        else:
+            place = f"{MANIFEST}/Reference[{number + 1}]"
+            files[number]["reference"] = _file_info(element, place, notes)
+    return dangling
 
 
-def _references(envelope: etree._Element, warnings: Warnings) -> Iterator[dict[str, Any]]:
-    body = only_child(envelope, "edXMLBody")
-    manifest = None if body is None else only_child(body, "edXMLManifest")
-    if manifest is not None:
-        for reference in manifest.iterchildren(*tags("Reference")):
-            yield _file_info(reference, warnings)
+def _awaits(file: Fields, identity: str) -> bool:
+    return "reference" not in file and file["info"].get("content_id", "") == identity
 
 
-def _file_info(element: etree._Element, warnings: Warnings) -> dict[str, Any]:
-    info = read_group(element, plan_of(FileInfo), warnings)
+def _content_id(reference: etree._Element) -> str:
+    written = next((child.text for child in reference if child.tag in _CONTENT_ID), None)
+    return (written or "").strip().removeprefix("cid:").strip()
+
+
+def _file_info(element: etree._Element, place: str, notes: Notes) -> Fields:
+    info = read_group(element, plan_of(FileInfo), place, notes)
     identity = info.get("content_id", "")
     if identity.startswith("cid:"):
         info["content_id"] = identity[4:].strip()
     else:
-        warnings.add("content-id-form")
+        notes.warn("content-id-form")
     return info
 
 
-def _attachments(root: etree._Element) -> Iterator[etree._Element]:
-    encoded = only_child(root, "AttachmentEncoded")
-    if encoded is not None:
-        yield from encoded.iterchildren(*tags("Attachment"))
+def _complete(file: Fields, notes: Notes) -> None:
+    """Description filled up from the manifest, content measured."""
+    info, reference, content = file["info"], file.get("reference"), file["content"]
+    if reference is None:
+        notes.warn("attachment-without-reference")
+    elif reference.keys() - info.keys():
+        notes.warn("attachment-filled-from-reference")
+        info = file["info"] = {**reference, **info}
+    name = info.get("attachment_name", "")
+    file["content"] = content.measure.content(name)
+    if content.entry.wraps(extension(name)):
+        file["unzipped"] = content.entry.out.content(name)

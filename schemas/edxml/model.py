@@ -5,17 +5,32 @@ The order of fields is the order of writing: that of the Java client and the nat
 and writer are both compiled from these fields (plan.py), so an element is added here only.
 
 A missing element, an empty one and the default are the same thing.  Text is kept trimmed.
+What a packet says beyond the table is kept beside the fields, by place (`kept`), and written back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+
+# Places of the packet's frame; see Envelope.kept.
+ROOT = "edXML"
+ENVELOPE = f"{ROOT}/edXMLEnvelope"
+HEADER = f"{ENVELOPE}/edXMLHeader"
+MESSAGE = f"{HEADER}/MessageHeader"
+TRACE = f"{HEADER}/TraceHeaderList"
+BODY = f"{ENVELOPE}/edXMLBody"
+MANIFEST = f"{BODY}/edXMLManifest"
+ATTACHMENTS = f"{ROOT}/AttachmentEncoded"
+
+VERSION = {"version": "1.0"}  # of the manifest; written even when the sender left it out
+SIGNATURES = frozenset({"Signature", "DigitalSignature"})
 
 Number = Annotated[int, Field(ge=0, le=999_999_999)]
 
@@ -25,6 +40,27 @@ def el(path: str, default: Any = "") -> Any:
     return Field(default=default, json_schema_extra={"element": path})
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Element:
+    """An element that the table does not know, exactly as it was, comments aside.
+
+    Names are in Clark notation, `{namespace}name`.  Prefixes are not kept: a value that uses one
+    (xsi:type) loses its meaning.
+    """
+
+    name: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    content: tuple[str | Element, ...] = ()  # texts and elements in turn; no text is empty
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Kept:
+    """Attributes of one element of the packet, and the elements in it that no field holds."""
+
+    attributes: dict[str, str] = field(default_factory=dict)
+    elements: tuple[Element, ...] = ()
+
+
 class Group(BaseModel):
     """An element with child elements."""
 
@@ -32,7 +68,7 @@ class Group(BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Names of what is set, never the values: packets hold personal data."""
-        return ((None, field) for field in sorted(self.model_fields_set))
+        return ((None, name) for name in sorted(self.model_fields_set))
 
 
 class Organ(Group):
@@ -179,6 +215,7 @@ class TraceHeaderList(Group):
 
     trace_headers: tuple[TraceHeader, ...] = el("TraceHeader", ())
     business: Business = el("Bussiness", Business())
+    paper: Number | None = el("Paper", None)  # here in the Java client; mostly in Bussiness
 
 
 class StatusHeader(Group):
@@ -212,27 +249,44 @@ class Content(Group):
 class PacketAttachment(Group):
     """One file of a packet."""
 
-    info: FileInfo
+    info: FileInfo  # what the Attachment says, filled up from the manifest
     content: Content  # of the bytes as transported, after base64
     unzipped: Content | None = None  # of the single entry, where the packet wraps the file in a ZIP
+    reference: FileInfo = Field(default_factory=lambda data: data["info"])  # what the manifest says
 
 
-class DocumentPacket(Group):
+class Envelope(Group):
+    """What both kinds of packet have."""
+
+    kept: dict[str, Kept] = Field(default_factory=dict)
+    """Beyond the table, by place: `edXML/edXMLEnvelope/edXMLHeader/MessageHeader/To[2]/OrganId`.
+
+    Names are those of the standard; what may occur more than once is counted from 1.
+    """
+    warnings: tuple[str, ...] = ()  # what the reader put up with, `what` or `what:Element`
+
+    @property
+    def signatures(self) -> tuple[Element, ...]:
+        """Signature and DigitalSignature of the header, in whatever form; never verified here."""
+        held = self.kept.get(HEADER, Kept()).elements
+        return tuple(each for each in held if each.name.rpartition("}")[2] in SIGNATURES)
+
+
+class DocumentPacket(Envelope):
     """Gói tin văn bản."""
 
     kind: Literal["document"] = "document"
     header: MessageHeader
     trace: TraceHeaderList = TraceHeaderList()
     attachments: tuple[PacketAttachment, ...] = ()
-    warnings: tuple[str, ...] = ()  # what the reader put up with, `what` or `what:Element`
+    references: tuple[FileInfo, ...] = ()  # files that the manifest names and the packet lacks
 
 
-class StatusPacket(Group):
+class StatusPacket(Envelope):
     """Gói tin trạng thái."""
 
     kind: Literal["status"] = "status"
     header: StatusHeader
-    warnings: tuple[str, ...] = ()
 
 
 Packet = DocumentPacket | StatusPacket

@@ -89,10 +89,18 @@ def tags(name: str) -> frozenset[str]:
     return frozenset({qualified(name), name})
 
 
+@cache
+def local_names(names: tuple[str, ...]) -> dict[object, str]:
+    """The name by each tag under which it is accepted."""
+    return {tag: name for name in names for tag in tags(name)}
+
+
 def _slots(model: type[Group]) -> Iterator[Slot]:
     for field, info in model.model_fields.items():
         extra = info.json_schema_extra
-        path = str(extra["element"]) if isinstance(extra, dict) else ""
+        if not isinstance(extra, dict):
+            continue
+        path = str(extra["element"])
         wrapper, _, element = path.rpartition("/")
         kind, many = _kind(info.annotation)
         group = isinstance(kind, type) and issubclass(kind, Group)

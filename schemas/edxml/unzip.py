@@ -10,7 +10,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")  # local file header, APPNOTE 4.3.7
 _LOCAL_SIGNATURE = b"PK\x03\x04"
@@ -19,8 +19,10 @@ _ENCRYPTED, _DESCRIPTOR = 0x1, 0x8
 _STORED, _DEFLATED = 0, 8
 _TAIL = 28  # the longest data descriptor and the signature behind it
 _STEP = 65_536
-_FREE = 1_000_000  # bytes that may come out before the ratio is watched
-_RATIO = 100
+_FREE = (
+    16_000_000  # bytes that may come out before the ratio is watched: a blank scan is that large
+)
+_RATIO = 250  # bytes out for one in; deflate cannot do more than 1,032
 
 CONTAINERS = frozenset(
     {"zip", "docx", "xlsx", "pptx", "odt", "ods", "odp", "jar", "epub", "asice", "docm", "xlsm"}
@@ -38,18 +40,20 @@ OutT = TypeVar("OutT", bound=_Out)
 class FirstEntry(Generic[OutT]):
     """Feed the bytes of a file with `write`; then ask `name` and `wraps`.
 
-    What the entry holds has gone to `out`, in flat memory.
+    What the entry holds has gone to `out`, in flat memory; more than `most` bytes make it a bomb.
     """
 
-    def __init__(self, out: OutT) -> None:
+    def __init__(self, out: OutT, most: int) -> None:
         self.out = out
         self.name: str | None = None  # None: not a ZIP that could be read
         self.bomb = False  # it grew out of all proportion and was given up
         self._held = b""
         self._step: Callable[[bytes], bytes] = self._header
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        self.written = 0  # bytes that came out
+        self._most = most
+        self._inflater: Any = None  # zlib's type has no public name; costly, so made when needed
         self._left = 0
-        self._read = self._written = 0
+        self._read = 0
         self._tail = b""
 
     def write(self, data: bytes) -> None:
@@ -59,7 +63,7 @@ class FirstEntry(Generic[OutT]):
 
     def wraps(self, attachment_extension: str) -> bool:
         """Whether the ZIP is only the wrapping of a file with that extension."""
-        if self.name is None or not self._single():
+        if self.name is None or self.bomb or not self._single():
             return False
         if attachment_extension not in CONTAINERS:
             return True
@@ -87,6 +91,7 @@ class FirstEntry(Generic[OutT]):
 
     def _choose(self, method: int, flags: int, packed: int) -> bool:
         if method == _DEFLATED:
+            self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
             self._step = self._inflate
             return True
         self._step = self._copy
@@ -98,11 +103,11 @@ class FirstEntry(Generic[OutT]):
             piece = self._inflater.decompress(data, _STEP)
         except zlib.error:
             return self._give_up()
-        self._put(piece)
         if self._inflater.eof:
             self._step = self._ending
-            return self._inflater.unused_data
-        return self._inflater.unconsumed_tail
+        self._put(piece)
+        rest: bytes = self._inflater.unused_data or self._inflater.unconsumed_tail
+        return rest
 
     def _copy(self, data: bytes) -> bytes:
         self._put(data[: self._left])
@@ -114,10 +119,11 @@ class FirstEntry(Generic[OutT]):
 
     def _put(self, piece: bytes) -> None:
         self.out.write(piece)
-        self._written += len(piece)
-        if self._written > _FREE and self._written > self._read * _RATIO:
+        self.written += len(piece)
+        out_of_proportion = self.written > _FREE and self.written > self._read * _RATIO
+        if out_of_proportion or self.written > self._most:
             self.bomb = True
-            self._step = self._ending
+            self._give_up()
 
     def _ending(self, data: bytes) -> bytes:
         if len(self._tail) < _TAIL:

@@ -58,6 +58,15 @@ def read(request: pytest.FixtureRequest) -> Callable[[bytes], object]:
     return function
 
 
+@pytest.mark.parametrize(
+    "written", ["&amp;", "&#38;", "&amp;#38;", "&amp;amp;", "&lt;&quot;&#10;", "&#38;#38;&#38;"]
+)
+def test_attributes_are_the_same_in_pieces_and_whole(written: str) -> None:
+    data = f'<a b="x{written}y" c="{written}"/>'.encode()
+    (start, _) = events_of(data)
+    assert start == ("start", "a" + json.dumps(dict(parse(data).items())))
+
+
 def test_events_tell_tags_attributes_and_text() -> None:
     data = '<a xmlns="urn:x" b="1"><c>Việt &amp; <![CDATA[<Nam>]]></c><!-- no --></a>'.encode()
     assert events_of(data) == [

@@ -38,7 +38,7 @@ def zipped(
 
 
 def looked_into(data: bytes, piece: int = 1_000) -> FirstEntry[Measure]:
-    entry = FirstEntry(Measure())
+    entry = FirstEntry(Measure(), 1_000_000_000)
     for start in range(0, len(data), piece):
         entry.write(data[start : start + piece])
     return entry
@@ -88,10 +88,14 @@ def test_what_is_no_zip_or_a_broken_one() -> None:
 
 
 def test_bomb_is_given_up() -> None:
-    entry = looked_into(zipped((f"{NAME}.pdf", b"\0" * 20_000_000)))
+    entry = looked_into(zipped((f"{NAME}.pdf", b"\0" * 40_000_000)))
     assert entry.bomb
     assert not entry.wraps("pdf")
-    assert entry.out.size < 2_000_000
+    assert entry.out.size < 17_000_000
+
+
+def test_blank_scans_are_no_bombs() -> None:
+    assert looked_into(zipped((f"{NAME}.bmp", b"\xff" * 15_000_000))).wraps("bmp")
 
 
 @pytest.mark.parametrize(

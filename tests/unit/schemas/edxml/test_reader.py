@@ -24,6 +24,7 @@ from schemas.edxml import (
     read,
 )
 from schemas.edxml.reader import SMALL
+from schemas.errors import MalformedPacket
 
 Vector = Callable[[str], bytes]
 PacketT = TypeVar("PacketT", DocumentPacket, StatusPacket)
@@ -157,8 +158,10 @@ def test_zip_wrapped_files_are_measured_inside(vector: Vector) -> None:
     assert second.unzipped == docx
 
 
-def test_binary_that_was_decoded_as_text_is_noticed(vector: Vector) -> None:
-    assert read(vector("spoiled")).warnings == ("binary-spoiled",)
+def test_binary_that_was_decoded_as_text_is_refused_with_the_reason(vector: Vector) -> None:
+    with pytest.raises(MalformedPacket, match=r"attachment 1, line 119: .*EF BF BD") as caught:
+        read(vector("spoiled"))
+    assert caught.value.context["reason"] == "binary-spoiled"
 
 
 def test_oddities_are_put_up_with_and_named(vector: Vector) -> None:
@@ -225,7 +228,10 @@ def test_manifest_fills_in_what_the_attachment_lacks(vector: Vector) -> None:
 
 def test_manifest_and_attachments_that_do_not_match(vector: Vector) -> None:
     data = vector("new_java").replace(b"<ContentId>cid:209<", b"<ContentId>cid:210<")
-    assert read(data).warnings == ("attachment-without-reference", "reference-without-attachment")
+    packet = as_kind(read(data), DocumentPacket)
+    assert packet.warnings == ("reference-without-attachment", "attachment-without-reference")
+    assert [info.content_id for info in packet.references] == ["209"]
+    assert packet.attachments[0].info.content_id == "210"
 
 
 def test_a_large_packet_reads_the_same_as_a_small_one(vector: Vector) -> None:

@@ -7,11 +7,20 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas.edxml import read
-from schemas.edxml import reader as reader_module
+from schemas.edxml import (
+    DocumentPacket,
+    Element,
+    Kept,
+    Packet,
+    PacketLimits,
+    StatusPacket,
+    read,
+    write,
+    write_status,
+)
+from schemas.edxml.model import MESSAGE
 from schemas.edxml.reader import SMALL
 from schemas.errors import MalformedPacket, TooLarge
-from schemas.xml import Limits
 
 Vector = Callable[[str], bytes]
 Read = Callable[[bytes], object]
@@ -26,6 +35,11 @@ def streamed(data: bytes) -> object:
 def reading(request: pytest.FixtureRequest) -> Read:
     function: Read = request.param
     return function
+
+
+def as_document(packet: Packet) -> DocumentPacket:
+    assert isinstance(packet, DocumentPacket)
+    return packet
 
 
 def without(data: bytes, element: str) -> bytes:
@@ -132,11 +146,45 @@ def test_base64_broken_into_lines_is_fine(vector: Vector, reading: Read) -> None
 
 def test_too_large(vector: Vector) -> None:
     with pytest.raises(TooLarge):
-        read(vector("new_java"), limits=Limits(size=1_000))
+        read(vector("new_java"), limits=PacketLimits(size=1_000))
 
 
-def test_header_without_end(vector: Vector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "MAX_HEADER", 200_000)
+def test_header_without_end(vector: Vector) -> None:
     endless = b"<edXML:Subject>" + b"x" * 300_000
-    with pytest.raises(TooLarge):
-        read(vector("new_java").replace(b"<edXML:Subject>", endless))
+    with pytest.raises(TooLarge, match="outside of the attachments"):
+        read(
+            vector("new_java").replace(b"<edXML:Subject>", endless),
+            limits=PacketLimits(header=200_000),
+        )
+
+
+def test_too_many_attachments(vector: Vector) -> None:
+    data = vector("several_attachments")
+    assert read(data, limits=PacketLimits(attachments=3))
+    with pytest.raises(TooLarge, match="more than 2 attachments") as caught:
+        read(data, limits=PacketLimits(attachments=2))
+    assert caught.value.context == {"limit": 2, "what": "attachments"}
+
+
+def test_what_is_kept_for_an_element_that_is_not_there_is_not_written(vector: Vector) -> None:
+    packet = as_document(read(vector("new_java")))
+    lost = packet.model_copy(update={"kept": {f"{MESSAGE}/To[3]": Kept({"a": "b"})}})
+    with pytest.raises(MalformedPacket, match=r"To\[3\]"):
+        write(lost, [[b"%PDF"]])
+
+
+@pytest.mark.parametrize(
+    "name", ["", "1a", "a b", "a:b", "{urn:x", "{urn: x}a", "urn:x}a", "a/><b"]
+)
+def test_names_that_are_none_are_not_written(vector: Vector, name: str) -> None:
+    packet = as_document(read(vector("new_java")))
+    for kept in (Kept({name: "x"}), Kept({}, (Element(name),))):
+        with pytest.raises(MalformedPacket, match="not a name of XML"):
+            write(packet.model_copy(update={"kept": {MESSAGE: kept}}), [[b"%PDF"]])
+
+
+def test_a_status_code_that_is_none_of_the_nine_is_not_written(vector: Vector) -> None:
+    packet = read(vector("status_03").replace(b">03<", b">07<"))
+    assert isinstance(packet, StatusPacket)
+    with pytest.raises(MalformedPacket, match="none of 01, 02"):
+        write_status(packet)
