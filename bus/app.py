@@ -21,6 +21,7 @@ from bus import broker as brokers
 from bus.broker import Broker
 from bus.engine import events
 from bus.engine.accept import Acceptor
+from bus.engine.collect import Collector
 from bus.engine.dispatch import Dispatcher
 from bus.engine.endpoint_states import EndpointStates
 from bus.engine.janitor import Janitor
@@ -154,6 +155,16 @@ async def _engine(
         )
         await worker.start()
         stack.push_async_callback(worker.close)
+        collector = Collector(
+            ledger,
+            live,
+            states,
+            membership,
+            _acceptor(settings, ledger, live, metrics),
+            create=_adapters(settings, http),
+        )
+        await collector.start()
+        stack.push_async_callback(collector.close)
     if "dispatcher" in roles:
         janitor = Janitor(ledger, live, pull_kinds=pull_kinds)
         janitor.start()
@@ -184,6 +195,17 @@ def _adapters(settings: Settings, http: aiohttp.ClientSession) -> Callable[[Endp
     return create
 
 
+def _acceptor(settings: Settings, ledger: Ledger, live: LiveConfig, metrics: Metrics) -> Acceptor:
+    return Acceptor(
+        ledger,
+        live,
+        {kind: adapter.manifest for kind, adapter in registry.adapters().items()},
+        max_bytes=settings.max_packet_bytes,
+        inline_bytes=settings.inline_bytes,
+        observer=metrics,
+    )
+
+
 async def _gateway(
     stack: AsyncExitStack,
     settings: Settings,
@@ -196,14 +218,7 @@ async def _gateway(
         if not broker.connected:
             raise BrokerUnavailable
 
-    acceptor = Acceptor(
-        ledger,
-        live,
-        {kind: adapter.manifest for kind, adapter in registry.adapters().items()},
-        max_bytes=settings.max_packet_bytes,
-        inline_bytes=settings.inline_bytes,
-        observer=metrics,
-    )
+    acceptor = _acceptor(settings, ledger, live, metrics)
     deps = GatewayDeps(
         ledger=ledger,
         acceptor=acceptor,
