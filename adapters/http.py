@@ -7,7 +7,8 @@ is the address an administrator declared and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -85,10 +86,32 @@ async def exchange(
 
     Raises one of `FAILURES`.
     """
+    async with open_answer(
+        http, method, url, headers=headers, data=data, timeout=timeout, tls=tls
+    ) as response:
+        return await read_answer(response)
+
+
+@asynccontextmanager
+async def open_answer(
+    http: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    *,
+    headers: Mapping[str, str],
+    timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own, it also bounds the connect
+    data: bytes | Payload | None = None,
+    tls: SSLContext | bool = True,
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The same for an answer that is read in pieces."""
     async with http.request(
         method, url, headers=headers, data=data, timeout=timeout, ssl=tls, allow_redirects=False
     ) as response:
-        return Answer(response.status, response.headers, await _read_capped(response.content))
+        yield response
+
+
+async def read_answer(response: aiohttp.ClientResponse) -> Answer:
+    return Answer(response.status, response.headers, await _read_capped(response.content))
 
 
 async def _read_capped(content: aiohttp.StreamReader) -> bytes:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from adapters.mailbox import Mailbox
 from adapters.rest_push import RestPush
+from adapters.vxp import Vxp
 from schemas.adapter import Adapter, AdapterConfig, Manifest
 from schemas.door import Facade
 from schemas.errors import ConfigurationError
@@ -33,7 +34,7 @@ class AdapterClass(Protocol):
     ) -> Adapter: ...
 
 
-_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox)
+_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp)
 _BY_KIND = MappingProxyType({each.manifest.kind: each for each in _CLASSES})
 
 

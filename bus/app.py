@@ -22,6 +22,7 @@ from bus.broker import Broker
 from bus.engine import events
 from bus.engine.accept import Acceptor
 from bus.engine.arrivals import ArrivalReporter
+from bus.engine.collect import Collector
 from bus.engine.dispatch import Dispatcher
 from bus.engine.endpoint_states import EndpointStates
 from bus.engine.janitor import Janitor
@@ -173,6 +174,16 @@ async def _engine(
         )
         await worker.start()
         stack.push_async_callback(worker.close)
+        collector = Collector(
+            ledger,
+            live,
+            states,
+            membership,
+            acceptor,
+            create=_adapters(settings, http),
+        )
+        await collector.start()
+        stack.push_async_callback(collector.close)
     if "dispatcher" in roles:
         arrivals = ArrivalReporter(acceptor)
         arrivals.start()

@@ -21,6 +21,7 @@ class RoutingOutcome(StrEnum):
     HOLD = "hold"  # accepted, waits for a person or for the endpoint to be declared
     REFUSED = "refused"  # a route forbids it
     UNKNOWN = "unknown"  # no agency in force has this code
+    ORIGIN = "origin"  # it came over the receiver's own endpoint: nothing goes back there
     UNROUTABLE = "unroutable"  # neither the agency nor anyone above it has an endpoint
     ALREADY_THERE = "already-there"  # the receiver has this document: known only at the commit
     STOPPED = "stopped"  # what is recalled had not left yet: neither does the recall
@@ -105,6 +106,7 @@ _LABELS: dict[RoutingOutcome, Step] = {
     RoutingOutcome.HOLD: ("giữ lại", "hold"),
     RoutingOutcome.REFUSED: ("từ chối", "refused"),
     RoutingOutcome.UNKNOWN: ("không rõ cơ quan", "unknown agency"),
+    RoutingOutcome.ORIGIN: ("nơi gửi tự chuyển", "served where it came from"),
     RoutingOutcome.UNROUTABLE: ("không có đường chuyển", "no way there"),
     RoutingOutcome.ALREADY_THERE: ("đã có, không gửi lại", "already there"),
     RoutingOutcome.STOPPED: ("đã hủy trước khi gửi", "stopped before it left"),

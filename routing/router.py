@@ -20,6 +20,7 @@ class Facts:
     kind: str  # "document", "status"
     sender: str
     receivers: tuple[str, ...]  # as addressed
+    via: str = ""  # endpoint it was fetched from
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class _Rules:
     kind: str
     sender: tuple[str, ...]  # every code of the sender
     on: date
+    via: str
 
 
 def route(
@@ -48,7 +50,7 @@ def route(
     """
     sender = directory.resolve(facts.sender, on).agency
     codes = (tidy(facts.sender),) if sender is None else directory.codes_of(sender, on)
-    rules = _Rules(directory, routes, endpoints, manifests, facts.kind, codes, on)
+    rules = _Rules(directory, routes, endpoints, manifests, facts.kind, codes, on, facts.via)
     writings: dict[str, list[str]] = {}
     resolutions: dict[str, Resolution] = {}
     for addressed in facts.receivers:
@@ -112,6 +114,8 @@ def _outcome(
     if connection is None:
         return RoutingOutcome.UNROUTABLE, [_no_endpoint(agency)]
     steps = [_over(match, connection)]
+    if connection.endpoint == rules.via:
+        return RoutingOutcome.ORIGIN, [*steps, _came_from(connection.endpoint)]
     if match is not None and match.action == "hold":
         return RoutingOutcome.HOLD, [*steps, _by_route(match, "giữ lại", "held")]
     if _manifest(rules, connection) is None:
@@ -136,6 +140,13 @@ def _no_endpoint(agency: Agency) -> Step:
     return (
         f"{agency.code} và các cơ quan cấp trên đều chưa có điểm kết nối",
         f"neither {agency.code} nor any agency above it has an endpoint",
+    )
+
+
+def _came_from(endpoint: str) -> Step:
+    return (
+        f"gói tin lấy về từ {endpoint}: nơi đó tự chuyển cho cơ quan này",
+        f"the packet was fetched from {endpoint}, which serves this receiver itself",
     )
 
 

@@ -6,11 +6,11 @@ It raises nothing on purpose towards the engine: whatever happens is an `Outcome
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -39,6 +39,15 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Addressed:
+    """Codes as the packet has them: an agency may be written by any of its codes."""
+
+    sender: str
+    receivers: tuple[str, ...]  # those of this delivery
+    whole: bool  # the packet names nobody else
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundDelivery:
     """One delivery as an adapter sees it."""
 
@@ -55,10 +64,11 @@ class OutboundDelivery:
     attempt: int  # 1 is the first
     maybe_sent: bool  # an earlier attempt ended unknown: look up before sending, where possible
     trace: str  # W3C traceparent to hand on
+    addressed: Addressed | None = None  # given to adapters with fan-out "grouped"
     content: bytes | None = field(default=None, repr=False)  # small originals, else None
     open_content: OpenContent | None = field(default=None, repr=False)  # streams large ones
 
-    async def read(self) -> AsyncIterator[bytes]:
+    async def read(self) -> AsyncGenerator[bytes, None]:
         """The original bytes in pieces; never the whole of a large one in memory."""
         if self.content is not None:
             yield self.content
@@ -104,3 +114,43 @@ class Adapter(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a packet that was put into the inbox. Final, and durable."""
+
+    accepted: bool  # False: it can never be accepted, `reason` says why
+    message_id: str = ""
+    duplicate: bool = False  # it had been accepted before
+    reason: str = ""  # Vietnamese, for the partner and the journal
+
+
+class Inbox(Protocol):
+    """Where packets go that an adapter fetched."""
+
+    async def take(self, ref: str, pieces: AsyncIterator[bytes]) -> Taken:
+        """Accepts one packet durably; `ref` is the partner's id of it.
+
+        Only after it has returned may the partner be told that the packet is here.
+        Raises LedgerUnavailable: nothing was accepted, the round must end.
+        """
+        ...
+
+
+@runtime_checkable
+class Poller(Protocol):
+    """An adapter whose partner does not call: packets are fetched from it."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds from the end of one round to the beginning of the next."""
+        ...
+
+    async def poll(self, inbox: Inbox) -> int:
+        """One round: everything that waits is fetched and put into the inbox, in order.
+
+        Returns the number of packets taken. May be cancelled at any moment: what was not
+        acknowledged comes again. Raises PartnerError, ConfigurationError, LedgerUnavailable.
+        """
+        ...

@@ -7,25 +7,12 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from yarl import URL
 
+from adapters.connection import web_address
 from schemas.adapter import AdapterConfig
 
 
-def _web_address(text: str) -> str:
-    url = URL(text)
-    if url.scheme not in {"http", "https"} or not url.host:
-        msg = "must be an absolute http:// or https:// address"
-        raise ValueError(msg)
-    if url.user is not None or url.password is not None:
-        msg = "must not hold a user name or password; use a secret"
-        raise ValueError(msg)
-    if url.fragment:
-        msg = "must not have a #fragment"
-        raise ValueError(msg)
-    return text
-
-
 def _bare_address(text: str) -> str:
-    if URL(_web_address(text)).query_string:
+    if URL(web_address(text)).query_string:
         msg = "must not have a ?query: the message id is appended to the path"
         raise ValueError(msg)
     return text
@@ -34,7 +21,7 @@ def _bare_address(text: str) -> str:
 class RestPushConfig(AdapterConfig):
     """Where the agency's system listens, how requests are signed, how long the bus waits."""
 
-    url: Annotated[str, AfterValidator(_web_address)] = Field(
+    url: Annotated[str, AfterValidator(web_address)] = Field(
         title="Địa chỉ tiếp nhận",
         description="Address that accepts a message by POST.",
         examples=["https://vanban.soxd.example.gov.vn/lgsp/documents"],

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import ClassVar
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 from yarl import URL
 
+from adapters.connection import resolve_secret, tls_context
 from adapters.http import FAILURES, Answer, exchange, failure_outcome
 from adapters.rest_push.codec import (
     delivery_outcome,
@@ -22,14 +20,12 @@ from adapters.rest_push.codec import (
 )
 from adapters.rest_push.config import RestPushConfig
 from adapters.rest_push.manifest import MANIFEST
+from adapters.upload import PIECE, Upload
 from schemas.adapter import AdapterConfig, Manifest, OutboundDelivery, Outcome, Result
-from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable, Unavailable
+from schemas.errors import PartnerGarbage, PartnerUnavailable, Unavailable
 
 MIN_SECRET = 16
 """Bytes; a shorter secret can be guessed."""
-
-PIECE = 256 * 1024
-"""Bytes written at once; a larger original held in memory is cut so that others get their turn."""
 
 
 class RestPush:
@@ -51,8 +47,8 @@ class RestPush:
         self._url = URL(config.url)
         self._lookup_url = URL(config.lookup_url) if config.lookup_url else None
         names = [name for name in (config.secret, config.previous_secret) if name]
-        self._secrets = tuple(_resolve(name, secrets) for name in names)
-        self._tls = _tls(config.ca_file)
+        self._secrets = tuple(resolve_secret(name, secrets) for name in names)
+        self._tls = tls_context(config.ca_file)
         self._small_timeout = self._timeout(PIECE)
 
     async def deliver(self, delivery: OutboundDelivery) -> Outcome:
@@ -89,7 +85,7 @@ class RestPush:
         content = delivery.content
         if content is not None and len(content) <= PIECE:
             return await self._post(delivery, content, self._small_timeout)
-        upload = Upload(delivery)
+        upload = Upload(delivery.read(), delivery.size, delivery.media_type)
         outcome = await self._post(delivery, upload, self._timeout(delivery.size))
         if upload.fault:
             return Outcome(Result.TRANSIENT, code=Unavailable.code, detail=upload.fault)
@@ -125,84 +121,3 @@ class RestPush:
             sock_read=config.answer_seconds,
             ceil_threshold=float("inf"),  # never rounded up to a whole second
         )
-
-
-class Upload(Payload):
-    """A large original as a request body: read piece by piece inside aiohttp's writer, so that
-    ending the request in any way also ends the reading and closes the original.
-    """
-
-    def __init__(self, delivery: OutboundDelivery) -> None:
-        super().__init__(delivery, content_type=delivery.media_type)
-        self._delivery = delivery
-        self._size = delivery.size
-        self.written = 0  # bytes handed to the connection
-        self.fault = ""  # why the original could not be read: a fault of this side
-
-    def decode(
-        self,
-        encoding: str = "utf-8",  # noqa: ARG002 - aiohttp's signature
-        errors: str = "strict",  # noqa: ARG002 - aiohttp's signature
-    ) -> str:
-        raise TypeError("an original is sent as bytes and never decoded")
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        async with aclosing(self._checked()) as pieces:
-            async for piece in pieces:
-                self.written += len(piece)
-                await writer.write(piece)
-
-    async def _checked(self) -> AsyncGenerator[bytes, None]:
-        """The pieces; notes a fault when they cannot be read or are not as many as promised."""
-        total = 0
-        try:
-            async with aclosing(_pieces(self._delivery)) as pieces:
-                async for piece in pieces:
-                    total += len(piece)
-                    if total > self._delivery.size:
-                        break
-                    yield piece
-        except Exception as error:
-            self.fault = f"The original could not be read ({type(error).__name__})."
-            raise
-        if total != self._delivery.size:
-            self.fault = "The original does not have the size that the ledger says."
-            raise ValueError(self.fault)
-
-
-async def _pieces(delivery: OutboundDelivery) -> AsyncGenerator[bytes, None]:
-    if delivery.content is not None:
-        for start in range(0, len(delivery.content), PIECE):
-            yield delivery.content[start : start + PIECE]
-    elif delivery.open_content is not None:
-        async with delivery.open_content() as pieces:
-            async for piece in pieces:
-                yield piece
-
-
-def _resolve(name: str, secrets: Callable[[str], bytes]) -> bytes:
-    try:
-        secret = secrets(name)
-    except LookupError:
-        raise ConfigurationError(
-            f"The secret named {name[:50]!r} does not exist.",
-            vi=f"Không có khóa bí mật tên {name[:50]!r}.",
-        ) from None
-    if len(secret) < MIN_SECRET:
-        raise ConfigurationError(
-            f"The secret named {name[:50]!r} is shorter than {MIN_SECRET} bytes.",
-            vi=f"Khóa bí mật tên {name[:50]!r} ngắn hơn {MIN_SECRET} byte.",
-        )
-    return secret
-
-
-def _tls(ca_file: str | None) -> ssl.SSLContext | bool:
-    if ca_file is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigurationError(
-            f"ca_file cannot be used ({type(error).__name__}).",
-            vi=f"Không dùng được ca_file ({type(error).__name__}).",
-        ) from None

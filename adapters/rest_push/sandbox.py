@@ -19,11 +19,10 @@ from typing import Any, Self
 import orjson
 import uvloop
 from aiohttp import web
-from pydantic import ValidationError
 
+from adapters.faults import KEEPS_MESSAGE, Fault, FaultyServer, Mode, misbehave
 from adapters.receipts import Receipt, ReceiptBook
 from adapters.rest_push import codec
-from adapters.rest_push.faults import KEEPS_MESSAGE, Fault, FaultSwitch, Mode, misbehave
 
 _JSON = "application/json"
 
@@ -46,16 +45,9 @@ class Sandbox:
         self.bodies: dict[str, bytes] = {}  # by message id, when keep_bodies
         self.lookups = 0
         self._secrets = secrets
-        self._address = (host, port)
         self._keep_bodies = keep_bodies
-        self._ssl_context = ssl_context
-        self._switch = FaultSwitch()
-        self._runner = web.AppRunner(
-            self._app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2
-        )
-        self._site: web.TCPSite | None = None
-        self._refusing: asyncio.Task[None] | None = None
-        self._order: asyncio.Task[None] | None = None
+        self._server = FaultyServer(self._app(), host=host, port=port, ssl_context=ssl_context)
+        self._switch = self._server.switch
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -72,9 +64,7 @@ class Sandbox:
     @property
     def url(self) -> str:
         """Where messages are posted; `{url}/{messageId}` is the look-up."""
-        scheme = "https" if self._ssl_context else "http"
-        host, port = self._address
-        return f"{scheme}://{host}:{port}/documents"
+        return f"{self._server.url}/documents"
 
     @property
     def received(self) -> list[Receipt]:
@@ -82,54 +72,15 @@ class Sandbox:
         return self.book.received
 
     async def start(self) -> None:
-        await self._runner.setup()
-        await self._listen()
+        await self._server.start()
 
     async def close(self) -> None:
-        self._switch.set(Fault(mode=Mode.OK))
-        for task in (self._order, self._refusing):
-            if task is not None:
-                task.cancel()
-        await self._runner.cleanup()
+        await self._server.close()
         self.book.close()
 
     async def set_fault(self, mode: Mode | str, **details: Any) -> None:
         """Switches a fault on (`ok` switches it off); details as the fields of `Fault`."""
-        await self._apply(Fault(mode=Mode(mode), **details))
-
-    async def _apply(self, fault: Fault) -> None:
-        self._switch.set(fault)
-        if self._refusing is not None:
-            self._refusing.cancel()
-            self._refusing = None
-        if fault.mode is not Mode.REFUSE:
-            await self._listen()
-            return
-        await self._stop_listening()
-        if fault.seconds:
-            self._refusing = asyncio.create_task(self._listen_after(fault.seconds))
-
-    async def _listen(self) -> None:
-        if self._site is None:
-            host, port = self._address
-            self._site = web.TCPSite(
-                self._runner, host, port, ssl_context=self._ssl_context, backlog=1024
-            )
-            await self._site.start()
-            self._address = (host, self._site.port)
-
-    async def _stop_listening(self) -> None:
-        """No new connection is accepted, and the open ones are closed."""
-        if self._site is not None:
-            site, self._site = self._site, None
-            await site.stop()
-            if self._runner.server is not None:
-                await self._runner.server.shutdown(timeout=0.2)
-
-    async def _listen_after(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._switch.set(Fault(mode=Mode.OK))
-        await self._listen()
+        await self._server.apply(Fault(mode=Mode(mode), **details))
 
     def _app(self) -> web.Application:
         app = web.Application()
@@ -150,7 +101,7 @@ class Sandbox:
         if digest != headers.get(codec.DIGEST):
             return _problem(401, "bad-digest")
         if mode not in KEEPS_MESSAGE:
-            return await misbehave(request, mode, b"", self._switch)
+            return await self._misbehave(request, mode, b"")
         known = self.book.effects.get(message_id)
         if self._keep_bodies and known is None:
             self.bodies[message_id] = body
@@ -165,7 +116,7 @@ class Sandbox:
         )
         answer = _ack(known or receipt, duplicate=known is not None)
         if mode is not Mode.OK:
-            return await misbehave(request, mode, answer, self._switch)
+            return await self._misbehave(request, mode, answer)
         return web.Response(status=409 if known else 200, body=answer, content_type=_JSON)
 
     async def _digest(self, request: web.Request) -> tuple[str, int, bytes]:
@@ -188,24 +139,18 @@ class Sandbox:
             return _problem(401, "bad-signature")
         known = self.book.effects.get(message_id)
         if mode not in {Mode.OK, Mode.REJECT}:
-            return await misbehave(request, mode, _ack(known) if known else b"{}", self._switch)
+            return await self._misbehave(request, mode, _ack(known) if known else b"{}")
         if known is None:
             return _problem(404, "unknown-message")
         return web.Response(body=_ack(known), content_type=_JSON)
 
+    async def _misbehave(
+        self, request: web.Request, mode: Mode, answer: bytes
+    ) -> web.StreamResponse:
+        return await misbehave(request, mode, answer, self._switch, _refusal)
+
     async def _control(self, request: web.Request) -> web.StreamResponse:
-        try:
-            fault = Fault.model_validate_json(await request.read())
-        except ValidationError as error:
-            return _problem(400, "; ".join(fault["msg"] for fault in error.errors()))
-        if fault.mode is Mode.REFUSE and fault.seconds is None:
-            return _problem(400, "refuse needs seconds: a closed socket takes no more orders")
-        if fault.mode is Mode.REFUSE:
-            # in a task of its own, for it also closes this connection
-            self._order = asyncio.create_task(self._apply(fault))
-        else:
-            await self._apply(fault)
-        return web.json_response(fault.model_dump(mode="json"))
+        return await self._server.control(request)
 
     async def _report(self, request: web.Request) -> web.StreamResponse:
         """Counts, and the arrivals after number `since`."""
@@ -226,6 +171,14 @@ def _ack(receipt: Receipt, *, duplicate: bool = False) -> bytes:
         "sha256": receipt.sha256,
     }
     return orjson.dumps(fields | {"status": "duplicate"} if duplicate else fields)
+
+
+def _refusal() -> web.Response:
+    return web.json_response(
+        {"title": "Văn bản bị từ chối", "status": 422, "code": "not-ours"},
+        status=422,
+        content_type="application/problem+json",
+    )
 
 
 def _problem(status: int, code: str) -> web.Response:

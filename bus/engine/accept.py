@@ -136,13 +136,16 @@ class Intake:
         self._packet = self._reader.close()
         return self._packet
 
-    async def accept(self, *, client: str, sender_ref: str | None, trace: str) -> Receipt:
+    async def accept(
+        self, *, client: str, sender_ref: str | None, trace: str, via: str = ""
+    ) -> Receipt:
         """Commit it. `sender_ref` is the sender's own id; without one the content is its own.
+        `via` is the endpoint it was fetched from, whose receivers have it already.
 
         Raises UnknownReceiver, DuplicateMessage, LedgerUnavailable.
         """
         began = time.perf_counter()
-        message, routed = self._message(sender_ref, trace)
+        message, routed = self._message(sender_ref, trace, via)
         if not routed.planned:
             return await self._known(message, routed.decision)
         if self._blob is not None:
@@ -176,7 +179,7 @@ class Intake:
             raise _nowhere(decision)
         return receipt
 
-    def _message(self, sender_ref: str | None, trace: str) -> tuple[Message, Routed]:
+    def _message(self, sender_ref: str | None, trace: str, via: str) -> tuple[Message, Routed]:
         packet = self._packet
         assert packet is not None, "close() comes before accept()"  # noqa: S101
         acceptor = self._acceptor
@@ -184,7 +187,7 @@ class Intake:
         body = to_body(packet)
         snapshot = acceptor.live.snapshot
         now = acceptor.ledger.clock()
-        routed = acceptor.decide(snapshot, Facts(body.kind, sender, receivers), now)
+        routed = acceptor.decide(snapshot, Facts(body.kind, sender, receivers, via), now)
         digest = self._digest.hexdigest()
         message = Message.model_construct(
             id=str(uuid_utils.uuid7()),

@@ -19,9 +19,10 @@ from bus.engine.retry import OWN_FAULT, judge, uses_up
 from bus.engine.slots import Slots
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Claimed, Finish
-from schemas.adapter import Adapter, OutboundDelivery, Outcome, Result
+from routing.decision import Decision
+from schemas.adapter import Adapter, Addressed, OutboundDelivery, Outcome, Result
 from schemas.delivery import TERMINAL, DeliveryState
-from schemas.errors import LedgerUnavailable, Unavailable
+from schemas.errors import LedgerUnavailable, NotFound, Unavailable
 from schemas.province import Endpoint
 
 log = structlog.get_logger(__name__)
@@ -186,7 +187,10 @@ class EndpointRunner:
     async def _attempt(self, claimed: Claimed) -> Outcome:
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
-                return await self._adapter.deliver(self._outbound(claimed))
+                return await self._adapter.deliver(await self._outbound(claimed))
+        except LedgerUnavailable:  # it was asked how the packet writes the receivers; nothing left
+            detail = "The ledger did not say how the packet writes its receivers."
+            return Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail)
         except Exception as error:
             log.exception("deliver.adapter_fault", delivery=claimed.id, kind=self.endpoint.kind)
             return Outcome(
@@ -195,7 +199,8 @@ class EndpointRunner:
                 detail=f"the adapter {self.endpoint.kind} failed: {type(error).__name__}",
             )
 
-    def _outbound(self, claimed: Claimed) -> OutboundDelivery:
+    async def _outbound(self, claimed: Claimed) -> OutboundDelivery:
+        grouped = self._adapter.manifest.fan_out == "grouped"
         return OutboundDelivery(
             id=claimed.id,
             message_id=claimed.message_id,
@@ -210,9 +215,20 @@ class EndpointRunner:
             attempt=claimed.attempt,
             maybe_sent=claimed.maybe_sent,
             trace=claimed.trace,
+            addressed=await self._addressed(claimed) if grouped else None,
             content=claimed.content,
             open_content=lambda: self._context.ledger.blobs.open(claimed.sha256),
         )
+
+    async def _addressed(self, claimed: Claimed) -> Addressed:
+        """The codes as the packet has them, from the decision stored with the message."""
+        text = await self._context.ledger.queries.decision(claimed.message_id)
+        if text is None:
+            raise NotFound(f"no decision of message {claimed.message_id}")
+        decision = Decision.from_json(text)
+        ours = [each for each in decision.receivers if each.agency in claimed.receivers]
+        codes = tuple(code for each in ours for code in (each.addressed, *each.also_addressed))
+        return Addressed(decision.sender, codes, whole=len(ours) == len(decision.receivers))
 
     def _learn_from(self, claimed: Claimed, outcome: Outcome, now: int, *, probe: bool) -> Change:
         if outcome.code in _OURS:  # says nothing about the partner

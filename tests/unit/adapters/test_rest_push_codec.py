@@ -12,9 +12,9 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 import adapters.rest_push
+from adapters.faults import KEEPS_MESSAGE, Mode
 from adapters.http import Answer
 from adapters.rest_push import codec
-from adapters.rest_push.faults import KEEPS_MESSAGE, Mode
 from schemas.adapter import Result
 from tests.contract.adapter_conformance import small
 

@@ -1,0 +1,76 @@
+"""Configuration of one vxp endpoint."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from adapters.connection import web_address
+from schemas.adapter import AdapterConfig
+
+
+class VxpConfig(AdapterConfig):
+    """Where the axis listens, who this bus is there, how often it is asked."""
+
+    url: Annotated[str, AfterValidator(web_address)] = Field(
+        title="Địa chỉ trục quốc gia",
+        description="The vendor client's `service.endpoint`; operations are appended to it.",
+        examples=["http://10.0.0.5:8080/XrdAdapter/adapter"],
+    )
+    systemid: str = Field(
+        min_length=1,
+        pattern=r"^[\x21-\x7e]+$",
+        title="Mã hệ thống",
+        description="Code of the provincial centre, under which its agencies are registered.",
+        examples=["00.38.W00"],
+    )
+    secret: str = Field(
+        min_length=1,
+        title="Khóa ký",
+        description="Name of the secret that signs every call; used as it was issued, not decoded.",
+        examples=["truc-quoc-gia"],
+    )
+    poll_seconds: float = Field(
+        default=60.0,
+        ge=0.05,
+        le=86_400,
+        title="Chu kỳ lấy về",
+        description="Seconds from the end of one round of fetching to the next.",
+        examples=[60.0],
+    )
+    connect_seconds: float = Field(
+        default=20.0,
+        ge=0.05,
+        le=60,
+        title="Thời gian chờ kết nối",
+        description="Seconds to resolve the name, connect and agree on TLS.",
+        examples=[20.0],
+    )
+    answer_seconds: float = Field(
+        default=60.0,
+        ge=0.05,
+        le=2000,
+        title="Thời gian chờ trả lời",
+        description=(
+            "Seconds for the complete answer to a packet, counted from the end of the upload; of"
+            " an answer that is fetched in pieces, between two pieces."
+        ),
+        examples=[60.0],
+    )
+    min_upload_rate: int = Field(
+        default=125_000,
+        ge=1_000,
+        title="Tốc độ tải lên tối thiểu",
+        description=(
+            "Bytes per second; a packet of size S may take connect_seconds + answer_seconds"
+            " + S / min_upload_rate in all."
+        ),
+        examples=[125_000],
+    )
+    ca_file: str | None = Field(
+        default=None,
+        title="Chứng thư gốc",
+        description="Path of a PEM file with the authority that issued the axis's certificate.",
+        examples=["/etc/lgsp/ca/chinh-phu.pem"],
+    )

@@ -1,0 +1,250 @@
+"""Collect: fetches from partners that do not call, one live worker for each such endpoint.
+
+A packet is accepted durably, or its refusal is, before the partner hears anything; whatever is
+killed in between, the packet comes again and is recognised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import AsyncIterator
+
+import structlog
+import uuid_utils
+
+from bus.engine.accept import Acceptor, Intake
+from bus.engine.deliver import CreateAdapter
+from bus.engine.endpoint_states import EndpointStates
+from bus.engine.live import LiveConfig, Snapshot
+from bus.engine.membership import Membership
+from bus.engine.retry import wait
+from bus.ledger.blobs import BlobWriter
+from bus.ledger.ledger import Ledger
+from schemas.adapter import Poller, Taken
+from schemas.edxml import DocumentPacket, Packet
+from schemas.errors import (
+    ConfigurationError,
+    DuplicateMessage,
+    Forbidden,
+    InvalidRequest,
+    LedgerUnavailable,
+    TooLarge,
+    UnknownReceiver,
+)
+from schemas.province import Endpoint
+from schemas.vietnam import day_of
+
+log = structlog.get_logger(__name__)
+
+JITTER = 0.1
+"""Each pause is moved by up to a tenth either way, so that endpoints do not march in step."""
+
+STANDBY_SECONDS = 1.0
+"""How often a worker that does not own an endpoint, or finds it paused, looks again."""
+
+_REFUSALS = (InvalidRequest, TooLarge, UnknownReceiver, Forbidden)
+"""What no later round would change."""
+
+
+class EndpointInbox:
+    """Where the packets of one polled endpoint go (schemas.adapter.Inbox)."""
+
+    def __init__(self, endpoint: str, ledger: Ledger, live: LiveConfig, acceptor: Acceptor) -> None:
+        self._endpoint = endpoint
+        self._ledger = ledger
+        self._live = live
+        self._acceptor = acceptor
+
+    async def take(self, ref: str, pieces: AsyncIterator[bytes]) -> Taken:
+        """Raises LedgerUnavailable: nothing was accepted. Keeps what it refuses as a blob."""
+        kept, intake = self._ledger.blobs.writer(), self._acceptor.intake()
+        try:
+            try:
+                taken = await self._accept(ref, pieces, kept, intake)
+            except _REFUSALS as error:
+                async for piece in pieces:
+                    if kept.size < self._acceptor.max_bytes:
+                        await kept.write(piece)
+                return await self._refuse(ref, kept, error)
+        finally:
+            kept.abort()
+            await intake.abort()
+        await self._ledger.note(
+            "collected",
+            actor=f"endpoint:{self._endpoint}",
+            data={"endpoint": self._endpoint, "ref": ref, "duplicate": taken.duplicate},
+            message_id=taken.message_id or None,
+        )
+        return taken
+
+    async def _accept(
+        self, ref: str, pieces: AsyncIterator[bytes], kept: BlobWriter, intake: Intake
+    ) -> Taken:
+        async for piece in pieces:
+            await kept.write(piece)
+            await intake.feed(piece)
+        packet = await intake.close()
+        self._require_foreign(packet.header.sender.organ_id)
+        try:
+            receipt = await intake.accept(
+                client=f"endpoint:{self._endpoint}",
+                sender_ref=f"{self._endpoint}:{_identity(packet)}",
+                trace=f"00-{uuid_utils.uuid4().hex}-{uuid_utils.uuid4().hex[:16]}-01",
+                via=self._endpoint,
+            )
+        except DuplicateMessage:  # the same packet with another hop's trace in it
+            log.info("collect.repeat_of_other_bytes", endpoint=self._endpoint, ref=ref)
+            return Taken(accepted=True, duplicate=True)
+        return Taken(accepted=True, message_id=receipt.message_id, duplicate=receipt.duplicate)
+
+    def _require_foreign(self, code: str) -> None:
+        """The endpoint speaks only for agencies beyond it, never for those of other endpoints."""
+        directory = self._live.snapshot.directory
+        agency = directory.resolve(code, day_of(self._ledger.clock())).agency
+        connection = None if agency is None else directory.endpoint_of(agency)
+        if connection is not None and connection.endpoint != self._endpoint:
+            raise Forbidden(
+                f"{code[:50]} is an agency of endpoint {connection.endpoint}: a packet of its own"
+                f" cannot come over {self._endpoint}",
+                vi=f"{code[:50]} là cơ quan của điểm kết nối {connection.endpoint}: gói tin của cơ"
+                f" quan này không thể đến qua {self._endpoint}",
+            )
+
+    async def _refuse(self, ref: str, kept: BlobWriter, error: Exception) -> Taken:
+        size, reason = kept.size, str(getattr(error, "detail", [error])[0])[:500]
+        sha256 = await kept.commit()
+        await self._ledger.note(
+            "collect-refused",
+            actor=f"endpoint:{self._endpoint}",
+            data={
+                "endpoint": self._endpoint,
+                "ref": ref,
+                "code": getattr(error, "code", ""),
+                "reason": reason,
+                "sha256": sha256,
+                "size": size,
+            },
+        )
+        log.warning("collect.refused", endpoint=self._endpoint, ref=ref, sha256=sha256)
+        return Taken(accepted=False, reason=reason)
+
+
+class Collector:
+    """Polls the endpoints that fall to this worker. Call `start`, then `close`."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        live: LiveConfig,
+        states: EndpointStates,
+        membership: Membership,
+        acceptor: Acceptor,
+        *,
+        create: CreateAdapter,
+    ) -> None:
+        self._ledger = ledger
+        self._live = live
+        self._states = states
+        self._membership = membership
+        self._acceptor = acceptor
+        self._create = create
+        self._tasks: dict[str, tuple[Endpoint, asyncio.Task[None]]] = {}
+        self._changed = asyncio.Event()
+        self._follower: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._live.on_change(lambda _snapshot: self._changed.set())
+        self._changed.set()
+        self._follower = asyncio.create_task(self._follow(), name="collect-config")
+
+    async def close(self) -> None:
+        """What is being fetched is dropped: it was not acknowledged and comes again."""
+        tasks = [task for _, task in self._tasks.values()]
+        tasks += [self._follower] if self._follower is not None else []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _follow(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._adjust(self._live.snapshot)
+
+    async def _adjust(self, snapshot: Snapshot) -> None:
+        gone = [n for n, (e, _) in self._tasks.items() if snapshot.endpoints.get(n) != e]
+        ending = [self._tasks.pop(name)[1] for name in gone]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)  # never two rounds at once
+        for name, endpoint in snapshot.endpoints.items():
+            if name not in self._tasks:
+                task = asyncio.create_task(self._keep_polling(endpoint), name=f"collect-{name}")
+                self._tasks[name] = (endpoint, task)
+
+    async def _keep_polling(self, endpoint: Endpoint) -> None:
+        try:
+            adapter = self._create(endpoint)
+        except ConfigurationError:  # the worker has said so
+            return
+        try:
+            if isinstance(adapter, Poller):
+                await self._rounds(endpoint, adapter)
+        finally:
+            await adapter.close()
+
+    async def _rounds(self, endpoint: Endpoint, adapter: Poller) -> None:
+        inbox = EndpointInbox(endpoint.name, self._ledger, self._live, self._acceptor)
+        failures, since = 0, 0.0
+        while True:
+            if not self._is_mine(endpoint.name) or self._states.of(endpoint.name).paused:
+                await asyncio.sleep(STANDBY_SECONDS)
+                continue
+            try:
+                await adapter.poll(inbox)
+            except Exception as error:  # noqa: BLE001 - fetching must outlive every failure
+                failures += 1
+                since = since if failures > 1 else time.monotonic()
+                self._complain(endpoint.name, failures, error)
+                pause = wait(endpoint.retry, failures, time.monotonic() - since)
+            else:
+                if failures:
+                    log.info("collect.works_again", endpoint=endpoint.name)
+                failures, pause = 0, adapter.interval
+            await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+
+    def _complain(self, endpoint: str, failures: int, error: Exception) -> None:
+        """At once and then ever more rarely: the 1st, 2nd, 4th, 8th failure in a row …"""
+        if failures & (failures - 1) == 0:
+            away = isinstance(error, LedgerUnavailable)
+            log.warning(
+                "collect.ledger_away" if away else "collect.failing",
+                endpoint=endpoint,
+                failures=failures,
+                error=f"{type(error).__name__}: {error}"[:300],
+            )
+
+    def _is_mine(self, endpoint: str) -> bool:
+        """Rendezvous hashing over the live workers: every one comes to the same answer."""
+
+        def weight(process: str) -> bytes:
+            return hashlib.blake2b(f"{process}\0{endpoint}".encode(), digest_size=8).digest()
+
+        return max(self._membership.having("worker"), key=weight) == self._ledger.process
+
+
+def _identity(packet: Packet) -> str:
+    """The same for the same packet under another id of the partner, who appends a TraceHeader.
+
+    The sender's own TraceHeader counts: a document sent anew after its recall is another one.
+    """
+    if isinstance(packet, DocumentPacket):
+        hops = packet.trace.trace_headers[:-1]  # the last one is the partner's own
+        trace = packet.trace.model_copy(update={"trace_headers": hops})
+        packet = packet.model_copy(update={"trace": trace, "warnings": ()})
+    text = packet.model_dump_json(exclude={"warnings", "kept"})
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

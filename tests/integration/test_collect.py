@@ -1,0 +1,88 @@
+"""What a polled endpoint hands over: accepted once, or refused with the reason and kept."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from adapters.registry import adapters
+from bus.engine.accept import Acceptor
+from bus.engine.collect import EndpointInbox
+from bus.engine.live import LiveConfig
+from bus.ledger.config_store import Change, Item, name_of
+from bus.ledger.ledger import Ledger
+from bus.ledger.migrate import migrate
+from schemas.province import Agency, Endpoint
+from tests.integration.gateway_harness import packet
+
+ITEMS: list[Item] = [
+    Endpoint(name="hop-thu", kind="mailbox"),
+    Endpoint(name="truc", kind="vxp"),
+    Agency(code="H38.01", name="Sở A", endpoint="hop-thu"),
+    Agency(code="H99.01", name="Sở B tỉnh bạn", endpoint="truc"),
+]
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
+    await migrate(url)
+    opened = await Ledger.open(url, tmp_path / "blobs")
+    changes = [
+        Change("endpoint" if isinstance(each, Endpoint) else "agency", name_of(each), None, each)
+        for each in ITEMS
+    ]
+    await opened.config.apply(changes, expected=0, actor="test", reason="test")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def inbox(ledger: Ledger) -> AsyncIterator[EndpointInbox]:
+    live = LiveConfig(ledger.config)
+    await live.start()
+    manifests = {kind: adapter.manifest for kind, adapter in adapters().items()}
+    acceptor = Acceptor(
+        ledger, live, manifests, max_bytes=1_000_000, max_files=50, inline_bytes=1_000
+    )
+    yield EndpointInbox("truc", ledger, live, acceptor)
+    await live.close()
+
+
+async def pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), 700):
+        yield content[start : start + 700]
+
+
+async def test_a_packet_is_accepted_once(inbox: EndpointInbox) -> None:
+    content = packet("H99.01", ("H38.01",), 1)
+    first = await inbox.take("doc-1", pieces(content))
+    again = await inbox.take("doc-1", pieces(content))
+    assert (first.accepted, first.duplicate) == (True, False)
+    assert (again.accepted, again.duplicate) == (True, True)
+    assert again.message_id == first.message_id
+
+
+async def test_nobody_speaks_for_an_agency_of_another_endpoint(inbox: EndpointInbox) -> None:
+    taken = await inbox.take("doc-2", pieces(packet("H38.01", ("H99.01",), 2)))
+    assert not taken.accepted
+    assert "H38.01" in taken.reason
+
+
+async def test_nothing_goes_back_to_where_it_came_from(inbox: EndpointInbox) -> None:
+    taken = await inbox.take("doc-3", pieces(packet("H99.05", ("H99.01",), 3)))
+    assert not taken.accepted
+    assert "truc" in taken.reason
+
+
+@pytest.mark.parametrize("content", [b"not XML at all", b"<edXML/>", b"<a>" * 500])
+async def test_what_can_never_be_accepted_is_kept(
+    inbox: EndpointInbox, ledger: Ledger, content: bytes
+) -> None:
+    taken = await inbox.take("doc-4", pieces(content))
+    assert not taken.accepted
+    assert taken.reason
+    kept = [each for each in ledger.blobs.folder.rglob("*") if each.is_file()]
+    assert [each.read_bytes() for each in kept] == [content]
