@@ -115,18 +115,10 @@ class EndpointInbox:
 
     async def _refuse(self, ref: str, kept: BlobWriter, error: Exception) -> Taken:
         size, reason = kept.size, str(getattr(error, "detail", [error])[0])[:500]
+        code = str(getattr(error, "code", ""))
         sha256 = await kept.commit()
-        await self._ledger.note(
-            "collect-refused",
-            actor=f"endpoint:{self._endpoint}",
-            data={
-                "endpoint": self._endpoint,
-                "ref": ref,
-                "code": getattr(error, "code", ""),
-                "reason": reason,
-                "sha256": sha256,
-                "size": size,
-            },
+        await self._ledger.refuse_packet(
+            self._endpoint, ref, sha256=sha256, size=size, code=code, reason=reason
         )
         log.warning("collect.refused", endpoint=self._endpoint, ref=ref, sha256=sha256)
         return Taken(accepted=False, reason=reason)

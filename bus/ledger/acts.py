@@ -240,6 +240,34 @@ async def _to_mend(tx: Tx, endpoint: str, pull: bool) -> list[tuple[object, ...]
     )
 
 
+async def refuse_packet(
+    tx: Tx,
+    chain: Chain,
+    now: Instant,
+    endpoint: str,
+    ref: str,
+    *,
+    sha256: str,
+    size: int,
+    code: str,
+    reason: str,
+) -> None:
+    """Kept for the operator; the row keeps its bytes from being swept away."""
+    await tx.execute(
+        "INSERT INTO refused_packet (endpoint, ref, at, sha256, size, code, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (endpoint, ref) DO NOTHING",
+        endpoint,
+        ref,
+        now,
+        sha256,
+        size,
+        code,
+        reason,
+    )
+    data = {"ref": ref, "code": code, "reason": reason, "sha256": sha256, "size": size}
+    chain.add(now, "collect-refused", f"endpoint:{endpoint}", {"endpoint": endpoint} | data)
+
+
 async def register(
     tx: Tx, chain: Chain, now: Instant, process: str, *, roles: str, host: str, pid: int
 ) -> None:

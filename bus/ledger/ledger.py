@@ -220,6 +220,24 @@ class Ledger:
 
         await self._writer.act(act)
 
+    async def refuse_packet(
+        self, endpoint: str, ref: str, *, sha256: str, size: int, code: str, reason: str
+    ) -> None:
+        """A packet fetched from `endpoint` can never be accepted; its bytes are a blob."""
+        await self._writer.act(
+            lambda tx, chain, now: acts.refuse_packet(
+                tx,
+                chain,
+                now,
+                endpoint,
+                ref,
+                sha256=sha256,
+                size=size,
+                code=code,
+                reason=reason,
+            )
+        )
+
     async def act(self, act: Act[T]) -> T:
         """A change written by the engine itself (processes, deliveries taken back)."""
         return await self._writer.act(act)

@@ -187,6 +187,19 @@ exchange_event = Table(
     Index("exchange_event_document", "message_id", "receiver"),
 )
 
+refused_packet = Table(
+    "refused_packet",  # fetched from a partner and never acceptable: kept for the operator
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("ref", Text, primary_key=True),  # the partner's id of it
+    Column("at", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),  # of its bytes, in the blob store
+    Column("size", BigInteger, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("refused_packet_blob", "sha256"),
+)
+
 process = Table(
     "process",
     metadata,

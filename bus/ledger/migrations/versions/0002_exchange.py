@@ -1,4 +1,4 @@
-"""Documents are followed at their receivers.
+"""Documents are followed at their receivers; what a partner's packet was refused for is kept.
 
 Revision ID: 0002
 """
@@ -62,3 +62,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("exchange_event_document", "exchange_event", ["message_id", "receiver"])
+    op.create_table(
+        "refused_packet",
+        sa.Column("endpoint", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("endpoint", "ref"),
+    )
+    op.create_index("refused_packet_blob", "refused_packet", ["sha256"])
