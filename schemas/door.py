@@ -35,7 +35,7 @@ class Addressed:
     code: str  # as the packet names it
     agency: str | None  # the agency's own code
     name: str
-    outcome: str  # deliver, hold, refused, unknown, unroutable
+    outcome: str  # as routing has it: deliver, hold, refused, unknown, already-there …
     endpoint: str | None
 
 

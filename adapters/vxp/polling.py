@@ -21,13 +21,14 @@ log = structlog.get_logger(__name__)
 
 _NO_DOWNLOAD = frozenset({404, 405, 501})
 PATIENCE = 5
-"""Packets that may fail to come in one round before the axis as a whole counts as sick."""
+"""Packets that may fail to come before a round ends early."""
 
 
 async def poll(client: AxisClient, inbox: Inbox) -> int:
     """One round. A packet that does not come is left for the next round and stops no other.
 
-    Raises the first such failure at the end of the round, so that it is heard of.
+    Raises the first such failure when nothing came at all: an axis that fails now and then is
+    asked again at its usual pace, a sick one is given time.
     """
     taken = 0
     failures: list[PartnerError] = []
@@ -39,10 +40,14 @@ async def poll(client: AxisClient, inbox: Inbox) -> int:
                 failures.append(error)
                 log.warning("vxp.packet_not_fetched", doc_id=doc_id, code=error.code)
                 if len(failures) >= PATIENCE:
-                    raise
+                    return _round(taken, failures)
             else:
                 taken += 1
-    if failures:
+    return _round(taken, failures)
+
+
+def _round(taken: int, failures: list[PartnerError]) -> int:
+    if failures and not taken:
         raise failures[0]
     return taken
 

@@ -24,7 +24,7 @@ from tests.integration.gateway_harness import packet
 from tests.proof.packets import status
 from tests.waiting import wait_until
 
-DOCUMENTS = int(os.environ.get("AXIS_DOCUMENTS", "10"))
+DOCUMENTS = int(os.environ.get("AXIS_DOCUMENTS", "60"))
 SECRETS = {"00.38.W00": b"secret-of-home-aaaa", "00.99.W00": b"secret-of-away-bbbb"}
 CODES = {"00.38.W00": ("H38.01", "H38.02"), "00.99.W00": ("H99.01", "H99.02")}
 PROVINCES = [Province(system, SECRETS[system], CODES[system]) for system in SECRETS]
