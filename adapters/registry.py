@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from adapters.mailbox import Mailbox
 from adapters.rest_push import RestPush
 from adapters.vxp import Vxp
+from adapters.vxp.facade import VxpFacade
 from schemas.adapter import Adapter, AdapterConfig, Manifest
 from schemas.door import Facade
 from schemas.errors import ConfigurationError
@@ -38,7 +39,7 @@ _CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp)
 _BY_KIND = MappingProxyType({each.manifest.kind: each for each in _CLASSES})
 
 
-_FACADES: Mapping[str, Facade] = MappingProxyType({})
+_FACADES: Mapping[str, Facade] = MappingProxyType({each.name: each for each in (VxpFacade(),)})
 
 
 def facades() -> Mapping[str, Facade]:
