@@ -31,6 +31,11 @@ Act = Callable[[Tx, Chain, Instant], Awaitable[T]]
 BATCH = 256
 """Most questions of a kind in one transaction: bounds its length and the locks it takes."""
 
+KEYS = 2_000
+"""Most order keys that the acceptances of one transaction lock, if it holds more than one of them:
+PostgreSQL's table of locks is finite (some 6,400 places by default), and a document to every
+commune of a province has 164 receivers."""
+
 ANCHOR_WINDOW = 24 * 3600 * SECOND
 ANCHORS = 200
 
@@ -169,8 +174,9 @@ class Writer:
         batch.fail(LedgerUnavailable("closed while the ledger was away"))
 
     def _gather(self) -> Batch | None:
-        batch = Batch(self._finishes[:BATCH], self._acceptances[:BATCH], self._claims[:BATCH])
-        del self._finishes[:BATCH], self._acceptances[:BATCH], self._claims[:BATCH]
+        accepting = _within(self._acceptances[:BATCH], KEYS)
+        batch = Batch(self._finishes[:BATCH], self._acceptances[:accepting], self._claims[:BATCH])
+        del self._finishes[:BATCH], self._acceptances[:accepting], self._claims[:BATCH]
         return batch if len(batch) else None
 
     async def _commit(self, batch: Batch, trouble: int) -> int:
@@ -297,6 +303,16 @@ class Writer:
                 self._freed(heads)
         except Exception:
             log.exception("ledger.listener_failed")
+
+
+def _within(waiting: Sequence[Asked[Acceptance, Receipt]], most: int) -> int:
+    """How many of them, from the first on, fit into one transaction; at least one."""
+    keys = 0
+    for number, asked in enumerate(waiting):
+        keys += len(asked.question.planned) + len(asked.question.about) + 1
+        if keys > most and number:
+            return number
+    return len(waiting)
 
 
 def _storable(outcome: Outcome) -> Outcome:

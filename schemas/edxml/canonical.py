@@ -13,10 +13,11 @@ from schemas.edxml.model import (
     ResponseFor,
     StatusPacket,
 )
-from schemas.errors import MalformedPacket
+from schemas.errors import MalformedPacket, TooLarge
 from schemas.message import Attachment, DocumentBody, Lane, Reference, StatusBody
 
 MAX_ID = 255  # characters of a DocumentId or Code; real ones have at most 200
+MAX_RECEIVERS = 2_000  # of one packet: they are accepted in one transaction
 TAKE_BACK = "13"  # lấy lại: the status by which a sender recalls its document
 RECALL, UPDATE, REPLACE = 1, 2, 3  # BussinessDocType
 
@@ -69,6 +70,12 @@ def _receivers(header: MessageHeader) -> tuple[str, ...]:
 
     Two codes of one agency (the old and the new) are not: routing makes one delivery of them.
     """
+    if len(header.receivers) > MAX_RECEIVERS:
+        raise TooLarge(
+            f"the packet names {len(header.receivers)} receivers, more than {MAX_RECEIVERS}",
+            vi=f"Gói tin có {len(header.receivers)} nơi nhận, vượt giới hạn {MAX_RECEIVERS}",
+            limit=MAX_RECEIVERS,
+        )
     receivers: dict[str, None] = {}
     for to in header.receivers:
         code = _agency(to.organ_id, "To/OrganId")

@@ -198,3 +198,17 @@ async def test_an_outcome_with_any_text_is_written(ledgers: tuple[Ledger, Ledger
     claimed = await take(ledgers[0])
     assert (await ledgers[0].finish(finish(claimed, S.REJECTED, "a\0b\ud800"))).held
     assert await states(ledgers[0]) == [(S.REJECTED, False)]
+
+
+async def test_wide_fan_outs_at_once_are_all_accepted(ledgers: tuple[Ledger, Ledger]) -> None:
+    """More order keys than PostgreSQL's table of locks has places for, from two processes."""
+    receivers = [f"ep{n}" for n in range(400)]
+
+    def wide(ref: str) -> Acceptance:
+        each = acceptance(ref, key=ref)
+        planned = tuple(Planned(name, ("H99.02",)) for name in receivers)
+        return Acceptance(each.message, planned, "{}", "client", b"x")
+
+    asked = [ledgers[n % 2].accept(wide(f"wide-{n}")) for n in range(60)]
+    receipts = await asyncio.gather(*asked)
+    assert len({receipt.message_id for receipt in receipts}) == 60

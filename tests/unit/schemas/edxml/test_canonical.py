@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
-from schemas.edxml import addressing, read, to_body
-from schemas.errors import MalformedPacket
+from schemas.edxml import DocumentPacket, addressing, read, to_body
+from schemas.errors import MalformedPacket, TooLarge
 from schemas.message import DocumentBody, Lane, StatusBody
 
 Vector = Callable[[str], bytes]
@@ -109,3 +109,13 @@ def test_what_cannot_be_addressed(vector: Vector, old: bytes, new: bytes, elemen
     with pytest.raises(MalformedPacket) as caught:
         addressing(packet)
     assert caught.value.context == {"element": element}
+
+
+def test_a_packet_names_a_bounded_number_of_receivers(vector: Vector) -> None:
+    packet = read(vector("new_java"))
+    assert isinstance(packet, DocumentPacket)
+    (one, *_) = packet.header.receivers
+    many = tuple(one.model_copy(update={"organ_id": f"H99.{n}"}) for n in range(2_001))
+    header = packet.header.model_copy(update={"receivers": many})
+    with pytest.raises(TooLarge, match="2001 receivers"):
+        addressing(packet.model_copy(update={"header": header}))
