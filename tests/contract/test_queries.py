@@ -468,7 +468,8 @@ async def test_queries_use_the_partial_indexes(queries: Queries, db: Database) -
     assert "delivery_open" in dead
     (backlog,) = await plans(db, queries.backlog())
     assert "delivery_open" in backlog
-    (blobs,) = await plans(db, queries.named_blobs(["00" * 32]))
-    assert "message_blob" in blobs
+    originals, refused = await plans(db, queries.named_blobs(["00" * 32]))
+    assert "message_blob" in originals
+    assert "refused_packet_blob" in refused
     (since,) = await plans(db, queries.deliveries(message_id="m", since=START))
     assert "delivery_message" in since

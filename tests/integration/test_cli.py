@@ -242,7 +242,7 @@ async def test_replay_of_one_sends_it_again(cli: Cli, traffic: Traffic) -> None:
 
 
 async def test_what_a_route_holds_goes_where_it_was_decided(cli: Cli, traffic: Traffic) -> None:
-    held, behind = [await traffic.send(WARD, document="doc-a") for _ in range(2)]
+    held, behind = [await traffic.send(WARD, key="doc-a") for _ in range(2)]
     first, second = [cli.json("message", "show", i)["deliveries"][0] for i in (held, behind)]
     assert (first["state"], first["endpoint"]) == ("held", "so-y-te")
     assert "held by route giu-lai: đang sáp nhập" in first["detail"]
