@@ -36,15 +36,16 @@ def test_every_variant_is_measured_beside_its_baselines(
     """Its own verification (nothing lost or doubled, the ledger agrees) is part of the run."""
     out = tmp_path / "bench.json"
     command = [sys.executable, *python, "--quick", "--json", str(out)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-5_000:]
     assert ("install it with" in done.stderr) == (not peers)
     scenes = json.loads(out.read_text())["scenes"]
     flow = {"naive: aio-pika", "naive + ledger"} | peers | BUSES
     assert scenes["flow"]["median"].keys() == flow
     assert scenes["accept"]["median"].keys() == {"one INSERT a request"} | BUSES
-    for scene in scenes.values():
+    assert all(scenes["flow"]["median"][name]["app_cpu"] > 0 for name in BUSES)
+    for scene in scenes.values():  # CPU comes in ticks: few messages may take none
         assert scene["ratios"].keys() == BUSES
         for name in BUSES:
             assert all(ratio > 0 for ratio in scene["ratios"][name].values())
             assert scene["median"][name]["accepted"] > 0
-            assert scene["median"][name]["app_cpu"] > 0
