@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.bench.load import Target, all_arrived
 
 SENDER, RECEIVER = "so-y-te", "so-xay-dung"
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+SETTLE_SECONDS = 30.0
 SETTINGS = {"LGSP_LOG_LEVEL": "WARNING"}
 
 
@@ -133,14 +135,21 @@ class Bus:
         return [json.loads(line) for line in self._receiver.receipts.read_text().splitlines()]
 
     async def settle(self, count: int) -> None:
-        """Wait for what was held back."""
+        """Wait for what was held back, and until the ledger has heard of every arrival."""
         await all_arrived(self, count)
+        until = time.monotonic() + SETTLE_SECONDS
+        while await asyncio.to_thread(self._undelivered) and time.monotonic() < until:
+            await asyncio.sleep(0.1)
+
+    def _undelivered(self) -> list[dict[str, Any]]:
+        other = [f"--state={state.value}" for state in DeliveryState if state != "delivered"]
+        found: list[dict[str, Any]] = self.stage.lgsp("delivery", "list", *other, "--json")["items"]
+        return found
 
     def verify(self, count: int) -> None:
         ids = [line["message_id"] for line in self._receipts()]
         assert len(ids) == len(set(ids)) == count, f"{len(ids)} arrivals of {count}"
-        other = [f"--state={state.value}" for state in DeliveryState if state != "delivered"]
-        undelivered = self.stage.lgsp("delivery", "list", *other, "--json")["items"]
+        undelivered = self._undelivered()
         assert not undelivered, f"the ledger disagrees: {undelivered[:3]}"
 
     def close(self) -> None:
@@ -211,4 +220,9 @@ class Baseline:
     def close(self) -> None:
         for process in self._processes:
             process.terminate()
-            process.wait(10)
+        for process in self._processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:  # a server that waits for an idle connection
+                process.kill()
+                process.wait()
