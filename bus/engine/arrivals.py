@@ -49,12 +49,21 @@ class ArrivalReporter:
             try:
                 rows = await self._acceptor.ledger.exchanges.unreported(limit=BATCH)
                 for row in rows:
-                    await self._report(row)
+                    await self._try(row)
             except LedgerUnavailable as error:
                 log.debug("arrivals.ledger_away", error=str(error))
                 rows = []
             if len(rows) < BATCH:
                 await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _try(self, row: ExchangeRow) -> None:
+        """What one arrival stumbles over must not keep the others from being told."""
+        try:
+            await self._report(row)
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            log.exception("arrivals.failed", message=row.message_id)
 
     async def _report(self, row: ExchangeRow) -> None:
         intake = self._acceptor.intake()

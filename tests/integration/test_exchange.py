@@ -429,3 +429,31 @@ async def test_a_period_that_is_none_is_refused(bus: Harness, period: str) -> No
     answer = await bus.call("so-xay-dung", "GET", f"/api/v1/reports/documents?period={period}")
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid-request"
+
+
+async def test_one_arrival_that_cannot_be_told_keeps_no_other(
+    bus: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours on one document must not silence the reporter for all."""
+    mail = bus.live.snapshot.endpoints["hop-thu"]
+    await bus.declare("endpoint", mail, mail.model_copy(update={"reports_arrival": False}))
+    for number in (1, 2):
+        await sent(bus, "van-phong", document(number))
+    await fetched(bus, "so-xay-dung")
+    reporter = ArrivalReporter(bus.app.state.services.deps.acceptor)
+    packet_of = reporter._packet
+
+    def faulty(row: Any) -> Any:
+        if row.document_id == identity(1):
+            raise ZeroDivisionError
+        return packet_of(row)
+
+    monkeypatch.setattr(reporter, "_packet", faulty)
+    reporter.start()
+
+    async def only_the_faulty_left() -> bool:
+        left = await bus.ledger.exchanges.unreported(limit=10)
+        return [row.document_id for row in left] == [identity(1)]
+
+    _: bool = await wait_until(only_the_faulty_left, 20, "the other arrival to be reported")
+    await reporter.close()
