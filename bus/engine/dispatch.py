@@ -21,6 +21,7 @@ from bus.engine.endpoint_states import EndpointStates
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.observer import Observer
+from bus.engine.outlive import outliving
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Head
 from schemas.errors import LedgerUnavailable
@@ -92,8 +93,8 @@ class Dispatcher:
         self._live.on_change(lambda _snapshot: self._owned.clear())
         await self._ledger.hear_heads(self._heard)
         self._tasks = [
-            asyncio.create_task(self._publish_loop(), name="dispatch-publish"),
-            asyncio.create_task(self._sweep_loop(), name="dispatch-sweep"),
+            outliving(self._publish_loop, name="dispatch-publish"),
+            outliving(self._sweep_loop, name="dispatch-sweep"),
         ]
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from bus.engine.outlive import outliving
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import EndpointState
 from schemas.errors import LedgerUnavailable
@@ -27,7 +28,7 @@ class EndpointStates:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._follow(), name="endpoint-states")
+        self._task = outliving(self._follow, name="endpoint-states")
 
     async def close(self) -> None:
         if self._task is not None:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import structlog
 
 from bus.engine.live import LiveConfig
+from bus.engine.outlive import outliving
 from bus.ledger.ledger import Ledger
 from bus.ledger.sweep import BlobSweep
 from schemas.errors import LedgerUnavailable
@@ -33,10 +34,10 @@ class Janitor:
         self._live.on_change(lambda _snapshot: self._changed.set())
         self._changed.set()
         self._tasks = [
-            asyncio.create_task(self._expire_loop(), name="janitor-expire"),
-            asyncio.create_task(self._mend_loop(), name="janitor-mend"),
-            asyncio.create_task(self._purge_loop(), name="janitor-purge"),
-            asyncio.create_task(self._sweep_loop(), name="janitor-sweep"),
+            outliving(self._expire_loop, name="janitor-expire"),
+            outliving(self._mend_loop, name="janitor-mend"),
+            outliving(self._purge_loop, name="janitor-purge"),
+            outliving(self._sweep_loop, name="janitor-sweep"),
         ]
 
     async def close(self) -> None:
