@@ -48,6 +48,7 @@ class Acceptance:
     follows: tuple[str, ...] = ()  # receivers at which this document is followed from now on
     reports: frozenset[str] = frozenset()  # those of them for whom the bus says that it arrived
     about: tuple[About, ...] = ()
+    record: str | None = None  # canonical JSON of a dossier or step
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Claimed:
     trace: str
     accepted_at: Instant
     content: bytes | None = field(repr=False)
+    record: str | None = field(default=None, repr=False)  # canonical JSON of a dossier or step
 
 
 @dataclass(frozen=True, slots=True)
