@@ -14,7 +14,13 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.agency import AgencyCode
+from schemas.dossier import DossierRecord
+from schemas.dossier import Step as DossierStep
 from schemas.message import Lane
+
+MessageKind = Literal["document", "status", "dossier", "step"]
+"""Kinds of messages that are delivered; the `kind` of their bodies."""
 
 
 class Result(StrEnum):
@@ -49,16 +55,21 @@ class Addressed:
 
 @dataclass(frozen=True, slots=True)
 class OutboundDelivery:
-    """One delivery as an adapter sees it."""
+    """One delivery as an adapter sees it.
+
+    A dossier or step comes as its canonical JSON (schemas.dossier, names by alias), whatever its
+    sender wrote; with national codes in place of local ones where the manifest says `maps`.
+    Media type, size and digest are those of what is handed over.
+    """
 
     id: int
     message_id: str  # UUIDv7: the id under which the partner can recognise a repeat
     sender: str
     receivers: tuple[str, ...]
-    kind: str  # "document", "status", …
+    kind: MessageKind
     media_type: str
-    size: int  # bytes of the original
-    sha256: str  # hex, of the original
+    size: int  # bytes of the content
+    sha256: str  # hex, of the content
     lane: Lane
     order_key: str
     attempt: int  # 1 is the first
@@ -69,7 +80,7 @@ class OutboundDelivery:
     open_content: OpenContent | None = field(default=None, repr=False)  # streams large ones
 
     async def read(self) -> AsyncGenerator[bytes, None]:
-        """The original bytes in pieces; never the whole of a large one in memory."""
+        """The content in pieces; never the whole of a large one in memory."""
         if self.content is not None:
             yield self.content
             return
@@ -94,6 +105,8 @@ class Manifest(BaseModel):
     mode: Literal["push", "pull"]  # push: a worker calls deliver(); pull: the receiver fetches
     fan_out: Literal["per-receiver", "grouped"]  # grouped: one delivery for all receivers of it
     looks_up: bool  # can ask the partner whether an earlier attempt arrived
+    kinds: tuple[MessageKind, ...] = ("document", "status")  # what can be delivered to it
+    maps: bool = False  # dossiers and steps are to have national codes, by the mapping tables
     secrets: tuple[str, ...] = ()  # names of Config fields that hold references to secrets
 
 
@@ -133,6 +146,24 @@ class Inbox(Protocol):
         """Accepts one packet durably; `ref` is the partner's id of it.
 
         Only after it has returned may the partner be told that the packet is here.
+        Raises LedgerUnavailable: nothing was accepted, the round must end.
+        """
+        ...
+
+    async def take_dossier(
+        self,
+        ref: str,
+        agency: AgencyCode,
+        item: DossierRecord | DossierStep,
+        original: bytes,
+        *,
+        media_type: str = "application/json",
+    ) -> Taken:
+        """Accepts one dossier record or one step durably, as sent by `agency`.
+
+        `original` is what the partner wrote, `ref` its id of it: a record told again under the
+        same one is a repeat. A step is recognised by its dossier and its own id, whatever door it
+        comes through. `agency` must belong to the endpoint, and be the record's own.
         Raises LedgerUnavailable: nothing was accepted, the round must end.
         """
         ...

@@ -16,7 +16,10 @@ from typing import Any, Protocol
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from schemas.agency import AgencyCode
 from schemas.delivery import DeliveryState
+from schemas.dossier import DossierRecord, DossierStatus
+from schemas.dossier import Step as DossierStep
 from schemas.errors import LgspError
 from schemas.instant import Instant
 from schemas.message import Lane
@@ -101,6 +104,16 @@ class AgencyEntry:
     connected: bool  # its documents have somewhere to go
 
 
+@dataclass(frozen=True, slots=True)
+class KnownDossier:
+    """A dossier (hồ sơ) as the bus knows it."""
+
+    sender: str  # agency that handles it
+    code: str
+    status: DossierStatus  # of the latest step, or of the record where there is none yet
+    record: DossierRecord | None = field(repr=False)  # None: only steps have come so far
+
+
 class Door(Protocol):
     """The bus for one caller, for the length of one request."""
 
@@ -111,6 +124,44 @@ class Door(Protocol):
         Raises MalformedXml, MalformedPacket, TooLarge, InvalidRequest (ref), UnknownReceiver,
         DuplicateMessage, and whatever `content` raises.
         """
+        ...
+
+    async def submit_dossier(
+        self,
+        record: DossierRecord,
+        original: bytes,
+        *,
+        media_type: str = "application/json",
+        ref: str | None = None,
+    ) -> Accepted:
+        """Accepts the whole current record of a dossier; durable when it returns.
+
+        `original` is the record as the sender wrote it. `ref` is the sender's own id of this
+        message; without one, a record equal to the one before is a repeat of it.
+        Raises Forbidden (the record's agency), InvalidRequest (ref), DuplicateMessage,
+        UnknownReceiver (a portal that should get it has nowhere to get it).
+        """
+        ...
+
+    async def submit_step(
+        self,
+        step: DossierStep,
+        original: bytes,
+        *,
+        agency: AgencyCode | None = None,
+        media_type: str = "application/json",
+    ) -> Accepted:
+        """Accepts one step of a dossier's timeline; durable when it returns.
+
+        A step with the id of one accepted before is a repeat, or DuplicateMessage when it says
+        something else. `agency` sends it; without one: whoever sent the dossier, else the unit that
+        its code names, else the caller's only agency.
+        Raises Forbidden, InvalidRequest (no agency can be told), DuplicateMessage, UnknownReceiver.
+        """
+        ...
+
+    async def dossier(self, code: str) -> KnownDossier | None:
+        """A dossier of the caller's agencies; None when none has come."""
         ...
 
     async def waiting(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.dossier.life import DossierStatus
 from schemas.instant import Instant
 
 
@@ -78,7 +79,30 @@ class StatusBody(Strict):
     promulgated: date | None = None
 
 
-Body = Annotated[DocumentBody | StatusBody, Field(discriminator="kind")]
+class DossierBody(Strict):
+    """Hồ sơ TTHC: facts of the whole current record, without those of the applicant."""
+
+    kind: Literal["dossier"] = "dossier"
+    code: str  # mã hồ sơ
+    nation_code: str = ""
+    procedure: str  # as the sender codes it
+    agency: str
+    status: DossierStatus
+    received: datetime | None = None
+    due: datetime | None = None
+
+
+class StepBody(Strict):
+    """Bước xử lý: which entry of a dossier's timeline, without who did it and what they wrote."""
+
+    kind: Literal["step"] = "step"
+    code: str  # mã hồ sơ
+    step_id: str
+    status: DossierStatus
+    at: datetime
+
+
+Body = Annotated[DocumentBody | StatusBody | DossierBody | StepBody, Field(discriminator="kind")]
 
 
 class Message(Strict):
@@ -88,7 +112,7 @@ class Message(Strict):
     sender: str  # agency code of the sender
     sender_ref: str  # the sender's own id of the message: the idempotency key together with sender
     receivers: tuple[str, ...]  # agency codes as addressed by the sender
-    order_key: str
+    order_key: str  # of dossiers and their steps: the dossier's code
     lane: Lane
     accepted_at: Instant
     expires_at: Instant | None = None

@@ -90,12 +90,47 @@ class Route(Declared):
 
     name: str
     priority: int = 100  # lower is looked at first
-    kinds: tuple[Literal["document", "status"], ...] = ()  # empty: every kind
+    kinds: tuple[Literal["document", "status", "dossier", "step"], ...] = ()  # empty: every kind
     sender: str = "*"
     receiver: str = "*"
     action: Literal["deliver", "hold", "refuse"] = "deliver"
     endpoint: EndpointName | None = None  # for action deliver
     reason: str = ""
+
+
+class Subscription(Declared):
+    """Đăng ký nhận: who gets the dossiers of some agencies, which name no receivers themselves.
+
+    Every subscription that fits adds its receivers. `sender` is a pattern as in a route.
+    """
+
+    name: str
+    kinds: tuple[Literal["dossier", "step"], ...] = ("dossier", "step")
+    sender: str = "*"
+    receivers: Annotated[tuple[AgencyCode, ...], Field(min_length=1)]
+
+
+MappingTable = Literal["procedure", "agency", "fee", "status", "commune"]
+MappedCode = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=100)]
+
+
+class Mapping(Declared):
+    """Bảng ánh xạ mã: what a local code is nationally, from `valid_from` up to and with `valid_to`.
+
+    A local code may mean one thing up to a day and another after it: one entry for each period.
+    """
+
+    table: MappingTable
+    local: MappedCode
+    national: MappedCode
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+    @property
+    def name(self) -> str:
+        """What identifies the entry: `procedure:1.2.3`, with `@` the day it begins, if any."""
+        since = f"@{self.valid_from.isoformat()}" if self.valid_from else ""
+        return f"{self.table}:{self.local}{since}"
 
 
 class Client(Declared):
@@ -134,4 +169,6 @@ class Province(Declared):
     agencies: tuple[Agency, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     routes: tuple[Route, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    mappings: tuple[Mapping, ...] = ()
     clients: tuple[Client, ...] = ()

@@ -10,5 +10,6 @@ MANIFEST = Manifest(
     title_en="Mailbox: the agency's system fetches from the bus",
     mode="pull",
     fan_out="per-receiver",
+    kinds=("document", "status", "dossier", "step"),
     looks_up=False,
 )

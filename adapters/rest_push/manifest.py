@@ -10,6 +10,7 @@ MANIFEST = Manifest(
     title_en="REST push: the bus calls the agency's system",
     mode="push",
     fan_out="per-receiver",
+    kinds=("document", "status", "dossier", "step"),
     looks_up=True,
     secrets=("secret", "previous_secret"),
 )
