@@ -133,10 +133,8 @@ def _outcome(
     if match is not None and match.action == "hold":
         return RoutingOutcome.HOLD, [*steps, _by_route(match, "giữ lại", "held")]
     manifest = _manifest(rules, connection)
-    if manifest is None:
+    if manifest is None or rules.kind not in manifest.kinds:
         return RoutingOutcome.HOLD, [*steps, _not_usable(rules, connection.endpoint)]
-    if rules.kind not in manifest.kinds:
-        return RoutingOutcome.HOLD, [*steps, _not_spoken(rules.kind, connection.endpoint, manifest)]
     return RoutingOutcome.DELIVER, steps
 
 
@@ -183,19 +181,17 @@ def _over(match: Route | None, connection: Connection) -> Step:
     return f"qua điểm kết nối {endpoint} của cơ quan", f"over the agency's endpoint {endpoint}"
 
 
-def _not_spoken(kind: str, endpoint: str, manifest: Manifest) -> Step:
-    return (
-        f"điểm kết nối {endpoint} ({manifest.kind}) không nhận loại {kind}: giữ lại chờ quản trị",
-        f"endpoint {endpoint} ({manifest.kind}) does not take a {kind}: held for the administrator",
-    )
-
-
 def _not_usable(rules: _Rules, name: str) -> Step:
     endpoint = rules.endpoints.get(name)
     if endpoint is None:
         return (
             f"điểm kết nối {name} chưa được khai báo: giữ lại chờ quản trị",
             f"endpoint {name} is not declared: held for the administrator",
+        )
+    if endpoint.kind in rules.manifests:
+        return (
+            f"điểm kết nối {name} ({endpoint.kind}) không nhận {rules.kind}: giữ lại chờ quản trị",
+            f"endpoint {name} ({endpoint.kind}) takes no {rules.kind}: held for the administrator",
         )
     return (
         f"điểm kết nối {name} dùng loại {endpoint.kind} mà trục không có: giữ lại chờ quản trị",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from schemas.adapter import Outcome
+from schemas.adapter import MessageKind, Outcome
 from schemas.delivery import DeliveryState
 from schemas.exchange import Event
 from schemas.instant import Instant
@@ -89,7 +89,7 @@ class Claimed:
     first_attempt_at: Instant
     message_id: str
     sender: str
-    kind: str
+    kind: MessageKind
     media_type: str
     size: int
     sha256: str
