@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, exists, or_, select, text, tuple_
 
 from bus.ledger.database import Database
 from bus.ledger.queries import DELIVERY_COLUMNS, delivery_row
 from bus.ledger.records import DeliveryRow
 from bus.ledger.tables import delivery, dossier, dossier_step, message
+from schemas.delivery import DeliveryState
+from schemas.dossier.life import ENDED
 from schemas.instant import Instant
 
 CHUNK = 500
@@ -77,9 +79,17 @@ class Whole:
     row: DossierRow
     record: str = field(repr=False)
     steps: tuple[str, ...] = field(repr=False)
+    synced: bool = False  # a record of it was delivered to a portal
 
 
 _ROW = [dossier.c[each.name] for each in fields(DossierRow)]
+_sent = message.alias("sent")
+_SYNCED = (
+    exists()
+    .where(_sent.c.document_id == dossier.c.code, _sent.c.sender == dossier.c.sender)
+    .where(_sent.c.kind == "dossier", delivery.c.message_id == _sent.c.id)
+    .where(delivery.c.state == DeliveryState.DELIVERED.value)
+)
 _NEWEST = (dossier.c.first_message.desc(), dossier.c.sender.desc())
 
 
@@ -179,17 +189,19 @@ class DossierQueries:
         )
         return [Unmapped(*row) for row in await self._all(query)]
 
-    async def received(
+    async def counted(
         self, *, senders: Collection[str] | None, since: Instant, until: Instant
     ) -> AsyncIterator[list[Whole]]:
-        """Dossiers received from `since` up to `until` with all that was told, in pieces."""
+        """Dossiers received before `until` that may have been open since `since`, with all that
+        was told of them, in pieces.
+        """
         after: tuple[Instant, str, str] | None = None
         place = tuple_(dossier.c.received_at, dossier.c.sender, dossier.c.code)
         while True:
             query = (
-                select(*_ROW, message.c.record)
+                select(*_ROW, message.c.record, _SYNCED)
                 .select_from(dossier.join(message, dossier.c.record_message == message.c.id))
-                .where(dossier.c.received_at >= since, dossier.c.received_at < until)
+                .where(dossier.c.received_at < until, _maybe_open(since))
                 .order_by(dossier.c.received_at, dossier.c.sender, dossier.c.code)
                 .limit(CHUNK)
             )
@@ -200,11 +212,11 @@ class DossierQueries:
             rows = await self._all(query)
             if not rows:
                 return
-            found = [(DossierRow(*row[:-1]), str(row[-1])) for row in rows]
-            timelines = await self._timelines([row for row, _ in found])
+            found = [(DossierRow(*row), record, synced) for *row, record, synced in rows]
+            timelines = await self._timelines([row for row, *_ in found])
             yield [
-                Whole(row, record, tuple(timelines.get((row.sender, row.code), ())))
-                for row, record in found
+                Whole(row, record, tuple(timelines.get((row.sender, row.code), ())), bool(synced))
+                for row, record, synced in found
             ]
             last = found[-1][0]
             after = (last.received_at or since, last.sender, last.code)
@@ -214,11 +226,7 @@ class DossierQueries:
         query = (
             select(step.sender, step.code, message.c.record)
             .select_from(dossier_step.join(message, step.message_id == message.c.id))
-            .where(
-                and_(
-                    tuple_(step.sender, step.code).in_([(row.sender, row.code) for row in rows]),
-                )
-            )
+            .where(tuple_(step.sender, step.code).in_([(row.sender, row.code) for row in rows]))
             .order_by(step.sender, step.code, step.at, step.message_id)
         )
         found: dict[tuple[str, str], list[str]] = {}
@@ -229,3 +237,14 @@ class DossierQueries:
     async def _all(self, query: Select[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         async with self._db.read() as connection:
             return [tuple(row) for row in await connection.execute(query)]
+
+
+def _maybe_open(since: Instant) -> ColumnElement[bool]:
+    """Whatever was told of it, by record or step, does not say that it had ended by then."""
+    ended = dossier.c.status.in_([status.value for status in ENDED])
+    return or_(
+        dossier.c.received_at >= since,
+        dossier.c.last_step_at >= since,
+        dossier.c.finished_at >= since,
+        ~ended,
+    )
