@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -79,7 +79,7 @@ class Releaser:
         while held := await self._ledger.dossiers.unmapped(UNMAPPED, after=after):
             after = held[-1].id
             new = [each for each in held if (each.id, each.attempts) not in self._looked_at]
-            ready = await asyncio.to_thread(_ready, new, tables, on)
+            ready = await self._ready(new, tables, on) if new else []
             self._looked_at.update((each.id, each.attempts) for each in new)
             if ready:
                 reason = "the mapping tables know its codes now"
@@ -89,12 +89,18 @@ class Releaser:
                 released += len(done)
         return released
 
+    async def _ready(
+        self, held: Sequence[dossier_queries.Unmapped], tables: MappingTables, on: date
+    ) -> list[int]:
+        records = await self._ledger.dossiers.records({each.message_id for each in held})
+        known = await asyncio.to_thread(_known, records, tables, on)
+        return [each.id for each in held if each.message_id in known]
 
-def _ready(held: Sequence[dossier_queries.Unmapped], tables: MappingTables, on: date) -> list[int]:
-    return [
-        each.id
-        for each in held
-        if not isinstance(
-            map_record(DossierRecord.model_validate_json(each.record), tables, on), Unmapped
-        )
-    ]
+
+def _known(records: Mapping[str, str], tables: MappingTables, on: date) -> set[str]:
+    """Messages all of whose codes the tables translate."""
+    return {
+        message_id
+        for message_id, text in records.items()
+        if not isinstance(map_record(DossierRecord.model_validate_json(text), tables, on), Unmapped)
+    }

@@ -82,7 +82,7 @@ class Unmapped(NamedTuple):
 
     id: int
     attempts: int
-    record: str  # canonical JSON of the dossier's record
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +194,17 @@ class DossierQueries:
     async def unmapped(self, code: str, *, after: int = 0, limit: int = CHUNK) -> list[Unmapped]:
         """Deliveries held under this reason's code, by rising id."""
         query = (
-            select(delivery.c.id, delivery.c.attempts, message.c.record)
-            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            select(delivery.c.id, delivery.c.attempts, delivery.c.message_id)
             .where(text("delivery.state = 'held'"), delivery.c.code == code, delivery.c.id > after)
             .order_by(delivery.c.id)
             .limit(limit)
         )
         return [Unmapped(*row) for row in await self._all(query)]
+
+    async def records(self, message_ids: Collection[str]) -> dict[str, str]:
+        """Canonical JSON by message."""
+        query = select(message.c.id, message.c.record).where(message.c.id.in_(message_ids))
+        return {row[0]: row[1] for row in await self._all(query)}
 
     async def file(self, file_id: str) -> FileRow | None:
         columns = [dossier_file.c[name] for name in FileRow._fields]

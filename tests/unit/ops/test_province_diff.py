@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from adapters.registry import parse_config
-from bus.ledger.config_store import MODELS, Item, name_of, to_province
+from bus.ledger.config_store import MODELS, Item, Item, name_of, to_province
 from bus.ops.province_check import faults_of
 from bus.ops.province_diff import diff
 from bus.ops.province_files import read
@@ -79,8 +79,15 @@ def test_carrying_out_the_changes_leads_to_what_was_wanted(
 ) -> None:
     """Held against an independent application of the changes, item by item."""
     kind_of = {model: kind for kind, model in MODELS.items()}
-    lists = (current.agencies, current.endpoints, current.routes, current.clients)
-    items = {(kind_of[type(item)], name_of(item)): item for each in lists for item in each}
+    lists = (
+        current.agencies,
+        current.endpoints,
+        current.routes,
+        current.subscriptions,
+        current.mappings,
+        current.clients,
+    )
+    items: dict[tuple[str, str], Item] = {(kind_of[type(item)], name_of(item)): item for each in lists for item in each}
     for change in diff(current, wanted, check_endpoint=lambda _: []).changes:
         assert items.get((change.kind, change.name)) == change.old != change.new
         if change.new is None:

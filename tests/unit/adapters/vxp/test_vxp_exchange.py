@@ -47,6 +47,9 @@ class Kept:
         self.packets[ref] = content
         return Taken(accepted=not self.refuses, reason="không nhận" if self.refuses else "")
 
+    async def take_dossier(self, ref: str, *_: object, **__: object) -> Taken:
+        pytest.fail(f"the axis carries no dossiers: {ref}")
+
 
 def packet(*receivers: str, sender: str = "H38.01") -> bytes:
     header = MessageHeader(
