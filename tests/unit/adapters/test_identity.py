@@ -24,7 +24,7 @@ def test_the_axis_changes_bytes_but_not_what_a_packet_is(name: str) -> None:
 
 
 def test_packets_that_say_other_things_are_others() -> None:
-    names = [path for path in sorted(VECTORS.glob("status_*.edxml"))]
+    names = sorted(VECTORS.glob("status_*.edxml"))
     assert len({identity_of(path.read_bytes()) for path in names}) == len(names) > 5
     packet = (VECTORS / "new_java.edxml").read_bytes()
     at = packet.index(b"ContentTransferEncoded")
