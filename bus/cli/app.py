@@ -10,6 +10,7 @@ import typer
 
 from bus.cli import (
     agency,
+    backup,
     client,
     delivery,
     document,
@@ -53,6 +54,7 @@ GROUPS = (
     province,
     health,
     journal,
+    backup,
 )
 for group in GROUPS:
     group.add_to(app)
