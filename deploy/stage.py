@@ -197,7 +197,8 @@ class Stage:
             timeout=120,
         )
         if done.returncode:
-            msg = f"lgsp {' '.join(arguments)}: {(done.stderr.strip() or done.stdout.strip())[-2000:]}"
+            said = done.stderr.strip() or done.stdout.strip()
+            msg = f"lgsp {' '.join(arguments)}: {said[-2000:]}"
             raise StageError(msg)
         try:
             return json.loads(done.stdout)
