@@ -10,6 +10,7 @@ import typer
 
 from bus.cli import (
     agency,
+    axis,
     client,
     delivery,
     document,
@@ -49,6 +50,7 @@ GROUPS = (
     delivery,
     endpoint,
     agency,
+    axis,
     client,
     province,
     health,
