@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+import orjson
 import pytest
 
 from adapters.http import open_session
@@ -24,6 +27,7 @@ from routing.imports import Gathering
 from schemas.adapter import DirectorySource, ListedAgency
 from schemas.errors import DirectoryShrunk, PartnerError, PartnerRefused
 from schemas.province import Agency, Alias, Endpoint
+from tests.integration.cli_harness import Cli, Done
 from tests.waiting import wait_until
 
 SECRET = b"secret-of-home-aaaa"
@@ -219,3 +223,37 @@ def test_a_code_that_two_claim_is_the_alias_of_neither() -> None:
 def test_codes_in_a_circle_are_one_agency() -> None:
     rows = [ListedAgency("H99.01", "A", ("H99.02",)), ListedAgency("H99.02", "B", ("H99.01",))]
     assert gathered(rows) == {"H99.01": ["H99.02"]}
+
+
+@pytest.mark.timeout(300)  # eight processes, one after the other
+async def test_the_command_shows_then_applies_then_registers(cli: Cli) -> None:
+    """`sync --dry-run` writes nothing; `sync` is followed by `agencies`; ours are registered."""
+    (cli.folder / "secrets").mkdir()
+    (cli.folder / "secrets" / "truc").write_bytes(SECRET)
+    env = {"LGSP_SECRETS_DIR": str(cli.folder / "secrets")}
+    async with Axis([HOME, AWAY]) as axis:
+        truc = endpoint(axis).model_dump(mode="json", exclude_defaults=True)
+        (cli.declared / "truc.yaml").write_text(orjson.dumps({"endpoints": [truc]}).decode())
+        await asyncio.to_thread(cli.set_up)
+
+        async def lgsp(*arguments: str, code: int = 0) -> Done:
+            return await asyncio.to_thread(partial(cli, *arguments, code=code, env=env))
+
+        shown = await lgsp("axis", "sync", "truc", "--dry-run")
+        assert "+ H99.02" in shown.out
+        done = await lgsp("axis", "sync", "truc")
+        assert "+ H99.02" in done.out, "the dry run had written nothing"
+        assert "H99.02" in (await lgsp("axis", "agencies", "truc", "co quan")).out
+        assert "0 to remove" in (await lgsp("plan", "-f", "province")).out
+        await lgsp("axis", "register", "H38.02", "--endpoint", "truc")
+        assert axis.store.owner("H38.02") == HOME.systemid
+        await lgsp("axis", "register", "H99.02", "--endpoint", "truc", code=4)
+        await lgsp("axis", "remove", "H38.02", "--endpoint", "truc", "--yes")
+        assert axis.store.owner("H38.02") is None
+        await axis.set_fault("503")
+        assert "503" in (await lgsp("axis", "sync", "truc", code=1)).err
+
+
+@pytest.fixture
+def cli(sqlite_url: str, tmp_path: Path) -> Cli:
+    return Cli(sqlite_url, tmp_path)
