@@ -10,6 +10,7 @@ import typer
 
 from bus.cli import (
     agency,
+    axis,
     backup,
     client,
     delivery,
@@ -50,6 +51,7 @@ GROUPS = (
     delivery,
     endpoint,
     agency,
+    axis,
     client,
     province,
     health,

@@ -221,12 +221,7 @@ class Collector:
             )
 
     def _is_mine(self, endpoint: str) -> bool:
-        """Rendezvous hashing over the live workers: every one comes to the same answer."""
-
-        def weight(process: str) -> bytes:
-            return hashlib.blake2b(f"{process}\0{endpoint}".encode(), digest_size=8).digest()
-
-        return max(self._membership.having("worker"), key=weight) == self._ledger.process
+        return self._membership.owns(endpoint)
 
 
 def _identity(packet: Packet) -> str:

@@ -8,6 +8,7 @@ for all, make the living look dead.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import socket
 import time
@@ -98,6 +99,14 @@ class Membership:
         if role in self._roles.split(" "):
             found.add(self._ledger.process)
         return sorted(found)
+
+    def owns(self, key: str) -> bool:
+        """Whether `key` falls to this process among the live workers: all come to one answer."""
+
+        def weight(process: str) -> bytes:  # rendezvous hashing
+            return hashlib.blake2b(f"{process}\0{key}".encode(), digest_size=8).digest()
+
+        return max(self.having("worker"), key=weight) == self._ledger.process
 
     async def _run(self) -> None:
         registered = False
