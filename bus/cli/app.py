@@ -19,6 +19,7 @@ from bus.cli import (
     journal,
     message,
     province,
+    refused,
     serve,
     setup,
 )
@@ -47,6 +48,7 @@ GROUPS = (
     message,
     document,
     delivery,
+    refused,
     endpoint,
     agency,
     client,

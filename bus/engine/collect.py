@@ -150,6 +150,7 @@ class Collector:
         self._states = states
         self._membership = membership
         self._acceptor = acceptor
+        self._observer = acceptor.observer
         self._create = create
         self._tasks: dict[str, tuple[Endpoint, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
@@ -205,15 +206,17 @@ class Collector:
                 await asyncio.sleep(STANDBY_SECONDS)
                 continue
             try:
-                await adapter.poll(inbox)
+                taken = await adapter.poll(inbox)
             except Exception as error:  # noqa: BLE001 - fetching must outlive every failure
                 failures += 1
+                self._observer.polled(endpoint.name, None)
                 since = since if failures > 1 else time.monotonic()
                 self._complain(endpoint.name, failures, error)
                 pause = wait(endpoint.retry, failures, time.monotonic() - since)
             else:
                 if failures:
                     log.info("collect.works_again", endpoint=endpoint.name)
+                self._observer.polled(endpoint.name, taken)
                 failures, pause = 0, adapter.interval
             await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 

@@ -39,8 +39,8 @@ NS = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 PROVINCES = {"00.38.W00": ("H38.01", "H38.02"), "00.99.W00": ("H99.01", "H99.02")}
 HOME = {code: system for system, codes in PROVINCES.items() for code in codes}
 MODES = ("500", "503", "hang", "cut", "half", "slow", "garbage")
-AT_ONCE = 24
-BACKLOG = 600  # packets under way at most: a fault meets a load that flows, not a heap
+AT_ONCE = 48
+BACKLOG = 2_000  # packets under way at most: a fault meets a load that flows, not a heap
 STATES = {"02": "refused", "03": "accepted", "04": "assigned", "05": "processing", "06": "finished"}
 CHAINS = (("03",), ("02",), ("03", "04"), ("03", "05", "06"), ("04", "05"))
 SIZES = (0, 700, 0, 9_000, 0, 60_000)
@@ -51,7 +51,14 @@ def facts(packet: bytes) -> str:
     """What a packet says, its receivers left out (they are cut) and the hub's order forgotten."""
     root = ET.fromstring(packet)  # noqa: S314 - packets of this proof
     texts = {_local(each): (each.text or "").strip() for each in root.iter()}
-    names = ("DocumentId", "StatusCode", "Subject", "Description", "BussinessDocType", "Timestamp")
+    names: tuple[str, ...] = (
+        "DocumentId",
+        "StatusCode",
+        "Subject",
+        "Description",
+        "BussinessDocType",
+        "Timestamp",
+    )
     if "StatusCode" not in texts:
         names = tuple(name for name in names if name != "Timestamp")  # the hub's own hop has one
     sender = next(each for each in root.iter() if _local(each) == "From")
@@ -417,9 +424,11 @@ def _lgsp(env: dict[str, str], *arguments: str) -> str:
 
 
 async def trouble(
-    arena: Arena, dice: random.Random, sent: asyncio.Event, faults: Counter[str]
+    arena: Arena, dice: random.Random, sent: asyncio.Event, faults: Counter[str], gap: float
 ) -> None:
-    """Every fault in turn, until everything is sent and each has happened."""
+    """Every fault in turn, about `gap` seconds apart, until everything is sent and each has
+    happened.
+    """
     url = f"http://127.0.0.1:{arena.hub_port}/_sandbox/fault"
     systems = list(PROVINCES)
     turn = 0
@@ -427,7 +436,7 @@ async def trouble(
         while turn < len(MODES) + 3 or not sent.is_set():
             what = (*MODES, "kill hub", "kill bus 0", "kill bus 1")[turn % (len(MODES) + 3)]
             turn += 1
-            await asyncio.sleep(dice.uniform(0.5, 1.5))
+            await asyncio.sleep(dice.uniform(0.5, 1.5) * gap)
             if what == "kill hub":
                 await asyncio.to_thread(arena.kill_hub)
             elif what.startswith("kill"):
@@ -442,7 +451,7 @@ async def trouble(
 
 
 async def run(
-    folder: Path, count: int, *, report: bool = False, seconds: float = 60
+    folder: Path, count: int, *, report: bool = False, seconds: float = 60, gap: float = 1
 ) -> dict[str, Any]:
     """`seconds` are those in which everything has to be settled after the last fault."""
     began = time.monotonic()
@@ -463,12 +472,12 @@ async def run(
             sender = Sender(f"http://127.0.0.1:{port}", system, "pm", arena.keys[system])
             systems.senders[system] = await stack.enter_async_context(sender)
         sent = asyncio.Event()
-        troubles = asyncio.create_task(trouble(arena, dice, sent, faults))
+        troubles = asyncio.create_task(trouble(arena, dice, sent, faults, gap))
         source = documents(count)
 
         async def work() -> None:
             for document in source:
-                while systems.due - systems.arrived > BACKLOG:  # noqa: ASYNC110 - receivers tell nobody
+                while systems.due - systems.arrived > BACKLOG:
                     await asyncio.sleep(0.05)
                 await systems.bring(document)
 
@@ -528,7 +537,7 @@ async def _settle(systems: Systems, seconds: float) -> list[str]:
         return idle and not _missing(systems) and not await _wrong_states(systems, first=True)
 
     try:
-        await wait_until(quiet, seconds)
+        _: bool = await wait_until(quiet, seconds)
     except AssertionError:
         return [f"not settled in {seconds:g} s: {_missing(systems)} missing"]
     return []
@@ -560,10 +569,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.proof.axis")
     parser.add_argument("--documents", type=int, default=10_000)
     parser.add_argument("--settle-seconds", type=float, default=300)
+    parser.add_argument("--gap", type=float, default=8, help="seconds between two faults")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lgsp-axis-") as folder:
         seconds = options.settle_seconds
-        verdict = asyncio.run(run(Path(folder), options.documents, report=True, seconds=seconds))
+        verdict = asyncio.run(
+            run(Path(folder), options.documents, report=True, seconds=seconds, gap=options.gap)
+        )
     verdict = {"command": f"python -m tests.proof.axis --documents {options.documents}"} | verdict
     print(json.dumps(verdict, indent=2, ensure_ascii=False))
     return 0 if verdict["clean"] else 1
