@@ -576,7 +576,7 @@ def main() -> int:
         verdict = asyncio.run(
             run(Path(folder), options.documents, report=True, seconds=seconds, gap=options.gap)
         )
-    verdict = {"command": f"python -m tests.proof.axis --documents {options.documents}"} | verdict
+    verdict = {"command": " ".join(("python -m tests.proof.axis", *sys.argv[1:]))} | verdict
     print(json.dumps(verdict, indent=2, ensure_ascii=False))
     return 0 if verdict["clean"] else 1
 

@@ -12,11 +12,11 @@ from tests.proof.axis import CHAINS, PROVINCES, Systems, documents, facts, run
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 async def test_two_buses_and_the_hub_are_killed_and_every_status_is_on_its_document(
     tmp_path: Path,
 ) -> None:
-    verdict = await run(tmp_path, 120)
+    verdict = await run(tmp_path, 120, seconds=150)  # a deadline, not a promise
     assert verdict["clean"], json.dumps(verdict, ensure_ascii=False, indent=1)
     assert verdict["recalls"]
     assert set(verdict["kills"]) == {"hub", *(f"bus {system}" for system in PROVINCES)}
