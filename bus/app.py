@@ -29,6 +29,7 @@ from bus.engine.endpoint_states import EndpointStates
 from bus.engine.janitor import Janitor
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
+from bus.engine.outlive import outliving
 from bus.engine.worker import Worker
 from bus.gateway.app import create_app, create_probes_app
 from bus.gateway.limits import GatewayLimits
@@ -296,7 +297,7 @@ def _no_signals() -> Any:
 
 
 def _measure(stack: AsyncExitStack, ledger: Ledger, metrics: Metrics) -> None:
-    task = asyncio.create_task(LedgerGauges(ledger.queries, metrics).follow(), name="metrics")
+    task = outliving(LedgerGauges(ledger.queries, metrics).follow, name="metrics")
 
     async def close() -> None:
         task.cancel()

@@ -16,7 +16,7 @@ from adapters.vxp.client import AxisClient
 from adapters.vxp.codec import MESSAGE_ID, OCTETS, SERVICE, MessageType, send_outcome
 from adapters.vxp.config import VxpConfig
 from adapters.vxp.manifest import MANIFEST
-from adapters.vxp.polling import poll
+from adapters.vxp.polling import Fetcher
 from adapters.vxp.signing import hash_file
 from schemas.adapter import (
     AdapterConfig,
@@ -46,6 +46,7 @@ class Vxp:
     ) -> None:
         """Resolves the secret once; raises ConfigurationError when it is missing or weak."""
         self._client = AxisClient(config, http=http, secrets=secrets)
+        self._fetcher = Fetcher(self._client)
 
     @property
     def interval(self) -> float:
@@ -83,7 +84,7 @@ class Vxp:
         return outcome
 
     async def poll(self, inbox: Inbox) -> int:
-        return await poll(self._client, inbox)
+        return await self._fetcher.poll(inbox)
 
     def agencies(self) -> AsyncGenerator[ListedAgency, None]:
         return directory.agencies(self._client)

@@ -21,6 +21,7 @@ from bus.cli import (
     journal,
     message,
     province,
+    refused,
     serve,
     setup,
 )
@@ -49,6 +50,7 @@ GROUPS = (
     message,
     document,
     delivery,
+    refused,
     endpoint,
     agency,
     axis,

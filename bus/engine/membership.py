@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from bus.engine.outlive import outliving
 from bus.ledger import acts
 from bus.ledger.ledger import Ledger
 from schemas.errors import LedgerUnavailable
@@ -73,9 +74,10 @@ class Membership:
         self._members: dict[str, tuple[str, ...]] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
+        self._registered = False
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="membership")
+        self._task = outliving(self._run, name="membership")
 
     async def close(self) -> None:
         """Leave; what is still in hand is given back."""
@@ -109,13 +111,12 @@ class Membership:
         return max(self.having("worker"), key=weight) == self._ledger.process
 
     async def _run(self) -> None:
-        registered = False
         while True:
             try:
-                registered = registered and await self._beat()
-                if not registered:
+                self._registered = self._registered and await self._beat()
+                if not self._registered:
                     await self._register()
-                    registered = True
+                    self._registered = True
                 await self._look()
             except LedgerUnavailable as error:
                 log.debug("membership.ledger_away", error=str(error))
