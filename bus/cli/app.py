@@ -11,6 +11,7 @@ import typer
 from bus.cli import (
     agency,
     axis,
+    backup,
     client,
     delivery,
     document,
@@ -55,6 +56,7 @@ GROUPS = (
     province,
     health,
     journal,
+    backup,
 )
 for group in GROUPS:
     group.add_to(app)
