@@ -10,6 +10,7 @@ LgspError
 │   ├── NotFound                   404  nothing with that id that the caller may see
 │   ├── Conflict                   409  the state of things forbids it
 │   │   └── DuplicateMessage       409  the same message id with other content
+│   ├── DirectoryShrunk            409  a partner's directory lost more than half of its agencies
 │   ├── TooLarge                   413  beyond a configured limit
 │   ├── UnknownReceiver            422  no receiver of the packet is in the directory
 │   ├── RateLimited                429  the agency sends more than its allowance
@@ -186,6 +187,15 @@ class Conflict(LocalError):
     )
 
 
+class DuplicateMessage(Conflict):
+    code = "duplicate-message"
+    title = Text("Trùng mã thông điệp, khác nội dung", "Same message id, other content")
+    advice = Text(
+        "Nội dung mới phải có mã thông điệp mới; gửi lại nội dung cũ sẽ nhận biên nhận cũ.",
+        "New content needs a new message id; sending the old content again returns its receipt.",
+    )
+
+
 class DirectoryShrunk(LocalError):
     """A partner's directory suddenly lists less than half of what it did."""
 
@@ -197,15 +207,6 @@ class DirectoryShrunk(LocalError):
     advice = Text(
         "Quản trị trục hỏi bên vận hành danh bạ; nếu đúng thì đồng bộ lại với --force.",
         "The administrator asks whoever runs the directory; if it is right, syncs with --force.",
-    )
-
-
-class DuplicateMessage(Conflict):
-    code = "duplicate-message"
-    title = Text("Trùng mã thông điệp, khác nội dung", "Same message id, other content")
-    advice = Text(
-        "Nội dung mới phải có mã thông điệp mới; gửi lại nội dung cũ sẽ nhận biên nhận cũ.",
-        "New content needs a new message id; sending the old content again returns its receipt.",
     )
 
 
