@@ -10,6 +10,7 @@ LgspError
 │   ├── NotFound                   404  nothing with that id that the caller may see
 │   ├── Conflict                   409  the state of things forbids it
 │   │   └── DuplicateMessage       409  the same message id with other content
+│   ├── DirectoryShrunk            409  a partner's directory lost more than half of its agencies
 │   ├── TooLarge                   413  beyond a configured limit
 │   ├── UnknownReceiver            422  no receiver of the packet is in the directory
 │   ├── RateLimited                429  the agency sends more than its allowance
@@ -192,6 +193,20 @@ class DuplicateMessage(Conflict):
     advice = Text(
         "Nội dung mới phải có mã thông điệp mới; gửi lại nội dung cũ sẽ nhận biên nhận cũ.",
         "New content needs a new message id; sending the old content again returns its receipt.",
+    )
+
+
+class DirectoryShrunk(LocalError):
+    """A partner's directory suddenly lists less than half of what it did."""
+
+    code = "directory-shrunk"
+    http_status = 409
+    soap_fault = "Server"
+    actor = "administrator"
+    title = Text("Danh bạ của đối tác hụt bất thường", "A partner's directory shrank suddenly")
+    advice = Text(
+        "Quản trị trục hỏi bên vận hành danh bạ; nếu đúng thì đồng bộ lại với --force.",
+        "The administrator asks whoever runs the directory; if it is right, syncs with --force.",
     )
 
 

@@ -10,6 +10,8 @@ import typer
 
 from bus.cli import (
     agency,
+    axis,
+    backup,
     client,
     delivery,
     document,
@@ -21,6 +23,7 @@ from bus.cli import (
     mapping,
     message,
     province,
+    refused,
     serve,
     setup,
 )
@@ -51,12 +54,15 @@ GROUPS = (
     dossier,
     mapping,
     delivery,
+    refused,
     endpoint,
     agency,
+    axis,
     client,
     province,
     health,
     journal,
+    backup,
 )
 for group in GROUPS:
     group.add_to(app)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from adapters.registry import parse_config
-from bus.ledger.config_store import MODELS, Item, Item, name_of, to_province
+from bus.ledger.config_store import MODELS, Item, name_of, to_province
 from bus.ops.province_check import faults_of
 from bus.ops.province_diff import diff
 from bus.ops.province_files import read
