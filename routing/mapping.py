@@ -19,7 +19,6 @@ _WORDS: dict[MappingTable, Text] = {
     "agency": Text("cơ quan", "agency"),
     "fee": Text("phí, lệ phí", "fee"),
     "commune": Text("xã, phường", "commune"),
-    "status": Text("trạng thái", "status"),
 }
 
 
