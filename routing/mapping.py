@@ -79,47 +79,39 @@ class MappingTables:
 
 def map_record(record: DossierRecord, tables: MappingTables, on: date) -> DossierRecord | Unmapped:
     """The record as the national systems know it, or the first code that keeps it here."""
-    found: dict[str, str] = {}
-    wanted: list[tuple[str, MappingTable, str]] = [
-        ("procedure", "procedure", record.procedure),
-        ("agency", "agency", record.agency),
-    ]
-    if record.applicant.commune:
-        wanted.append(("commune", "commune", record.applicant.commune))
-    for name, table, code in wanted:
-        national = tables.find(table, code, on)
-        if isinstance(national, Unmapped):
-            return national
-        found[name] = national
-    fees = _fees(record.fees, tables, on)
-    if isinstance(fees, Unmapped):
-        return fees
-    supplements = []
-    for each in record.supplements:
-        asked = _fees(each.fees, tables, on)
-        if isinstance(asked, Unmapped):
-            return asked
-        supplements.append(each.model_copy(update={"fees": asked}))
-    commune = found.pop("commune", record.applicant.commune)
-    applicant = record.applicant.model_copy(update={"commune": commune})
-    return record.model_copy(
-        update={
-            **found,
-            "applicant": applicant,
-            "fees": fees,
-            "supplements": tuple(supplements),
-        }
-    )
+
+    def national(table: MappingTable, code: str) -> str:
+        found = tables.find(table, code, on) if code else code
+        if isinstance(found, Unmapped):
+            raise _Unknown(found)
+        return found
+
+    def fees(local: tuple[Fee, ...]) -> tuple[Fee, ...]:
+        return tuple(fee.model_copy(update={"code": national("fee", fee.code)}) for fee in local)
+
+    applicant, supplements = record.applicant, record.supplements
+    try:
+        return record.model_copy(
+            update={
+                "procedure": national("procedure", record.procedure),
+                "agency": national("agency", record.agency),
+                "applicant": applicant.model_copy(
+                    update={"commune": national("commune", applicant.commune)}
+                ),
+                "fees": fees(record.fees),
+                "supplements": tuple(
+                    each.model_copy(update={"fees": fees(each.fees)}) for each in supplements
+                ),
+            }
+        )
+    except _Unknown as unknown:
+        return unknown.unmapped
 
 
-def _fees(fees: tuple[Fee, ...], tables: MappingTables, on: date) -> tuple[Fee, ...] | Unmapped:
-    mapped = []
-    for fee in fees:
-        national = tables.find("fee", fee.code, on)
-        if isinstance(national, Unmapped):
-            return national
-        mapped.append(fee.model_copy(update={"code": national}))
-    return tuple(mapped)
+class _Unknown(Exception):
+    def __init__(self, unmapped: Unmapped) -> None:
+        super().__init__(unmapped.code)
+        self.unmapped = unmapped
 
 
 def _tidied(table: MappingTable, code: str) -> str:

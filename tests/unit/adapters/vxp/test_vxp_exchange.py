@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,12 @@ class Kept:
             raise LedgerUnavailable
         self.packets[ref] = content
         return Taken(accepted=not self.refuses, reason="không nhận" if self.refuses else "")
+
+    async def take_dossier(self, ref: str, *_: Any, **__: Any) -> Taken:
+        raise AssertionError(ref)  # the document axis carries no dossiers
+
+    async def refuse(self, ref: str, *_: Any) -> Taken:
+        raise AssertionError(ref)
 
 
 def packet(*receivers: str, sender: str = "H38.01") -> bytes:
