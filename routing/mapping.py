@@ -48,7 +48,7 @@ class MappingTables:
     says that everything of its sort is national already; for procedures that is never assumed,
     because a portal refuses a wrong one for good.
     Raises ConfigurationError for two entries of one local code that are in force on the same day,
-    and for a national agency code that is none.
+    for one that ends before it begins, and for a national agency code that is none.
     """
 
     __slots__ = ("_entries", "_national")
@@ -56,9 +56,14 @@ class MappingTables:
     def __init__(self, entries: Iterable[Mapping]) -> None:
         self._entries: dict[tuple[MappingTable, str], list[Mapping]] = {}
         self._national: dict[MappingTable, set[str]] = {}
-        for entry in sorted(entries, key=lambda each: each.valid_from or date.min):
+        for entry in sorted(entries, key=_since):
+            if entry.valid_to is not None and entry.valid_to < _since(entry):
+                raise ConfigurationError(
+                    f"mapping {entry.name[:80]}: ends before it begins",
+                    vi=f"ánh xạ {entry.name[:80]}: hết hiệu lực trước khi có hiệu lực",
+                )
             known = self._entries.setdefault((entry.table, _tidied(entry.table, entry.local)), [])
-            if known and _reaches(known[-1], entry.valid_from or date.min):
+            if known and _reaches(known[-1], _since(entry)):
                 raise ConfigurationError(
                     f"mapping {entry.name[:80]}: two entries are in force on the same day",
                     vi=f"ánh xạ {entry.name[:80]}: hai dòng cùng có hiệu lực trong một ngày",
