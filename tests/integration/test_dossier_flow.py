@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import orjson
 import pytest
 
+from bus.ledger.records import DeliveryRow, Receipt
+from schemas.adapter import OutboundDelivery
 from schemas.delivery import DeliveryState
 from schemas.dossier import DossierRecord
 from schemas.province import Mapping
@@ -53,9 +56,8 @@ async def test_2_4_steps_accepted_are_steps_delivered_once_and_in_order(
     await asyncio.gather(*(one(code) for code in codes))
     total = sum(map(len, accepted.values()))
     for endpoint in ("quoc-gia", "cap-tinh"):
-        await wait_until(
-            lambda e=endpoint: len(bus.got[e]) >= total, 60, f"everything at {endpoint}"
-        )
+        got = bus.got[endpoint]
+        await wait_until(partial(_as_many, got, total), 60, f"everything at {endpoint}")
         told = bus.told(endpoint)
         for code in codes:
             assert [each for each in told if each[0] == code] == accepted[code]
@@ -82,16 +84,8 @@ async def test_an_unmapped_dossier_is_held_alone_and_leaves_by_itself(bus: Engin
     await wait_until(lambda: len(bus.got["cap-tinh"]) == 3, what="the portal that maps nothing")
     await wait_until(lambda: bus.told("quoc-gia") == [(known, "")], what="the mapped one")
 
-    async def held() -> bool:
-        rows = await bus.ledger.queries.deliveries_of(receipt.message_id)
-        return any(row.state is DeliveryState.HELD for row in rows)
-
-    await wait_until(held, what="the delivery held")
-    (row,) = [
-        each
-        for each in await bus.ledger.queries.deliveries_of(receipt.message_id)
-        if each.endpoint == "quoc-gia"
-    ]
+    row = await _one_held(bus, receipt)
+    assert row.endpoint == "quoc-gia"
     assert row.code == "unmapped"
     assert "TT.99" in (row.detail or "")
     assert "procedure" in (row.detail or "")
@@ -111,18 +105,11 @@ async def test_what_lacks_two_mappings_is_held_until_both_are_there(bus: Engine)
     await bus.declare("mapping", None, other)
     await wait_until(lambda: bus.live.snapshot.revision == 2, what="a table of fees")
     receipt = await bus.record(record(code, procedure="TT.99", fees=[fee]))
-
-    async def reason() -> str:
-        rows = await bus.ledger.queries.deliveries_of(receipt.message_id)
-        return next((r.detail or "" for r in rows if r.state is DeliveryState.HELD), "")
-
-    async def says(code_: str) -> bool:
-        return code_ in await reason()
-
-    await wait_until(lambda: says("TT.99"), what="held for its procedure")
+    row = await _one_held(bus, receipt)
+    assert "TT.99" in (row.detail or "")
     await bus.declare("mapping", None, NEW)
     await wait_until(lambda: bus.live.snapshot.revision == 3, what="the procedure mapped")
-    assert await reason(), "still held: its fee is not mapped"
+    assert await _held(bus, receipt), "still held: its fee is not mapped"
     await bus.declare("mapping", None, Mapping(table="fee", local="LP.1", national="QG.1"))
     await wait_until(lambda: bus.told("quoc-gia") == [(code, "")], what="the dossier, let go")
 
@@ -139,3 +126,18 @@ async def test_3_a_record_like_an_earlier_one_is_news_again(bus: Engine) -> None
         for each in bus.got["cap-tinh"]
     ]
     assert statuses == [4, 5, 4, 5]
+
+
+def _as_many(got: list[OutboundDelivery], wanted: int) -> bool:
+    return len(got) >= wanted
+
+
+async def _one_held(bus: Engine, receipt: Receipt) -> DeliveryRow:
+    look: Callable[[], Awaitable[list[DeliveryRow]]] = partial(_held, bus, receipt)
+    (row,) = await wait_until(look, what="the delivery held")
+    return row
+
+
+async def _held(bus: Engine, receipt: Receipt) -> list[DeliveryRow]:
+    rows = await bus.ledger.queries.deliveries_of(receipt.message_id)
+    return [row for row in rows if row.state is DeliveryState.HELD]
