@@ -6,12 +6,14 @@ settings of the process say where secrets are kept.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.agency import AgencyCode
+from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.procedure import Procedure
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -157,6 +159,15 @@ class Holidays(Declared):
     @property
     def name(self) -> str:
         return str(self.year)
+
+
+def calendar_of(years: Iterable[Holidays]) -> WorkingCalendar:
+    """The working calendar of all declared years."""
+    declared = tuple(years)
+    return WorkingCalendar(
+        holidays=frozenset(day for each in declared for day in each.days),
+        made_up=frozenset(day for each in declared for day in each.made_up),
+    )
 
 
 class Client(Declared):

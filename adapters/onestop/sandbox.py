@@ -96,10 +96,15 @@ class OneStopSandbox:
         app.router.add_get("/profiles/detail", self._detail)
         app.router.add_post("/profiles/ack", self._ack)
         app.router.add_post("/_sandbox/fault", self._server_control)
+        app.router.add_get("/_sandbox/waiting", self._count)
         return app
 
     async def _server_control(self, request: web.Request) -> web.StreamResponse:
         return await self._server.control(request)
+
+    async def _count(self, _: web.Request) -> web.StreamResponse:
+        """How many changes the bus has not acknowledged."""
+        return web.Response(text=str(len(self.waiting)))
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("unit_code") != self._unit_code:

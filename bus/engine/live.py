@@ -18,7 +18,7 @@ from routing.table import RouteTable, parse_pattern
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.procedure import Procedure
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.province import Agency, Client, Endpoint, Holidays, Route, Subscription
+from schemas.province import Agency, Client, Endpoint, Holidays, Route, Subscription, calendar_of
 from schemas.province import Mapping as MappedCode
 
 ANSWER_SECONDS = 30.0
@@ -190,11 +190,8 @@ class _LastGood:
             log.warning("directory_unusable", why=error.detail.vi)
 
     def _calendar(self) -> WorkingCalendar:
-        years = [each for each in self._items["holidays"].values() if isinstance(each, Holidays)]
-        return WorkingCalendar(
-            holidays=frozenset(day for each in years for day in each.days),
-            made_up=frozenset(day for each in years for day in each.made_up),
-        )
+        declared = self._items["holidays"].values()
+        return calendar_of(each for each in declared if isinstance(each, Holidays))
 
     def _rebuild_mappings(self) -> None:
         entries = (each for each in self._items["mapping"].values() if isinstance(each, MappedCode))
