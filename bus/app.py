@@ -246,6 +246,8 @@ async def _gateway(
             max_files=settings.max_files,
             max_in_flight=settings.max_in_flight,
             token_lifetime=settings.token_lifetime,
+            public_url=settings.public_url,
+            file_days=settings.file_days,
         ),
         secrets=settings.secret,
         facades={path: registry.facade(name) for name, path in settings.facades.items()},

@@ -120,6 +120,14 @@ class Settings(BaseSettings):
     facades: dict[str, FacadePath] = Field(
         {}, description="doors in partners' own protocols: name and path, for example vxp and /vxp"
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="where portals reach this bus, for the papers of dossiers",
+    )
+    file_days: int = Field(
+        730, ge=1, le=20_000, description="days a paper of a dossier can be fetched"
+    )
     secrets_dir: AbsolutePath | None = Field(
         None, description="folder with one file for each secret, named like the secret"
     )

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from bus.gateway import (
     agencies,
+    dossier_files,
     dossiers,
     exchanges,
     mailbox,
@@ -40,6 +41,7 @@ PUBLIC = frozenset(
         "/openapi.json",
         "/docs",
         "/problems/{code}",
+        dossier_files.PATH,
         f"GET {soap.PATH}",
         f"HEAD {soap.PATH}",
     }
@@ -64,7 +66,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         direct={("POST", PATH): receive, ("POST", soap.PATH): documents},
         doors={path: facade.refuse for path, facade in deps.facades.items()}
         | {"/soap": soap.refuse},
-        large=frozenset({dossiers.BATCH_PATH}),
+        large=_is_large,
         access_log=deps.access_log,
     )
     app = _Gateway(edge)
@@ -77,6 +79,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         token,
         statuses,
         dossiers,
+        dossier_files,
         mailbox,
         messages,
         exchanges,
@@ -88,6 +91,10 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     for path, facade in deps.facades.items():
         app.router.routes.append(Mount(path, routes=list(facade.routes(doors)), name=facade.name))
     return app
+
+
+def _is_large(path: str) -> bool:
+    return path == dossiers.BATCH_PATH or dossier_files.UPLOAD.fullmatch(path) is not None
 
 
 def create_probes_app(probed: Probed) -> FastAPI:

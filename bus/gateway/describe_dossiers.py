@@ -16,6 +16,7 @@ from bus.gateway.describe import (
 )
 from schemas.dossier import DossierRecord, Step
 from schemas.errors import (
+    ConfigurationError,
     DuplicateMessage,
     Forbidden,
     InvalidRequest,
@@ -134,6 +135,33 @@ BATCH = operation(
             },
         }
     },
+)
+
+POST_FILE = operation(
+    "Gửi tệp của hồ sơ, nhận địa chỉ để cổng tải về",
+    "Keep a paper of a dossier, and get the URL from which portals fetch it",
+    Forbidden,
+    InvalidRequest,
+    TooLarge,
+    ConfigurationError,
+    LedgerUnavailable,
+    *ALWAYS,
+    extra={
+        "parameters": [
+            *_CODE["parameters"],
+            {"name": "name", "in": "query", "example": "don-de-nghi.txt"},
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": "Đơn đề nghị",
+                }
+            },
+        },
+    },
+    status_code=201,
 )
 
 LIST_DOSSIERS = operation(

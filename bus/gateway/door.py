@@ -85,12 +85,20 @@ class BusDoor:
         agency: str | None = None,
         media_type: str = "application/json",
     ) -> Accepted:
-        handlers = await self._handlers_of(step.code)
-        self.caller.require_handles(step.code, handlers)
-        sender = agency or self._handler(step.code, handlers)
-        self.caller.require_sends_as(sender)
+        sender = await self.handler_of(step.code, agency)
         source = Source(self.caller.id, original, media_type, self._trace)
         return _accepted(await accept_step(self._acceptor, step, sender, source))
+
+    async def handler_of(self, code: str, agency: str | None = None) -> str:
+        """Own code of the agency whose dossier it is, one the caller speaks for.
+
+        Raises Forbidden, InvalidRequest (no agency can be told).
+        """
+        handlers = await self._handlers_of(code)
+        self.caller.require_handles(code, handlers)
+        sender = agency or self._handler(code, handlers)
+        self.caller.require_sends_as(sender)
+        return sender
 
     async def dossier(self, code: str) -> KnownDossier | None:
         for row in await self._ledger.dossiers.find(code, self.caller.reach):

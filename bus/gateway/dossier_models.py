@@ -67,6 +67,15 @@ class DossierAnswer(DossierItem):
     )
 
 
+class FileAnswer(Wire):
+    """A paper kept for the portals; the same one always gets the same URL."""
+
+    url: str = Field(description="for `url` of a paper in the record")
+    sha256: str
+    size: int = Field(description="bytes")
+    expires_at: str
+
+
 class BatchLine(Wire):
     """What became of one line of a batch: a receipt or a problem."""
 

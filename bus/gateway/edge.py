@@ -54,11 +54,11 @@ class Edge:
         limits: GatewayLimits,
         direct: Direct,
         doors: Mapping[str, Refuse],
-        large: frozenset[str] = frozenset(),
+        large: Callable[[str], bool] = lambda _path: False,
         access_log: bool = True,
     ) -> None:
         """`doors`: how doors other than REST answer errors, by the path each stands under.
-        `large`: paths of REST whose bodies may be as large as a packet.
+        `large`: whether a path of REST takes bodies as large as a packet.
         """
         self._large = large
         self._app: ASGIApp | None = None
@@ -108,7 +108,7 @@ class Edge:
                 await hot(scope, receive, exchange.send)
             else:
                 limits = self._limits
-                small = self._door(path) is None and path not in self._large
+                small = self._door(path) is None and not self._large(path)
                 limit = limits.max_json if small else limits.max_packet
                 receive = body.bounded(receive, exchange, limit=limit, idle=limits.body_idle)
                 assert self._app is not None, "around() comes first"  # noqa: S101

@@ -17,3 +17,5 @@ class GatewayLimits:
     max_in_flight: int = 1000  # requests at once; beyond: 503 with Retry-After
     body_idle: float = 30.0  # longest silence in the middle of a body
     token_lifetime: float = 3600.0
+    public_url: str | None = None  # where portals reach this bus
+    file_days: int = 730  # how long a paper of a dossier can be fetched

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from bus.ledger import exchange
+from bus.ledger.dossier_queries import FileRow
 from bus.ledger.journal import Chain
 from bus.ledger.records import Head
 from bus.ledger.tx import OPEN_SQL, Changed, Tx
@@ -287,6 +288,25 @@ async def refuse_packet(
     )
     data = {"ref": ref, "code": code, "reason": reason, "sha256": sha256, "size": size}
     chain.add(now, "collect-refused", f"endpoint:{endpoint}", {"endpoint": endpoint} | data)
+
+
+async def add_file(tx: Tx, chain: Chain, now: Instant, file: FileRow, *, actor: str) -> FileRow:
+    """The paper as it is kept; the row keeps its bytes from being swept away."""
+    await tx.execute(
+        "INSERT INTO dossier_file (id, sender, code, name, media_type, sha256, size, at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        *file,
+    )
+    rows = await tx.execute(
+        "SELECT id, sender, code, name, media_type, sha256, size, at FROM dossier_file"
+        " WHERE id = ?",
+        file.id,
+    )
+    kept = FileRow(*rows[0])  # type: ignore[arg-type]
+    if kept.at == file.at:
+        data = {"sender": file.sender, "code": file.code, "sha256": file.sha256, "size": file.size}
+        chain.add(now, "file-kept", actor, data)
+    return kept
 
 
 async def register(

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, exists, or_, select, text, tuple_
 from bus.ledger.database import Database
 from bus.ledger.queries import DELIVERY_COLUMNS, delivery_row
 from bus.ledger.records import DeliveryRow
-from bus.ledger.tables import delivery, dossier, dossier_step, message
+from bus.ledger.tables import delivery, dossier, dossier_file, dossier_step, message
 from schemas.delivery import DeliveryState
 from schemas.dossier.life import ENDED
 from schemas.instant import Instant
@@ -55,6 +55,19 @@ class StepRow(NamedTuple):
     message_id: str
     accepted_at: Instant
     record: str  # canonical JSON
+
+
+class FileRow(NamedTuple):
+    """A paper of a dossier, kept for the portals to fetch."""
+
+    id: str
+    sender: str
+    code: str
+    name: str
+    media_type: str
+    sha256: str
+    size: int
+    at: Instant
 
 
 class DossierDelivery(NamedTuple):
@@ -188,6 +201,11 @@ class DossierQueries:
             .limit(limit)
         )
         return [Unmapped(*row) for row in await self._all(query)]
+
+    async def file(self, file_id: str) -> FileRow | None:
+        columns = [dossier_file.c[name] for name in FileRow._fields]
+        rows = await self._all(select(*columns).where(dossier_file.c.id == file_id))
+        return FileRow(*rows[0]) if rows else None
 
     async def counted(
         self, *, senders: Collection[str] | None, since: Instant, until: Instant

@@ -15,7 +15,7 @@ from bus.ledger import acts
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.database import Database
-from bus.ledger.dossier_queries import DossierQueries
+from bus.ledger.dossier_queries import DossierQueries, FileRow
 from bus.ledger.exchange_queries import ExchangeQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
@@ -253,6 +253,12 @@ class Ledger:
                 code=code,
                 reason=reason,
             )
+        )
+
+    async def add_file(self, file: FileRow, *, actor: str) -> FileRow:
+        """Keeps a paper whose bytes are a blob; the same one again is the first."""
+        return await self._writer.act(
+            lambda tx, chain, now: acts.add_file(tx, chain, now, file, actor=actor)
         )
 
     async def act(self, act: Act[T]) -> T:

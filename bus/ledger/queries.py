@@ -32,7 +32,15 @@ from bus.ledger.records import (
     MailRow,
     MessageRow,
 )
-from bus.ledger.tables import delivery, endpoint_state, journal, message, process, refused_packet
+from bus.ledger.tables import (
+    delivery,
+    dossier_file,
+    endpoint_state,
+    journal,
+    message,
+    process,
+    refused_packet,
+)
 from bus.ledger.tx import OPEN_SQL
 from schemas.delivery import OPEN, DeliveryState
 from schemas.errors import ConfigurationError
@@ -104,10 +112,11 @@ class Queries:
         return None if row is None else (row[0], row[1])
 
     async def named_blobs(self, names: Collection[str]) -> set[str]:
-        """Those of these blobs that are a message's original, or a refused packet's."""
+        """Those of these blobs that are an original, a refused packet or a dossier's paper."""
         originals = select(message.c.sha256).where(message.c.sha256.in_(names), _IN_BLOB_STORE)
         refused = select(refused_packet.c.sha256).where(refused_packet.c.sha256.in_(names))
-        return {row[0] for query in (originals, refused) for row in await self._all(query)}
+        papers = select(dossier_file.c.sha256).where(dossier_file.c.sha256.in_(names))
+        return {row[0] for query in (originals, refused, papers) for row in await self._all(query)}
 
     async def messages(
         self,

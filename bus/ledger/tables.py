@@ -225,6 +225,20 @@ dossier_step = Table(
     Column("accepted_at", BigInteger, nullable=False),
 )
 
+dossier_file = Table(
+    "dossier_file",  # a paper that portals fetch from the bus: bytes in the blob store
+    metadata,
+    Column("id", Text, primary_key=True),  # made of dossier, name and content: see bus.ledger.acts
+    Column("sender", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("dossier_file_blob", "sha256"),
+)
+
 refused_packet = Table(
     "refused_packet",  # fetched from a partner and never acceptable: kept for the operator
     metadata,

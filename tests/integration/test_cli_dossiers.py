@@ -29,7 +29,7 @@ async def test_dossiers_are_listed_and_shown_without_personal_data(cli: Cli) -> 
     shown = cli.json("dossier", "show", "H99.02-261102-0001")
     assert [each["stepId"] for each in shown["steps"]] == ["B1"]
     assert [each["kind"] for each in shown["deliveries"]] == ["dossier", "step"]
-    assert "Yêu cầu bổ sung" in cli("dossier", "show", "H99.02-261102-0001").out
+    assert "Papers asked for" in cli("dossier", "show", "H99.02-261102-0001").out
     cli("dossier", "show", "H99.02-261102-0009", code=4)
     assert cli.json("dossier", "figures", "2025-01-01", "2025-01-31")["items"] == []
     cli("dossier", "figures", "2025-02-01", "2025-01-31", code=1)
@@ -50,9 +50,9 @@ def test_mapping_tables_are_imported_with_a_report(cli: Cli) -> None:
     book.active.append(["TT.01", "1.000999"])  # type: ignore[union-attr]
     book.active.append(["TT.03", "1.000003"])  # type: ignore[union-attr]
     book.save(cli.folder / "dot-2.xlsx")
-    given = ("mapping", "import", str(cli.folder / "dot-2.xlsx"), "--table", "procedure")
-    assert cli.json(*given, "--reason", "đợt 2")["changed"] == 2
-    assert cli.json(*given, "--reason", "đợt 2")["changed"] == 0
+    again = ("mapping", "import", "dot-2.xlsx", "--table", "procedure", "--reason", "đợt 2")
+    assert cli.json(*again)["changed"] == 2
+    assert cli.json(*again)["changed"] == 0
     listed = cli.json("mapping", "list", "--table", "procedure")["items"]
     assert {each["local"]: each["national"] for each in listed} == {
         "TT.01": "1.000999",

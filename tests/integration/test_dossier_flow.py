@@ -133,8 +133,12 @@ def _as_many(got: list[OutboundDelivery], wanted: int) -> bool:
 
 
 async def _one_held(bus: Engine, receipt: Receipt) -> DeliveryRow:
-    look: Callable[[], Awaitable[list[DeliveryRow]]] = partial(_held, bus, receipt)
-    (row,) = await wait_until(look, what="the delivery held")
+    async def look() -> bool:
+        return bool(await _held(bus, receipt))
+
+    condition: Callable[[], bool | Awaitable[bool]] = look
+    await wait_until(condition, what="the delivery held")
+    (row,) = await _held(bus, receipt)
     return row
 
 

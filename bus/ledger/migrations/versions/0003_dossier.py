@@ -51,6 +51,19 @@ def upgrade() -> None:
         sa.Column("accepted_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("sender", "code", "step_id"),
     )
+    op.create_table(
+        "dossier_file",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("dossier_file_blob", "dossier_file", ["sha256"])
     op.create_index(
         "delivery_held",
         "delivery",
