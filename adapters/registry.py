@@ -10,6 +10,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from adapters.mailbox import Mailbox
+from adapters.onestop import OneStop
 from adapters.rest_push import RestPush
 from adapters.vxp import Vxp
 from adapters.vxp.facade import VxpFacade
@@ -35,7 +36,7 @@ class AdapterClass(Protocol):
     ) -> Adapter: ...
 
 
-_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp)
+_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp, OneStop)
 _BY_KIND = MappingProxyType({each.manifest.kind: each for each in _CLASSES})
 
 

@@ -48,7 +48,7 @@ class MappingTables:
     says that everything of its sort is national already; for procedures that is never assumed,
     because a portal refuses a wrong one for good.
     Raises ConfigurationError for two entries of one local code that are in force on the same day,
-    and for a national agency code that is none.
+    for one that ends before it begins, and for a national agency code that is none.
     """
 
     __slots__ = ("_entries", "_national")
@@ -56,9 +56,14 @@ class MappingTables:
     def __init__(self, entries: Iterable[Mapping]) -> None:
         self._entries: dict[tuple[MappingTable, str], list[Mapping]] = {}
         self._national: dict[MappingTable, set[str]] = {}
-        for entry in sorted(entries, key=lambda each: each.valid_from or date.min):
+        for entry in sorted(entries, key=_since):
+            if entry.valid_to is not None and entry.valid_to < _since(entry):
+                raise ConfigurationError(
+                    f"mapping {entry.name[:80]}: ends before it begins",
+                    vi=f"ánh xạ {entry.name[:80]}: hết hiệu lực trước khi có hiệu lực",
+                )
             known = self._entries.setdefault((entry.table, _tidied(entry.table, entry.local)), [])
-            if known and _reaches(known[-1], entry.valid_from or date.min):
+            if known and _reaches(known[-1], _since(entry)):
                 raise ConfigurationError(
                     f"mapping {entry.name[:80]}: two entries are in force on the same day",
                     vi=f"ánh xạ {entry.name[:80]}: hai dòng cùng có hiệu lực trong một ngày",
@@ -79,47 +84,39 @@ class MappingTables:
 
 def map_record(record: DossierRecord, tables: MappingTables, on: date) -> DossierRecord | Unmapped:
     """The record as the national systems know it, or the first code that keeps it here."""
-    found: dict[str, str] = {}
-    wanted: list[tuple[str, MappingTable, str]] = [
-        ("procedure", "procedure", record.procedure),
-        ("agency", "agency", record.agency),
-    ]
-    if record.applicant.commune:
-        wanted.append(("commune", "commune", record.applicant.commune))
-    for name, table, code in wanted:
-        national = tables.find(table, code, on)
-        if isinstance(national, Unmapped):
-            return national
-        found[name] = national
-    fees = _fees(record.fees, tables, on)
-    if isinstance(fees, Unmapped):
-        return fees
-    supplements = []
-    for each in record.supplements:
-        asked = _fees(each.fees, tables, on)
-        if isinstance(asked, Unmapped):
-            return asked
-        supplements.append(each.model_copy(update={"fees": asked}))
-    commune = found.pop("commune", record.applicant.commune)
-    applicant = record.applicant.model_copy(update={"commune": commune})
-    return record.model_copy(
-        update={
-            **found,
-            "applicant": applicant,
-            "fees": fees,
-            "supplements": tuple(supplements),
-        }
-    )
+
+    def national(table: MappingTable, code: str) -> str:
+        found = tables.find(table, code, on) if code else code
+        if isinstance(found, Unmapped):
+            raise _Unknown(found)
+        return found
+
+    def fees(local: tuple[Fee, ...]) -> tuple[Fee, ...]:
+        return tuple(fee.model_copy(update={"code": national("fee", fee.code)}) for fee in local)
+
+    applicant, supplements = record.applicant, record.supplements
+    try:
+        return record.model_copy(
+            update={
+                "procedure": national("procedure", record.procedure),
+                "agency": national("agency", record.agency),
+                "applicant": applicant.model_copy(
+                    update={"commune": national("commune", applicant.commune)}
+                ),
+                "fees": fees(record.fees),
+                "supplements": tuple(
+                    each.model_copy(update={"fees": fees(each.fees)}) for each in supplements
+                ),
+            }
+        )
+    except _Unknown as unknown:
+        return unknown.unmapped
 
 
-def _fees(fees: tuple[Fee, ...], tables: MappingTables, on: date) -> tuple[Fee, ...] | Unmapped:
-    mapped = []
-    for fee in fees:
-        national = tables.find("fee", fee.code, on)
-        if isinstance(national, Unmapped):
-            return national
-        mapped.append(fee.model_copy(update={"code": national}))
-    return tuple(mapped)
+class _Unknown(Exception):
+    def __init__(self, unmapped: Unmapped) -> None:
+        super().__init__(unmapped.code)
+        self.unmapped = unmapped
 
 
 def _tidied(table: MappingTable, code: str) -> str:

@@ -165,8 +165,6 @@ def _day(cell: Cell | None, column: str) -> date | None:
 
 
 def _fits(entry: Mapping, others: Sequence[Mapping]) -> None:
-    if entry.valid_from and entry.valid_to and entry.valid_to < entry.valid_from:
-        raise _Unfit("valid_to", "Đến ngày trước từ ngày", "ends before it begins")
     try:
         MappingTables([*others, entry])
     except ConfigurationError as error:

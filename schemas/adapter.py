@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.agency import AgencyCode
 from schemas.dossier import DossierRecord
 from schemas.dossier import Step as DossierStep
+from schemas.errors import LgspError
 from schemas.message import Lane
 
 MessageKind = Literal["document", "status", "dossier", "step"]
@@ -102,7 +103,8 @@ class Manifest(BaseModel):
     kind: str  # name used in endpoint configuration
     title_vi: str
     title_en: str
-    mode: Literal["push", "pull"]  # push: a worker calls deliver(); pull: the receiver fetches
+    mode: Literal["push", "pull", "source"]
+    """push: a worker calls deliver(); pull: the receiver fetches; source: nothing goes to it."""
     fan_out: Literal["per-receiver", "grouped"]  # grouped: one delivery for all receivers of it
     looks_up: bool  # can ask the partner whether an earlier attempt arrived
     kinds: tuple[MessageKind, ...] = ("document", "status")  # what can be delivered to it
@@ -165,6 +167,13 @@ class Inbox(Protocol):
         same one is a repeat. A step is recognised by its dossier and its own id, whatever door it
         comes through. `agency` must belong to the endpoint, and be the record's own.
         Raises LedgerUnavailable: nothing was accepted, the round must end.
+        """
+        ...
+
+    async def refuse(self, ref: str, original: bytes, error: LgspError) -> Taken:
+        """Keeps, durably and in sight of the operators, what can never be read.
+
+        Raises LedgerUnavailable: nothing was kept, the round must end.
         """
         ...
 

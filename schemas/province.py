@@ -6,12 +6,15 @@ settings of the process say where secrets are kept.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.agency import AgencyCode
+from schemas.dossier.calendar import WorkingCalendar
+from schemas.dossier.procedure import Procedure
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Names an endpoint everywhere: files, queues, metrics, command line."""
@@ -139,6 +142,37 @@ class Mapping(Declared):
         return f"{self.table}:{self.local}{since}"
 
 
+class Holidays(Declared):
+    """Ngày nghỉ lễ, tết of one year, and the days worked to make up for them (ngày làm bù)."""
+
+    year: int = Field(ge=2000, le=2199)
+    days: tuple[date, ...]
+    made_up: tuple[date, ...] = ()
+
+    @model_validator(mode="after")
+    def _of_the_year(self) -> Holidays:
+        if any(day.year != self.year for day in (*self.days, *self.made_up)):
+            msg = f"a day is not of {self.year}"
+            raise ValueError(msg)
+        if set(self.days) & set(self.made_up):
+            msg = "a day is both free and made up for"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def name(self) -> str:
+        return str(self.year)
+
+
+def calendar_of(years: Iterable[Holidays]) -> WorkingCalendar:
+    """The working calendar of all declared years."""
+    declared = tuple(years)
+    return WorkingCalendar(
+        holidays=frozenset(day for each in declared for day in each.days),
+        made_up=frozenset(day for each in declared for day in each.made_up),
+    )
+
+
 class Client(Declared):
     """Hệ thống được cấp quyền: an identity that calls the bus. Its keys are kept apart, hashed."""
 
@@ -177,4 +211,6 @@ class Province(Declared):
     routes: tuple[Route, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
     mappings: tuple[Mapping, ...] = ()
+    procedures: tuple[Procedure, ...] = ()
+    holidays: tuple[Holidays, ...] = ()
     clients: tuple[Client, ...] = ()

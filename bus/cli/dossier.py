@@ -170,15 +170,19 @@ def figures(
 ) -> None:
     from bus.ops import dossier_figures, reports  # noqa: PLC0415 - late: spreadsheets are behind it
     from schemas.dossier.figures import total  # noqa: PLC0415
+    from schemas.province import calendar_of  # noqa: PLC0415
 
     async def read(ledger: Ledger) -> tuple[list[Figures], dict[str, str]]:
+        province = await ledger.config.province()
         rows = await dossier_figures.of_period(
             ledger.dossiers,
             first=first.date(),
             last=last.date(),
             senders=[agency] if agency else None,
+            calendar=calendar_of(province.holidays),
+            procedures={each.code: each for each in province.procedures},
+            now=ledger.clock(),
         )
-        province = await ledger.config.province()
         return rows, {each.code: each.name for each in province.agencies}
 
     rows, names = Session.of(context).run(read)

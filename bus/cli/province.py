@@ -28,6 +28,8 @@ KINDS = {
     "route": Text("quy tắc", "route"),
     "subscription": Text("đăng ký nhận", "subscription"),
     "mapping": Text("ánh xạ mã", "mapping"),
+    "procedure": Text("thủ tục", "procedure"),
+    "holidays": Text("ngày nghỉ", "holidays"),
     "client": Text("hệ thống", "client"),
 }
 
@@ -99,7 +101,16 @@ def export(
 
 OURS = frozenset(
     f"{name}.yaml"
-    for name in ("agencies", "endpoints", "routes", "subscriptions", "mappings", "clients")
+    for name in (
+        "agencies",
+        "endpoints",
+        "routes",
+        "subscriptions",
+        "mappings",
+        "procedures",
+        "holidays",
+        "clients",
+    )
 )
 
 

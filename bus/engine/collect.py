@@ -36,6 +36,7 @@ from schemas.errors import (
     Forbidden,
     InvalidRequest,
     LedgerUnavailable,
+    LgspError,
     TooLarge,
     UnknownReceiver,
 )
@@ -101,13 +102,17 @@ class EndpointInbox:
         try:
             receipt = await self._accept_dossier(ref, agency, item, source)
         except (*_REFUSALS, DuplicateMessage) as error:
-            kept = self._ledger.blobs.writer()
-            try:
-                await kept.write(original)
-                return await self._refuse(ref, kept, error)
-            finally:
-                kept.abort()
+            return await self.refuse(ref, original, error)
         return Taken(accepted=True, message_id=receipt.message_id, duplicate=receipt.duplicate)
+
+    async def refuse(self, ref: str, original: bytes, error: LgspError) -> Taken:
+        """Raises LedgerUnavailable: nothing was kept."""
+        kept = self._ledger.blobs.writer()
+        try:
+            await kept.write(original)
+            return await self._refuse(ref, kept, error)
+        finally:
+            kept.abort()
 
     async def _accept_dossier(
         self, ref: str, agency: str, item: DossierRecord | Step, source: Source

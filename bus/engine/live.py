@@ -15,8 +15,10 @@ from routing.directory import Directory
 from routing.mapping import MappingTables
 from routing.subscription import SubscriptionTable
 from routing.table import RouteTable, parse_pattern
+from schemas.dossier.calendar import WorkingCalendar
+from schemas.dossier.procedure import Procedure
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.province import Agency, Client, Endpoint, Route, Subscription
+from schemas.province import Agency, Client, Endpoint, Holidays, Route, Subscription, calendar_of
 from schemas.province import Mapping as MappedCode
 
 ANSWER_SECONDS = 30.0
@@ -34,6 +36,8 @@ class Snapshot:
     routes: RouteTable  # iterates over Route in the order they are tried
     subscriptions: SubscriptionTable
     mappings: MappingTables  # the same object as long as no mapping changes
+    procedures: Mapping[str, Procedure]
+    calendar: WorkingCalendar
     endpoints: Mapping[str, Endpoint]
     clients: Mapping[str, Client]
 
@@ -150,6 +154,8 @@ class _LastGood:
         subscriptions = (
             each for each in self._items["subscription"].values() if isinstance(each, Subscription)
         )
+        declared = self._items["procedure"].values()
+        procedures = {each.code: each for each in declared if isinstance(each, Procedure)}
         endpoints = {n: e for n, e in self._items["endpoint"].items() if isinstance(e, Endpoint)}
         clients = {n: c for n, c in self._items["client"].items() if isinstance(c, Client)}
         return Snapshot(
@@ -158,6 +164,8 @@ class _LastGood:
             RouteTable(routes),
             SubscriptionTable(subscriptions),
             self._mappings,
+            MappingProxyType(procedures),
+            self._calendar(),
             MappingProxyType(endpoints),
             MappingProxyType(clients),
         )
@@ -180,6 +188,10 @@ class _LastGood:
             self._directory = Directory(agencies)
         except ConfigurationError as error:
             log.warning("directory_unusable", why=error.detail.vi)
+
+    def _calendar(self) -> WorkingCalendar:
+        declared = self._items["holidays"].values()
+        return calendar_of(each for each in declared if isinstance(each, Holidays))
 
     def _rebuild_mappings(self) -> None:
         entries = (each for each in self._items["mapping"].values() if isinstance(each, MappedCode))

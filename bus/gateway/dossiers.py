@@ -123,11 +123,15 @@ async def figures(
     agency: AgencyCode = None,
     format: Literal["json", "csv", "xlsx"] = "json",  # noqa: A002 - the name of the parameter
 ) -> Response:
+    ledger, snapshot = services.deps.ledger, services.deps.live.snapshot
     rows = await dossier_figures.of_period(
-        services.deps.ledger.dossiers,
+        ledger.dossiers,
         first=first,
         last=last,
         senders=_agencies(door.caller, agency),
+        calendar=snapshot.calendar,
+        procedures=snapshot.procedures,
+        now=ledger.clock(),
     )
     names = {row.agency: _name(door.caller, row.agency) for row in rows}
     if format != "json":

@@ -22,12 +22,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bus.ledger.database import Database
 from bus.ledger.tables import config_item, config_revision
 from schemas import instant
+from schemas.dossier.procedure import Procedure
 from schemas.errors import ConfigurationError, Conflict
 from schemas.instant import Clock, Instant
 from schemas.province import (
     Agency,
     Client,
     Endpoint,
+    Holidays,
     Province,
     Route,
     Subscription,
@@ -36,8 +38,10 @@ from schemas.province import (
     Mapping as MappedCode,
 )
 
-Kind = Literal["agency", "endpoint", "route", "subscription", "mapping", "client"]
-Item = Agency | Endpoint | Route | Subscription | MappedCode | Client
+Kind = Literal[
+    "agency", "endpoint", "route", "subscription", "mapping", "procedure", "holidays", "client"
+]
+Item = Agency | Endpoint | Route | Subscription | MappedCode | Procedure | Holidays | Client
 
 MODELS: Mapping[str, type[Item]] = MappingProxyType(
     {
@@ -46,6 +50,8 @@ MODELS: Mapping[str, type[Item]] = MappingProxyType(
         "route": Route,
         "subscription": Subscription,
         "mapping": MappedCode,
+        "procedure": Procedure,
+        "holidays": Holidays,
         "client": Client,
     }
 )
@@ -233,6 +239,8 @@ def to_province(items: Iterable[Item | None]) -> Province:
         routes=tuple(item for item in present if isinstance(item, Route)),
         subscriptions=tuple(item for item in present if isinstance(item, Subscription)),
         mappings=tuple(item for item in present if isinstance(item, MappedCode)),
+        procedures=tuple(item for item in present if isinstance(item, Procedure)),
+        holidays=tuple(item for item in present if isinstance(item, Holidays)),
         clients=tuple(item for item in present if isinstance(item, Client)),
     )
 

@@ -278,9 +278,7 @@ endpoint_state = Table(
 config_item = Table(
     "config_item",
     metadata,
-    Column(
-        "kind", Text, primary_key=True
-    ),  # agency, endpoint, route, subscription, mapping, client
+    Column("kind", Text, primary_key=True),  # of config_store.MODELS
     Column("name", Text, primary_key=True),
     Column("body", Text),  # JSON of the schemas.province model; NULL: removed
     Column("revision", BigInteger, nullable=False),

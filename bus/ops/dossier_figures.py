@@ -12,8 +12,9 @@ from bus.ops.reports import MEDIA_TYPES, File, FileFormat, plain, to_csv, to_xls
 from schemas.dossier import DossierRecord, Step
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.figures import Case, Figures, Reckoning, case_of, figures, total
+from schemas.dossier.procedure import Procedure
 from schemas.errors import InvalidRequest
-from schemas.instant import to_datetime
+from schemas.instant import Instant, to_datetime
 from schemas.vietnam import start_of
 
 _DAY = timedelta(days=1)
@@ -44,20 +45,31 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 
 async def of_period(
-    dossiers: DossierQueries, *, first: date, last: date, senders: Collection[str] | None
+    dossiers: DossierQueries,
+    *,
+    first: date,
+    last: date,
+    senders: Collection[str] | None,
+    calendar: WorkingCalendar,
+    procedures: Mapping[str, Procedure],
+    now: Instant,
 ) -> list[Figures]:
-    """Of the days from `first` up to and with `last`, by agency. Raises InvalidRequest."""
+    """Of the days from `first` up to and with `last`, by agency. Raises InvalidRequest.
+
+    A period that is not over is reckoned up to `now`: what is due later is not late yet.
+    """
     if last < first:
         raise InvalidRequest(
             "the period ends before it begins",
             vi="Kỳ báo cáo kết thúc trước khi bắt đầu",
             field="to",
         )
-    since, until = start_of(first), start_of(last + _DAY)
+    since = start_of(first)
+    until = max(since, min(start_of(last + _DAY), now))
     cases: list[Case] = []
     async for pieces in dossiers.counted(senders=senders, since=since, until=until):
         cases += await asyncio.to_thread(_cases, pieces)
-    reckoning = Reckoning(to_datetime(since), to_datetime(until), WorkingCalendar(), {})
+    reckoning = Reckoning(to_datetime(since), to_datetime(until), calendar, procedures)
     return figures(cases, (), reckoning)
 
 

@@ -12,12 +12,23 @@ from bus.ops.province_files import LISTS, several
 from routing.imports import beside
 from schemas.province import Endpoint, Province
 
+_KINDS: tuple[Kind, ...] = (
+    "endpoint",
+    "agency",
+    "route",
+    "subscription",
+    "mapping",
+    "procedure",
+    "holidays",
+    "client",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What `ConfigStore.apply` would do."""
 
-    changes: tuple[Change, ...]  # endpoints, agencies, routes, clients; each in order of names
+    changes: tuple[Change, ...]  # by kind, each in order of names
 
     def counts(self) -> dict[str, int]:
         """How many items are added, changed, removed."""
@@ -40,11 +51,10 @@ def diff(
     if faults:
         raise several(faults)
     old, new = _by_name(current), _by_name(wanted)
-    kinds: list[Kind] = ["endpoint", "agency", "route", "subscription", "mapping", "client"]
     return Plan(
         tuple(
             Change(kind, name, old[kind].get(name), new[kind].get(name))
-            for kind in kinds
+            for kind in _KINDS
             for name in sorted(old[kind].keys() | new[kind].keys())
             if old[kind].get(name) != new[kind].get(name)
         )

@@ -1,9 +1,9 @@
 """A province declared in files: YAML read and checked one by one, and written back.
 
 A file holds any of the lists `agencies`, `endpoints`, `routes`, `subscriptions`, `mappings`,
-`clients`, and `agencies_from`,
-the name of a .csv or .tsv file beside it with the columns code, name and, if wanted, parent,
-endpoint, valid_from, valid_to. The lists of all files of a folder belong together.
+`procedures`, `holidays`, `clients`, and `agencies_from`, the name of a .csv or .tsv file beside it
+with the columns code, name and, if wanted, parent, endpoint, valid_from, valid_to. The lists of all
+files of a folder belong together.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ LISTS: dict[str, Kind] = {
     "routes": "route",
     "subscriptions": "subscription",
     "mappings": "mapping",
+    "procedures": "procedure",
+    "holidays": "holidays",
     "clients": "client",
 }
 _SUFFIXES = {".yaml", ".yml"}

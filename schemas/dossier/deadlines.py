@@ -85,13 +85,13 @@ def end_of_processing(course: Course) -> datetime | None:
     """When the clock stopped; None while it runs.
 
     9 before 10; without either, the one request for a supplement; without it 8 or 3, and 7 for a
-    dossier that had been received.  Of several steps with that status the last one.
+    dossier that had been received.  Of several steps with an ending status the last one counts.
     """
     for status in (S.FINISHED, S.RETURNED):
         if at := _last(course.marks, {status}):
             return at
     if _requests(course) == 1:
-        return _last(course.marks, {S.SUPPLEMENT_ASKED})
+        return min(mark.at for mark in course.marks if mark.status is S.SUPPLEMENT_ASKED)
     if at := _last(course.marks, {S.STOPPED, S.REFUSED}):
         return at
     return _last(course.marks, {S.WITHDRAWN}) if course.received else None

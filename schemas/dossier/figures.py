@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
 
-from schemas.dossier.calendar import Limit, WorkingCalendar
+from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.deadlines import (
     LOCAL_OPEN,
     Course,
@@ -22,6 +22,7 @@ from schemas.dossier.deadlines import (
     national,
 )
 from schemas.dossier.model import Channel, DossierRecord, OnlinePayment, Reuse, Step
+from schemas.dossier.procedure import Procedure
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,6 @@ def case_of(record: DossierRecord, steps: Iterable[Step], *, synced: bool = Fals
         verified=record.verified_account,
         synced=synced,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Procedure:
-    """What is known of a procedure. Without it nothing is assumed."""
-
-    limit: Limit | None = None
-    yields_paper: bool = False
 
 
 class Score(IntEnum):
@@ -157,7 +150,7 @@ class Reckoning:
     since: datetime
     until: datetime
     calendar: WorkingCalendar
-    procedures: Mapping[str, Procedure]
+    procedures: Mapping[str, Procedure]  # by code; of one that is not here nothing is assumed
     days_only: bool = False
 
 
@@ -205,13 +198,13 @@ def _said_of(case: Case, reckoning: Reckoning) -> list[str]:
 
 
 def _national(case: Case, reckoning: Reckoning) -> list[str]:
-    procedure = reckoning.procedures.get(case.procedure, Procedure())
-    verdict = national(
-        case.course, until=reckoning.until, limit=procedure.limit, calendar=reckoning.calendar
-    )
+    procedure = reckoning.procedures.get(case.procedure)
+    limit = procedure.limit if procedure else None
+    yields_paper = procedure is not None and procedure.yields_paper
+    verdict = national(case.course, until=reckoning.until, limit=limit, calendar=reckoning.calendar)
     said = ["counted"]
     if verdict is National.IN_TIME:
         said.append("in_time")
-    if case.online and (case.electronic_result or not procedure.yields_paper):
+    if case.online and (case.electronic_result or not yields_paper):
         said.append("online")
     return said

@@ -181,7 +181,13 @@ def pooled(http: aiohttp.ClientSession) -> int:
 
 def harnesses() -> Mapping[str, Callable[[], Harness]]:
     from tests.contract.adapter_mailbox import MailboxHarness  # noqa: PLC0415 - they import this
+    from tests.contract.adapter_onestop import OneStopHarness  # noqa: PLC0415
     from tests.contract.adapter_rest_push import RestPushHarness  # noqa: PLC0415 - module
     from tests.contract.adapter_vxp import VxpHarness  # noqa: PLC0415
 
-    return {"rest-push": RestPushHarness, "mailbox": MailboxHarness, "vxp": VxpHarness}
+    return {
+        "rest-push": RestPushHarness,
+        "mailbox": MailboxHarness,
+        "onestop": OneStopHarness,
+        "vxp": VxpHarness,
+    }

@@ -16,12 +16,21 @@ from bus.ledger.config_store import Change, ConfigStore, Item, name_of
 from bus.ledger.database import Database
 from bus.ledger.tables import config_item, config_revision, metadata
 from deploy.services import PostgreSQL
+from schemas.dossier.calendar import Limit
+from schemas.dossier.procedure import Procedure
 from schemas.errors import Unavailable
-from schemas.province import Agency, Client, Endpoint, Route
+from schemas.province import Agency, Client, Endpoint, Holidays, Route
 from tests.waiting import wait_until
 
 ON = date(2026, 3, 2)
-KINDS = {Agency: "agency", Endpoint: "endpoint", Route: "route", Client: "client"}
+KINDS = {
+    Agency: "agency",
+    Endpoint: "endpoint",
+    Route: "route",
+    Procedure: "procedure",
+    Holidays: "holidays",
+    Client: "client",
+}
 TOWN = Agency(code="H99", name="Tỉnh", endpoint="tinh")
 BOX = Endpoint(name="tinh", kind="mailbox")
 
@@ -99,6 +108,23 @@ async def test_the_first_snapshot_holds_everything(db: Database, live: LiveConfi
     assert snapshot.endpoints == {"tinh": BOX}
     assert snapshot.clients["x"].agencies == ("H99",)
     assert [route.name for route in snapshot.routes] == ["c", "b", "a"]
+
+
+async def test_holidays_of_all_years_make_one_calendar(db: Database, live: LiveConfig) -> None:
+    tet = Holidays(year=2026, days=(date(2026, 2, 16),), made_up=(date(2026, 2, 14),))
+    year = Holidays(year=2027, days=(date(2027, 1, 1),))
+    birth = Procedure(code="HT-01", limit=Limit(amount=1))
+    await apply(db, tet, year, birth)
+    await live.start()
+    calendar = live.snapshot.calendar
+    assert not calendar.is_working(date(2026, 2, 16))
+    assert calendar.is_working(date(2026, 2, 14))
+    assert not calendar.is_working(date(2027, 1, 1))
+    assert live.snapshot.procedures == {"HT-01": birth}
+    revision = await apply(db, tet, birth, drop=True)
+    snapshot = await reaches(live, revision)
+    assert snapshot.calendar.is_working(date(2026, 2, 16))
+    assert not snapshot.procedures
 
 
 async def test_a_change_arrives_within_a_second_and_is_told(db: Database, live: LiveConfig) -> None:

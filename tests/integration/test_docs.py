@@ -144,6 +144,19 @@ def test_connecting_over_soap_works_as_written(tmp_path: Path) -> None:
     assert "<code>forbidden</code>" in (tmp_path / "fault.xml").read_text()
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_connecting_one_stop_software_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "connect-one-stop-software.md"), tmp_path)
+    shown = json.loads((tmp_path / "shown.json").read_text())
+    assert [step["stepId"] for step in shown["steps"]] == ["1", "2", "3"]
+    assert [portal["endpoint"] for portal in shown["portals"]] == ["cong-tinh"]
+    assert json.loads((tmp_path / "problem.json").read_text())["context"]["field"] == "status"
+    figures = json.loads((tmp_path / "figures.json").read_text())["total"]
+    assert (figures["received"], figures["early"], figures["inTime"]) == (1, 1, 1)
+    waiting = json.loads((tmp_path / "mailbox.json").read_text())["items"]
+    assert len(waiting) == 6, "one delivery of each dossier"
+
+
 def _named_commands() -> list[str]:
     found = set()
     for page in PAGES:

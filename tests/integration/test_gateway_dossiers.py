@@ -16,7 +16,7 @@ from openpyxl import load_workbook
 from schemas.province import Agency, Endpoint, Subscription
 from tests.integration.gateway_harness import BUILD, Harness, opened
 
-CODE = "H38.02-261102-0001"
+CODE = "H38.02-251102-0001"
 PORTAL = Agency(code="H38.90", name="Cổng dịch vụ công tỉnh", endpoint="cong")
 RECORD: dict[str, Any] = {
     "code": CODE,
@@ -28,13 +28,13 @@ RECORD: dict[str, Any] = {
     "applicant": {"kind": 1, "name": "Nguyễn Thị Bí Mật"},
     "summary": "Đề nghị cấp phép",
     "status": 2,
-    "received": "2026-11-02T08:15:00+07:00",
-    "due": "2026-11-23T17:00:00+07:00",
+    "received": "2025-11-02T08:15:00+07:00",
+    "due": "2025-11-23T17:00:00+07:00",
 }
 STEP: dict[str, Any] = {
     "code": CODE,
     "id": "B1",
-    "at": "2026-11-02T09:00:00+07:00",
+    "at": "2025-11-02T09:00:00+07:00",
     "by": "Trần Văn Bí Mật",
     "content": "Tiếp nhận hồ sơ",
     "status": 4,
@@ -80,7 +80,7 @@ async def test_a_record_and_its_steps_are_accepted_and_read_back(bus: Harness) -
     assert answer.status_code == 202, answer.text
     shown = await show(bus)
     assert (shown["status"], shown["statusVi"]) == (4, "Đang xử lý")
-    assert shown["dueAt"] == "2026-11-23T10:00:00.000000+00:00"
+    assert shown["dueAt"] == "2025-11-23T10:00:00.000000+00:00"
     assert shown["record"]["applicant"]["name"] == "Nguyễn Thị Bí Mật"
     assert [each["step"]["content"] for each in shown["steps"]] == ["Tiếp nhận hồ sơ"]
     (portal,) = shown["portals"]
@@ -137,7 +137,7 @@ async def test_a_step_without_an_id_is_recognised_when_it_comes_again(bus: Harne
         ({"note": "x" * 2001}, "note"),
         ({"procedure": ""}, "procedure"),
         ({"received": None}, "received"),
-        ({"received": "20261102081500"}, "received"),
+        ({"received": "20251102081500"}, "received"),
         ({"applicant": {"kind": 9}}, "applicant.kind"),
         ({"strange": 1}, "strange"),
     ],
@@ -184,10 +184,10 @@ async def test_8_each_speaks_only_for_itself_and_sees_only_its_own(bus: Harness)
 
 
 async def test_a_batch_answers_every_line_and_keeps_the_order_of_a_dossier(bus: Harness) -> None:
-    codes = [f"H38.02-261102-{n:04d}" for n in range(1, 31)]
+    codes = [f"H38.02-251102-{n:04d}" for n in range(1, 31)]
     lines: list[dict[str, Any] | bytes] = [RECORD | {"code": code} for code in codes]
     lines += [
-        STEP | {"code": code, "id": f"B{n}", "at": f"2026-11-02T09:{n:02d}:00+07:00"}
+        STEP | {"code": code, "id": f"B{n}", "at": f"2025-11-02T09:{n:02d}:00+07:00"}
         for n in range(6)
         for code in codes
     ]
@@ -208,7 +208,7 @@ async def test_a_batch_answers_every_line_and_keeps_the_order_of_a_dossier(bus: 
 
 async def test_the_same_dossier_from_two_sides_at_once_keeps_every_step(bus: Harness) -> None:
     await put(bus, RECORD)
-    steps = [STEP | {"id": f"B{n}", "at": f"2026-11-02T09:{n:02d}:00+07:00"} for n in range(20)]
+    steps = [STEP | {"id": f"B{n}", "at": f"2025-11-02T09:{n:02d}:00+07:00"} for n in range(20)]
     answers = await asyncio.gather(*(post(bus, each) for each in [*steps, *steps]))
     assert {each.status_code for each in answers} == {202}
     assert len({each.json()["messageId"] for each in answers}) == 20
@@ -217,17 +217,17 @@ async def test_the_same_dossier_from_two_sides_at_once_keeps_every_step(bus: Har
 
 async def test_figures_count_what_became_of_the_dossiers(bus: Harness) -> None:
     ends = {
-        1: "2026-11-20T10:00:00+07:00",
-        2: "2026-11-23T16:00:00+07:00",
-        3: "2026-11-24T08:00:00+07:00",
+        1: "2025-11-20T10:00:00+07:00",
+        2: "2025-11-23T16:00:00+07:00",
+        3: "2025-11-24T08:00:00+07:00",
     }
     for number, at in ends.items():
-        code = f"H38.02-261102-{number:04d}"
+        code = f"H38.02-251102-{number:04d}"
         finished = {"finished": at, "status": 9}
         assert (await put(bus, RECORD | {"code": code} | finished)).status_code == 202
         last = STEP | {"code": code, "at": at, "status": 9}
         assert (await post(bus, last, code=code)).status_code == 202
-    path = "/api/v1/dossiers/figures?from=2026-11-01&to=2026-11-30"
+    path = "/api/v1/dossiers/figures?from=2025-11-01&to=2025-11-30"
     answer = (await bus.call(ONE_STOP, "GET", path)).json()
     (row,) = answer["agencies"]
     assert (row["agency"], row["received"], row["receivedOnline"]) == (BUILD, 3, 3)
@@ -238,9 +238,9 @@ async def test_figures_count_what_became_of_the_dossiers(bus: Harness) -> None:
     book = await bus.call(ONE_STOP, "GET", f"{path}&format=xlsx")
     sheet = load_workbook(io.BytesIO(book.content)).worksheets[0]
     assert [cell.value for cell in list(sheet.rows)[1]][:2] == [BUILD, "Sở Xây dựng"]
-    before = "/api/v1/dossiers/figures?from=2026-10-01&to=2026-10-31"
+    before = "/api/v1/dossiers/figures?from=2025-10-01&to=2025-10-31"
     assert (await bus.call(ONE_STOP, "GET", before)).json()["agencies"] == []
-    after = "/api/v1/dossiers/figures?from=2026-11-23&to=2026-11-30"
+    after = "/api/v1/dossiers/figures?from=2025-11-23&to=2025-11-30"
     (row,) = (await bus.call(ONE_STOP, "GET", after)).json()["agencies"]
     assert (row["carried"], row["received"], row["onTime"], row["late"]) == (2, 0, 1, 1)
 

@@ -7,12 +7,15 @@ from datetime import date
 from hypothesis import strategies as st
 
 from bus.ledger.config_store import Item, name_of, to_province
+from schemas.dossier.calendar import Limit, Unit
+from schemas.dossier.procedure import Procedure
 from schemas.province import (
     Agency,
     Alias,
     BreakerPolicy,
     Client,
     Endpoint,
+    Holidays,
     Province,
     RetryPolicy,
     Route,
@@ -76,11 +79,29 @@ CLIENTS = st.builds(
     suspended=st.booleans(),
 )
 
+PROCEDURES = st.builds(
+    Procedure,
+    code=NAMES,
+    title=WORDS,
+    limit=st.none() | st.builds(Limit, amount=st.integers(0, 99), unit=st.sampled_from(Unit)),
+    yields_paper=st.booleans(),
+)
+HOLIDAYS = st.integers(2000, 2199).flatmap(
+    lambda year: st.sets(
+        st.dates(date(year, 1, 1), date(year, 12, 31)), min_size=1, max_size=4
+    ).map(lambda days: Holidays(year=year, days=tuple(days)[1:], made_up=tuple(days)[:1]))
+)
+
 
 def _some(items: st.SearchStrategy[Item]) -> st.SearchStrategy[list[Item]]:
     return st.lists(items, max_size=4, unique_by=name_of)
 
 
 PROVINCES: st.SearchStrategy[Province] = st.tuples(
-    _some(AGENCIES), _some(ENDPOINTS), _some(ROUTES), _some(CLIENTS)
+    _some(AGENCIES),
+    _some(ENDPOINTS),
+    _some(ROUTES),
+    _some(PROCEDURES),
+    _some(HOLIDAYS),
+    _some(CLIENTS),
 ).map(lambda lists: to_province(item for items in lists for item in items))

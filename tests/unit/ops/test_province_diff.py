@@ -12,7 +12,7 @@ from adapters.registry import parse_config
 from bus.ledger.config_store import MODELS, Item, name_of, to_province
 from bus.ops.province_check import faults_of
 from bus.ops.province_diff import diff
-from bus.ops.province_files import read
+from bus.ops.province_files import LISTS, read
 from schemas.errors import ConfigurationError
 from schemas.province import Agency, Alias, Client, Endpoint, Province, Route
 from tests.unit.ops.provinces import PROVINCES
@@ -68,6 +68,8 @@ def unattached(province: Province) -> Province:
         agencies=tuple(each.model_copy(update=alone) for each in province.agencies),
         endpoints=province.endpoints,
         routes=tuple(each.model_copy(update=route) for each in province.routes),
+        procedures=province.procedures,
+        holidays=province.holidays,
         clients=tuple(each.model_copy(update={"agencies": ()}) for each in province.clients),
     )
 
@@ -79,15 +81,8 @@ def test_carrying_out_the_changes_leads_to_what_was_wanted(
 ) -> None:
     """Held against an independent application of the changes, item by item."""
     kind_of = {model: kind for kind, model in MODELS.items()}
-    lists = (
-        current.agencies,
-        current.endpoints,
-        current.routes,
-        current.subscriptions,
-        current.mappings,
-        current.clients,
-    )
-    items: dict[tuple[str, str], Item] = {(kind_of[type(item)], name_of(item)): item for each in lists for item in each}
+    lists: list[tuple[Item, ...]] = [getattr(current, key) for key in LISTS]
+    items = {(kind_of[type(item)], name_of(item)): item for each in lists for item in each}
     for change in diff(current, wanted, check_endpoint=lambda _: []).changes:
         assert items.get((change.kind, change.name)) == change.old != change.new
         if change.new is None:
@@ -102,9 +97,7 @@ def test_carrying_out_the_changes_leads_to_what_was_wanted(
 def test_from_nothing_and_back_to_nothing(province: Province) -> None:
     back = diff(province, Province(), check_endpoint=lambda _: [])
     assert all(change.action == "removed" for change in back.changes)
-    assert len(back.changes) == sum(
-        map(len, (province.agencies, province.endpoints, province.routes, province.clients))
-    )
+    assert len(back.changes) == sum(len(getattr(province, key)) for key in LISTS)
 
 
 def test_system_id_of_two_clients_is_named() -> None:

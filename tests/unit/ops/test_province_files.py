@@ -144,6 +144,8 @@ def test_the_order_of_items_does_not_change_the_text(province: Province) -> None
         agencies=province.agencies[::-1],
         endpoints=province.endpoints[::-1],
         routes=province.routes[::-1],
+        procedures=province.procedures[::-1],
+        holidays=province.holidays[::-1],
         clients=province.clients[::-1],
     )
     assert export(backwards) == export(province)

@@ -75,7 +75,7 @@ def test_every_fault_names_its_row_and_column() -> None:
         (5, "local"),
         (6, "national"),
         (7, "valid_from"),
-        (8, "valid_to"),
+        (8, "local"),
         (9, "local"),
         (10, "national"),
         (11, "local"),

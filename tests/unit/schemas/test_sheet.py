@@ -14,7 +14,7 @@ from schemas.errors import InvalidRequest, TooLarge
 from schemas.sheet import read_sheet
 
 
-def workbook(*rows: tuple[object, ...]) -> bytes:
+def workbook(*rows: tuple[str | int | date | None, ...]) -> bytes:
     book = Workbook()
     page = book.active
     assert page is not None

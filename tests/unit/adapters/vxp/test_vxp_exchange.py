@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,8 +48,11 @@ class Kept:
         self.packets[ref] = content
         return Taken(accepted=not self.refuses, reason="không nhận" if self.refuses else "")
 
-    async def take_dossier(self, ref: str, *_: object, **__: object) -> Taken:
-        pytest.fail(f"the axis carries no dossiers: {ref}")
+    async def take_dossier(self, ref: str, *_: Any, **__: Any) -> Taken:
+        raise AssertionError(ref)  # the document axis carries no dossiers
+
+    async def refuse(self, ref: str, *_: Any) -> Taken:
+        raise AssertionError(ref)
 
 
 def packet(*receivers: str, sender: str = "H38.01") -> bytes:

@@ -97,7 +97,8 @@ def test_more_than_one_request_for_a_supplement_is_late() -> None:
 
 
 def test_one_request_told_in_two_steps_is_one_request() -> None:
-    case = course(("08-04 10:00", 5), ("08-04 10:05", 5), due="08-06 17:00")
+    case = course(("08-04 10:00", 5), ("08-09 10:05", 5), due="08-06 17:00")
+    assert end_of_processing(case) == at("08-04 10:00")
     assert judged(case) is National.IN_TIME
 
 

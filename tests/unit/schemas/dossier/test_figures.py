@@ -15,7 +15,6 @@ from schemas.dossier.figures import (
     Case,
     Figures,
     Percentages,
-    Procedure,
     Rating,
     Reckoning,
     Score,
@@ -24,11 +23,14 @@ from schemas.dossier.figures import (
     percentages,
     total,
 )
+from schemas.dossier.procedure import Procedure
 from schemas.vietnam import VIETNAM
 
 AUGUST = datetime(2026, 8, 1, tzinfo=VIETNAM)
 SEPTEMBER = datetime(2026, 9, 1, tzinfo=VIETNAM)
-RECKONING = Reckoning(AUGUST, SEPTEMBER, WorkingCalendar(), {"1": Procedure(yields_paper=True)})
+RECKONING = Reckoning(
+    AUGUST, SEPTEMBER, WorkingCalendar(), {"1": Procedure(code="1", yields_paper=True)}
+)
 
 
 def day(number: int, hour: int = 9) -> datetime:

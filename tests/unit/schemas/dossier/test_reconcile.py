@@ -21,11 +21,11 @@ OLDER = replace(SEEN, status=DossierStatus.RECEIVED, changed=BEFORE - timedelta(
 Lists = tuple[dict[str, Seen], dict[str, Seen], dict[str, Seen]]
 
 
-def drop(side: int) -> Callable[[Lists, str], None]:
-    return lambda lists, code: lists[side].pop(code) and None
+def drop(side: int) -> Callable[[Lists, str], object]:
+    return lambda lists, code: lists[side].pop(code)
 
 
-def put(side: int, seen: Seen) -> Callable[[Lists, str], None]:
+def put(side: int, seen: Seen) -> Callable[[Lists, str], object]:
     return lambda lists, code: lists[side].update({code: seen})
 
 
@@ -50,7 +50,7 @@ def extra_there(lists: Lists, code: str) -> None:
 
 DUE = replace(SEEN, facts={**SEEN.facts, "due": "2026-08-11"})
 REFUSED = replace(SEEN, status=DossierStatus.REFUSED)
-INJECTED: list[tuple[Callable[[Lists, str], None], Side, Fault, Remedy, tuple[str, ...]]] = [
+INJECTED: list[tuple[Callable[[Lists, str], object], Side, Fault, Remedy, tuple[str, ...]]] = [
     (drop(2), Side.PORTAL, Fault.MISSING, Remedy.SEND, ()),
     (put(2, OLDER), Side.PORTAL, Fault.STALE, Remedy.SEND, ()),
     (put(2, DUE), Side.PORTAL, Fault.DIFFERING, Remedy.SEND, ("due",)),
@@ -69,8 +69,8 @@ def test_a_thousand_injected_discrepancies_are_found_and_no_others() -> None:
     codes = [f"H99.1-260804-{n:05d}" for n in range(10_000)]
     lists: Lists = ({}, {}, {})
     for code in codes:
-        for side in lists:
-            side[code] = SEEN
+        for each in lists:
+            each[code] = SEEN
     expected = set()
     wrong = set(chance.sample(codes, 1000))
     for code in sorted(wrong):

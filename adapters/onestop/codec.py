@@ -1,0 +1,251 @@
+"""The profile exchange on the wire: what is listed, and each item as record or step.
+
+Values are text, numbers now and then, `""` or null where there is nothing; times are
+`yyyy/MM/dd HH:mm:ss`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from schemas.agency import parse_code
+from schemas.dossier import DossierRecord, Form, Step
+from schemas.errors import InvalidRequest, PartnerGarbage
+
+Json = Mapping[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One row of the list."""
+
+    id: str
+    created: str  # `yyyy/MM/dd HH:mm:ss`, which sorts as text
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """Oldest first; within a second by number."""
+        return self.created, len(self.id), self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One change of a dossier, and the agency that tells it."""
+
+    agency: str
+    item: DossierRecord | Step
+
+
+def read_list(body: bytes) -> list[Listed]:
+    """What waits, oldest first, whatever order it is told in. Raises PartnerGarbage."""
+    rows = _reply(body, "profileReceivers")
+    if not isinstance(rows, list):
+        raise _garbage("the list of what waits is no list")
+    found = []
+    for row in rows:
+        told = _text(row.get("profileId")) if isinstance(row, dict) else ""
+        if not told:
+            raise _garbage("a row of the list has no profileId")
+        found.append(Listed(told, _text(row.get("createTime"))))
+    return sorted(found, key=lambda each: each.order)
+
+
+def read_item(body: bytes) -> Item:
+    """Raises PartnerGarbage when it is not the protocol, InvalidRequest when the dossier is at
+    fault, with the names of the fields and never their values.
+    """
+    model = _reply(body, "profileOutmodel")
+    if not isinstance(model, dict):
+        raise _garbage("the detail is no object")
+    try:
+        agency = parse_code(_text(model.get("from_unit_code")))
+    except ValueError:
+        raise _invalid(["from_unit_code"], "from_unit_code is not an agency code") from None
+    match _text(model.get("type")):
+        case "status":
+            return Item(agency, _validated(Step, _step(model)))
+        case "profile":
+            return Item(agency, _validated(DossierRecord, _record(model, agency)))
+        case _:
+            raise _invalid(["type"], "type is neither profile nor status")
+
+
+def _reply(body: bytes, key: str) -> Any:
+    try:
+        reply = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise _garbage("the answer is not JSON") from None
+    if not isinstance(reply, dict) or key not in reply:
+        raise _garbage(f"the answer has no {key}")
+    return reply[key]
+
+
+def _garbage(en: str) -> PartnerGarbage:
+    return PartnerGarbage(en, vi="Phần mềm một cửa trả lời không đúng giao thức")
+
+
+def _invalid(fields: Sequence[str], en: str) -> InvalidRequest:
+    named = ", ".join(dict.fromkeys(fields))
+    return InvalidRequest(en, vi=f"Trường không hợp lệ: {named}", field=fields[0])
+
+
+def _validated(model: type[Model], values: Json) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)[:10]
+        fields = [".".join(map(str, fault["loc"])) or "profile" for fault in faults]
+        told = "; ".join(f"{f}: {e['msg']}" for f, e in zip(fields, faults, strict=True))
+        raise _invalid(fields, told) from None
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _moment(source: Json, name: str) -> datetime | None:
+    try:
+        return Form.YEAR_FIRST.read(_text(source.get(name)))
+    except ValueError:
+        raise _invalid([name], f"{name}: a time is written yyyy/MM/dd HH:mm:ss") from None
+
+
+def _truth(source: Json, name: str) -> bool:
+    return _text(source.get(name)).lower() in {"1", "true"}
+
+
+def _number(source: Json, name: str) -> int | None:
+    """None when nothing stands there."""
+    text = _text(source.get(name))
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise _invalid([name], f"{name}: a whole number is expected")
+    return int(text)
+
+
+def _list(source: Json, name: str, read: Callable[[Json], Json]) -> list[Json]:
+    rows = source.get(name) or []
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _invalid([name], f"{name}: a list of objects is expected")
+    return [_given(read(row)) for row in rows]
+
+
+def _given(values: Json) -> dict[str, Any]:
+    """Without what the software leaves out, so that the model's own defaults stand."""
+    return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+def _step(model: Json) -> Json:
+    return _given(
+        {
+            "code": _text(model.get("source_id")),
+            "id": _text(model.get("step_id")),
+            "at": _moment(model, "time_of_process"),
+            "by": _text(model.get("process_officials")),
+            "title": _text(model.get("process_position")),
+            "department": _text(model.get("process_department")),
+            "content": _text(model.get("process_content")),
+            "status": _number(model, "status_profile"),
+            "started": _moment(model, "start_time"),
+            "due": _moment(model, "due_time"),
+        }
+    )
+
+
+def _record(model: Json, agency: str) -> Json:
+    profile = model.get("profile")
+    if not isinstance(profile, dict):
+        raise _invalid(["profile"], "profile is no object")
+    return _given(
+        {
+            "code": _text(model.get("source_id")),
+            "nation_code": _text(model.get("ref_code")),
+            "status": _number(model, "status_profile"),
+            "agency": agency,
+            "agency_name": _text(profile.get("unit_name")),
+            "procedure": _text(profile.get("service_code")),
+            "procedure_name": _text(profile.get("service_name")),
+            "sector": _text(profile.get("domain_code")),
+            "sector_name": _text(profile.get("domain_name")),
+            "channel": _number(profile, "channel"),
+            "applicant": _applicant(profile),
+            "summary": _text(profile.get("brief_note")),
+            "note": _text(profile.get("note")),
+            "submitted": _moment(profile, "submit_date"),
+            "received": _moment(profile, "receive_date"),
+            "due": _moment(profile, "due_date"),
+            "finished": _moment(profile, "finish_date"),
+            "returned": _moment(profile, "release_date"),
+            "refused": _moment(profile, "refuse_date"),
+            "by_post": _truth(profile, "via_postal"),
+            "has_digitised": _truth(profile, "digitised"),
+            "verified_account": _truth(profile, "verified"),
+            "online_payment": _number(profile, "payment_online"),
+            "submitted_papers": _list(profile, "attachments", _submitted),
+            "result_papers": _list(profile, "results", _result),
+            "fees": _list(profile, "fees", _fee),
+            "supplements": _list(profile, "supplements", _supplement),
+        }
+    )
+
+
+def _applicant(profile: Json) -> Json:
+    return _given(
+        {
+            "kind": _number(profile, "applicants_type"),
+            "name": _text(profile.get("applicants_name")),
+            "paper_number": _text(profile.get("applicants_id_number")),
+            "phone": _text(profile.get("tel_no")),
+            "email": _text(profile.get("email")),
+            "commune": _text(profile.get("commune_code")),
+        }
+    )
+
+
+def _submitted(row: Json) -> Json:
+    return {
+        "id": _text(row.get("file_id")),
+        "name": _text(row.get("file_name")),
+        "component": _text(row.get("component_code")),
+        "url": _text(row.get("file_url")),
+        "digitised": _truth(row, "digitised"),
+    }
+
+
+def _result(row: Json) -> Json:
+    return {
+        "id": _text(row.get("file_id")),
+        "name": _text(row.get("file_name")),
+        "url": _text(row.get("file_url")),
+        "result_code": _text(row.get("result_code")),
+    }
+
+
+def _fee(row: Json) -> Json:
+    return {
+        "code": _text(row.get("fee_code")),
+        "name": _text(row.get("fee_name")),
+        "amount": _number(row, "amount"),
+        "collected_at": _number(row, "collected_at"),
+    }
+
+
+def _supplement(row: Json) -> Json:
+    return {
+        "id": _text(row.get("id")),
+        "asked_by": _text(row.get("asked_by")),
+        "request": _text(row.get("content")),
+        "asked_at": _moment(row, "request_date"),
+        "received_at": _moment(row, "receive_date"),
+        "complete": _truth(row, "done"),
+        "due_before": _moment(row, "due_before"),
+        "due_after": _moment(row, "due_after"),
+    }

@@ -1,0 +1,85 @@
+"""Configuration of one onestop endpoint."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from adapters.connection import web_address
+from schemas.adapter import AdapterConfig
+
+_PATH = r"^[A-Za-z0-9._~/-]+$"
+
+
+class OneStopConfig(AdapterConfig):
+    """Where the one-stop software listens, whose dossiers are asked for, how often."""
+
+    url: Annotated[str, AfterValidator(web_address)] = Field(
+        title="Địa chỉ phần mềm một cửa",
+        description="The three paths below are appended to it.",
+        examples=["https://mot-cua.example.gov.vn/api/profiles"],
+    )
+    unit_code: str = Field(
+        pattern=r"^[0-9A-Z.]{1,35}$",
+        title="Mã đơn vị",
+        description="Agency code under which the software lists what waits for the bus.",
+        examples=["000.00.00.H99"],
+    )
+    secret: str = Field(
+        min_length=1,
+        title="Khóa truy cập",
+        description="Name of the secret sent as the bearer token of every call.",
+        examples=["mot-cua"],
+    )
+    list_path: str = Field(
+        default="list",
+        pattern=_PATH,
+        title="Đường dẫn danh sách",
+        description="What waits: `?unit_code=`.",
+        examples=["list"],
+    )
+    detail_path: str = Field(
+        default="detail",
+        pattern=_PATH,
+        title="Đường dẫn chi tiết",
+        description="One item of it: `?profile_id=`.",
+        examples=["detail"],
+    )
+    ack_path: str = Field(
+        default="ack",
+        pattern=_PATH,
+        title="Đường dẫn xác nhận",
+        description="What became of it: `?profile_id=&status=done|fail`.",
+        examples=["ack"],
+    )
+    poll_seconds: float = Field(
+        default=20.0,
+        ge=0.05,
+        le=86_400,
+        title="Chu kỳ lấy về",
+        description="Seconds from the end of one round of fetching to the next.",
+        examples=[20.0],
+    )
+    connect_seconds: float = Field(
+        default=5.0,
+        ge=0.05,
+        le=60,
+        title="Thời gian chờ kết nối",
+        description="Seconds to resolve the name, connect and agree on TLS.",
+        examples=[5.0],
+    )
+    answer_seconds: float = Field(
+        default=20.0,
+        ge=0.05,
+        le=600,
+        title="Thời gian chờ trả lời",
+        description="Seconds for one complete answer.",
+        examples=[20.0],
+    )
+    ca_file: str | None = Field(
+        default=None,
+        title="Chứng thư gốc",
+        description="Path of a PEM file with the authority that issued the software's certificate.",
+        examples=["/etc/lgsp/ca/mot-cua.pem"],
+    )

@@ -1,0 +1,309 @@
+"""A simulated one-stop system that speaks the profile exchange.
+
+`python -m adapters.onestop.sandbox --port 9301 --unit 000.00.00.H99 --secret-file key
+--dossiers 100` runs it as a process.  It lists at most a hundred items, newest first; keeps what
+was not acknowledged; writes numbers as text or not, and nothing as "" or null, as it happens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hmac
+import signal
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import uvloop
+from aiohttp import web
+
+from adapters.faults import Fault, FaultyServer, Mode, misbehave
+from adapters.onestop.stories import Change, Desk, Teller
+from schemas.dossier import DossierRecord, Form, Step, Supplement
+from schemas.dossier.life import ENDED
+
+_JSON = "application/json"
+PAGE = 100
+
+_EVENTS = {3: "TUCHOI", 6: "THANHTOAN", 7: "RUT", 9: "KETQUA", 10: "KETQUA"}
+
+
+class OneStopSandbox:
+    """The simulated system. Use as `async with OneStopSandbox(...) as sandbox`."""
+
+    def __init__(
+        self, unit_code: str, secret: bytes, *, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        """`port` 0 takes a free one."""
+        self.acks: dict[str, list[str]] = {}  # what the bus said of each item, by its id
+        self.waiting: dict[str, tuple[Change, bytes]] = {}
+        self._unit_code, self._secret = unit_code, secret
+        self._given: dict[str, bytes] = {}
+        self._broken: set[str] = set()
+        self._lose_acks = 0
+        self._server = FaultyServer(self._app(), host=host, port=port)
+
+    async def __aenter__(self) -> Self:
+        await self._server.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._server.close()
+
+    @property
+    def url(self) -> str:
+        return f"{self._server.url}/profiles"
+
+    def publish(self, changes: Iterable[Change]) -> list[str]:
+        """Makes changes wait for the bus, in their order; their ids."""
+        return [self._wait(change, detail(change)) for change in changes]
+
+    def publish_raw(self, change: Change, model: Any) -> str:
+        """Makes an item wait whose detail is `model`, whatever that is."""
+        return self._wait(change, model)
+
+    def break_item(self, profile_id: str, *, broken: bool = True) -> None:
+        """Its detail answers 500 until it is mended."""
+        (self._broken.add if broken else self._broken.discard)(profile_id)
+
+    def lose_acks(self, count: int) -> None:
+        """So many acknowledgements from now on are answered with 503 and forgotten."""
+        self._lose_acks = count
+
+    async def set_fault(self, mode: Mode | str, **details: Any) -> None:
+        """Switches a fault on (`ok` switches it off); details as the fields of `Fault`."""
+        await self._server.apply(Fault(mode=Mode(mode), **details))
+
+    def _wait(self, change: Change, model: Any) -> str:
+        profile_id = str(len(self._given) + 1)
+        body = orjson.dumps({"profileOutmodel": model})
+        self._given[profile_id] = body
+        self.waiting[profile_id] = (change, body)
+        return profile_id
+
+    def _app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/profiles/list", self._list)
+        app.router.add_get("/profiles/detail", self._detail)
+        app.router.add_post("/profiles/ack", self._ack)
+        app.router.add_post("/_sandbox/fault", self._server_control)
+        app.router.add_get("/_sandbox/waiting", self._count)
+        return app
+
+    async def _server_control(self, request: web.Request) -> web.StreamResponse:
+        return await self._server.control(request)
+
+    async def _count(self, _: web.Request) -> web.StreamResponse:
+        """How many changes the bus has not acknowledged."""
+        return web.Response(text=str(len(self.waiting)))
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("unit_code") != self._unit_code:
+            return web.json_response({"error": "unit_code"}, status=404)
+        oldest = list(self.waiting.items())[:PAGE]
+        rows = [_row(profile_id, change) for profile_id, (change, _) in reversed(oldest)]
+        return await self._answer(request, orjson.dumps({"profileReceivers": rows}))
+
+    async def _detail(self, request: web.Request) -> web.StreamResponse:
+        profile_id = request.query.get("profile_id", "")
+        if profile_id in self._broken:
+            return web.Response(status=500, text="NullPointerException")
+        body = self._given.get(profile_id)
+        if body is None:
+            return web.json_response({"error": "profile_id"}, status=404)
+        return await self._answer(request, body)
+
+    async def _ack(self, request: web.Request) -> web.StreamResponse:
+        profile_id = request.query.get("profile_id", "")
+        status = request.query.get("status", "")
+        if profile_id not in self._given or status not in {"done", "fail"}:
+            return web.json_response({"error": "profile_id"}, status=404)
+        if self._lose_acks:
+            self._lose_acks -= 1
+            return web.Response(status=503)
+        answer = await self._answer(request, b'{"message":"success"}')
+        if answer.status == 200:
+            self.acks.setdefault(profile_id, []).append(status)
+            self.waiting.pop(profile_id, None)
+        return answer
+
+    async def _answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        expected = b"Bearer " + self._secret
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+            return web.json_response({"error": "unauthorized"}, status=401)
+        mode = self._server.switch.draw()
+        if mode is Mode.OK:
+            return web.Response(body=body, content_type=_JSON)
+        return await misbehave(request, mode, body, self._server.switch, _refusal)
+
+
+def _refusal() -> web.Response:
+    return web.json_response({"error": "refused"}, status=400)
+
+
+def _row(profile_id: str, change: Change) -> dict[str, Any]:
+    """Ids of even items are numbers, the others text."""
+    number = int(profile_id)
+    return {
+        "profileId": number if number % 2 == 0 else profile_id,
+        "fromUnitCode": change.agency,
+        "toUnitCode": "",
+        "createTime": Form.YEAR_FIRST.write(change.at),
+        "status": "",
+        "status_profile": str(int(change.item.status)),
+        "type": "status" if isinstance(change.item, Step) else "profile",
+    }
+
+
+def detail(change: Change) -> dict[str, Any]:
+    """`profileOutmodel` of a change, as the software writes it."""
+    item = change.item
+    told: dict[str, Any] = {
+        "source_id": f"{item.code} ",  # the trailing blank has been seen
+        "status_profile": str(int(item.status)),
+        "from_unit_code": change.agency,
+        "to_unit_code": [],
+    }
+    if isinstance(item, Step):
+        return told | _status(item)
+    event = _EVENTS.get(item.status, "CAPNHAT" if item.supplements else "TIEPNHAN")
+    return told | {
+        "type": "profile",
+        "event": event,
+        "ref_code": item.nation_code or None,
+        "time_of_process": Form.YEAR_FIRST.write(change.at),
+        "profile": _profile(item),
+    }
+
+
+def _status(step: Step) -> dict[str, Any]:
+    return {
+        "type": "status",
+        "step_id": step.id,
+        "ref_code": "",
+        "process_officials": step.by,
+        "process_position": step.title or None,
+        "process_department": step.department,
+        "process_content": step.content,
+        "time_of_process": Form.YEAR_FIRST.write(step.at),
+        "start_time": Form.YEAR_FIRST.write(step.started),
+        "due_time": None,
+    }
+
+
+def _profile(record: DossierRecord) -> dict[str, Any]:
+    who = record.applicant
+    return {
+        "unit_name": record.agency_name,
+        "service_code": record.procedure,
+        "service_name": record.procedure_name,
+        "domain_code": record.sector,
+        "domain_name": record.sector_name,
+        "channel": int(record.channel),
+        "applicants_type": str(int(who.kind)),
+        "applicants_name": who.name,
+        "applicants_id_number": who.paper_number,
+        "tel_no": who.phone,
+        "email": None,
+        "commune_code": who.commune,
+        "brief_note": record.summary,
+        "note": record.note or None,
+        "submit_date": Form.YEAR_FIRST.write(record.submitted),
+        "receive_date": Form.YEAR_FIRST.write(record.received),
+        "due_date": Form.YEAR_FIRST.write(record.due),
+        "finish_date": Form.YEAR_FIRST.write(record.finished),
+        "release_date": Form.YEAR_FIRST.write(record.returned) or None,
+        "refuse_date": Form.YEAR_FIRST.write(record.refused) or None,
+        "via_postal": "1" if record.by_post else "0",
+        "digitised": "1" if record.has_digitised else "0",
+        "verified": record.verified_account,
+        "payment_online": int(record.online_payment),
+        "attachments": [
+            {
+                "file_id": each.id,
+                "file_name": each.name,
+                "component_code": each.component,
+                "file_url": each.url,
+                "digitised": "1" if each.digitised else "0",
+            }
+            for each in record.submitted_papers
+        ],
+        "results": [
+            {
+                "file_id": each.id,
+                "file_name": each.name,
+                "file_url": each.url,
+                "result_code": each.result_code,
+            }
+            for each in record.result_papers
+        ],
+        "fees": [
+            {
+                "fee_code": each.code,
+                "fee_name": each.name,
+                "amount": str(each.amount),
+                "collected_at": int(each.collected_at),
+            }
+            for each in record.fees
+        ],
+        "supplements": [_supplement(each) for each in record.supplements] or None,
+    }
+
+
+def _supplement(each: Supplement) -> dict[str, Any]:
+    return {
+        "id": int(each.id),
+        "asked_by": each.asked_by,
+        "content": each.request,
+        "request_date": Form.YEAR_FIRST.write(each.asked_at),
+        "receive_date": Form.YEAR_FIRST.write(each.received_at),
+        "done": each.complete,
+        "due_before": Form.YEAR_FIRST.write(each.due_before),
+        "due_after": Form.YEAR_FIRST.write(each.due_after) or None,
+    }
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    desks = tuple(Desk(code, f"UBND {code}") for code in options.desk or [options.unit])
+    teller = Teller(desks, options.seed, options.first_day)
+    secret = options.secret_file.read_bytes().strip()
+    sandbox = OneStopSandbox(options.unit, secret, host=options.host, port=options.port)
+    changes = [change for story in teller.stories(options.dossiers) for change in story.changes]
+    changes.sort(key=lambda change: change.at)
+    sandbox.publish(changes)
+    async with sandbox:
+        ended = sum(change.item.status in ENDED for change in changes)
+        print(f"{sandbox.url} {len(changes)} changes, {ended} of ended dossiers", flush=True)  # noqa: T201
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+        await stopped.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m adapters.onestop.sandbox")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--unit", required=True, help="unit_code under which changes wait")
+    parser.add_argument("--desk", action="append", help="agency code of a counter; may be repeated")
+    parser.add_argument("--secret-file", type=Path, required=True, help="file with the access key")
+    parser.add_argument("--dossiers", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--first-day", type=date.fromisoformat, default=date(2026, 8, 3), help="of reception"
+    )
+    uvloop.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
