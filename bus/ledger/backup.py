@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bus.ledger.blobs import BlobStore
 from bus.ledger.database import Database
 from bus.ledger.fingerprint import TablePrint, count, fingerprint
-from bus.ledger.tables import message, metadata, refused_packet
+from bus.ledger.tables import dossier_file, message, metadata, refused_packet
 from schemas import instant
 from schemas.errors import ConfigurationError, NotFound, Text
 from schemas.instant import Instant
@@ -155,6 +155,7 @@ async def _needed(connection: AsyncConnection) -> list[str]:
     kept = union(
         select(message.c.sha256).where(message.c.content.is_(None)),
         select(refused_packet.c.sha256),
+        select(dossier_file.c.sha256),
     )
     return sorted((await connection.execute(kept)).scalars().all())
 

@@ -144,7 +144,7 @@ class MessageRow:
     sender: str
     sender_ref: str
     client: str
-    kind: str
+    kind: MessageKind
     receivers: tuple[str, ...]
     document_id: str
     document_code: str

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bus.gateway.limits import GatewayLimits
+from bus.ledger.backup import needed_blobs
 from schemas.instant import SECOND
 from tests.integration.gateway_harness import Harness, opened
 
@@ -48,6 +49,8 @@ async def test_7_a_portal_gets_the_bytes_from_a_url_that_stays_the_same(bus: Har
     assert "Đơn" not in url
     sha256 = kept.json()["sha256"]
     assert await bus.ledger.queries.named_blobs([sha256]) == {sha256}, "the sweep lets it be"
+    url_of_ledger = bus.ledger.db.url.render_as_string(hide_password=False)
+    assert sha256 in await needed_blobs(url_of_ledger), "a backup copies it"
 
 
 async def test_8_nothing_but_the_url_itself_opens_a_paper(bus: Harness) -> None:
