@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import aiohttp
 from pydantic import ValidationError
 
+from adapters.dvcqg import Dvcqg
+from adapters.dvcqg.facade import DvcqgFacade
 from adapters.mailbox import Mailbox
 from adapters.rest_push import RestPush
 from adapters.vxp import Vxp
@@ -35,11 +37,13 @@ class AdapterClass(Protocol):
     ) -> Adapter: ...
 
 
-_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp)
+_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp, Dvcqg)
 _BY_KIND = MappingProxyType({each.manifest.kind: each for each in _CLASSES})
 
 
-_FACADES: Mapping[str, Facade] = MappingProxyType({each.name: each for each in (VxpFacade(),)})
+_FACADES: Mapping[str, Facade] = MappingProxyType(
+    {each.name: each for each in (VxpFacade(), DvcqgFacade())}
+)
 
 
 def facades() -> Mapping[str, Facade]:
