@@ -222,7 +222,8 @@ def _read(item: object, columns: Columns, model: type[Model], more: dict[str, An
         return model.model_validate(_values(item, columns) | more)
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
-        name = _name_of(fault["loc"], columns)
+        loc = tuple(to_camel(each) if isinstance(each, str) else each for each in fault["loc"])
+        name = _name_of(loc, columns)  # pydantic gives the attribute or its alias
         raise wrong_field(name, _reason(fault), str(fault["msg"])) from None
 
 

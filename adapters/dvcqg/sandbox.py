@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import random
 import secrets
 import signal
@@ -94,7 +93,7 @@ class Portal:
         self.lookup_shows_steps = lookup_shows_steps
         self._session_seconds = session_seconds
         self._sessions: dict[str, tuple[Account, float]] = {}  # with the end, time.monotonic()
-        self._turn = itertools.count()
+        self._dice = random.Random(0)  # noqa: S311 - habits of a simulation, no secret
         self._server = FaultyServer(self._app(), host=host, port=port)
         self._services: Mapping[str, Callable[[Mapping[str, Any]], Reply]] = MappingProxyType(
             {
@@ -189,7 +188,7 @@ class Portal:
 
     def _account(self, session: object) -> Account:
         known = self._sessions.get(str(session))
-        lapsed = random.random() < self.lapse  # noqa: S311 - a dice for tests, no secret
+        lapsed = self._dice.random() < self.lapse
         if known is None or known[1] < time.monotonic() or lapsed:
             self._sessions.pop(str(session), None)
             raise Refused("Session không tồn tại hoặc đã hết hạn")
@@ -282,8 +281,8 @@ class Portal:
         for each in records:
             known = self.store.record(each["MaHoSo"]) is not None
             if known and updating == "False":
-                text = _EXISTS[next(self._turn) % 2].format(each["MaHoSo"])
-                raise Refused(text, (0, 3, -3)[next(self._turn) % 3])
+                text = self._dice.choice(_EXISTS).format(each["MaHoSo"])
+                raise Refused(text, self._dice.choice((0, 3, -3)))
             if not known and updating == "True":
                 raise Refused(f"Hồ sơ {each['MaHoSo']} không tồn tại")
         self.store.write(records, updating=updating == "True")
@@ -344,15 +343,15 @@ class Portal:
     # ---- what the portal is like
 
     def _success(self) -> str:
-        return self._in_some_form(_SUCCESSES[next(self._turn) % len(_SUCCESSES)])
+        return self._in_some_form(self._dice.choice(_SUCCESSES))
 
     def _in_some_form(self, text: str) -> str:
-        return unicodedata.normalize(("NFC", "NFD")[next(self._turn) % 2], text)
+        return unicodedata.normalize(self._dice.choice(("NFC", "NFD")), text)
 
     def _code(self, code: int) -> int | str:
         """A number, a text, a text of two digits."""
-        forms = (code, str(code), f"{code:02d}" if code >= 0 else str(code))
-        return forms[next(self._turn) % 3]
+        padded = f"{code:02d}" if code >= 0 else str(code)
+        return self._dice.choice((code, str(code), padded))
 
     # ---- for tests
 
