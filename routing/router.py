@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from routing.decision import Decision, ReceiverDecision, RoutingOutcome, Step
 from routing.directory import Connection, Directory, Resolution, tidy
+from routing.subscription import NOBODY_SUBSCRIBES, SubscriptionTable
 from routing.table import RouteTable
 from schemas.adapter import Manifest
 from schemas.province import Agency, Endpoint, Route
@@ -17,9 +18,9 @@ from schemas.province import Agency, Endpoint, Route
 class Facts:
     """All that routing looks at in a message."""
 
-    kind: str  # "document", "status"
+    kind: str  # of the body: "document", "step" …
     sender: str
-    receivers: tuple[str, ...]  # as addressed
+    receivers: tuple[str, ...]  # as addressed; dossiers address nobody
     via: str = ""  # endpoint it was fetched from
 
 
@@ -43,8 +44,10 @@ def route(
     manifests: Mapping[str, Manifest],
     *,
     on: date,
+    subscriptions: SubscriptionTable = NOBODY_SUBSCRIBES,
 ) -> Decision:
     """Decides for every receiver by itself: the first route that matches, else the directory.
+    Those who have subscribed to the sender's dossiers are receivers as if addressed.
 
     `manifests` are the adapters' own, by kind. Never raises: what cannot be delivered says why.
     """
@@ -53,12 +56,14 @@ def route(
     rules = _Rules(directory, routes, endpoints, manifests, facts.kind, codes, on, facts.via)
     writings: dict[str, list[str]] = {}
     resolutions: dict[str, Resolution] = {}
-    for addressed in facts.receivers:
+    subscribed = subscriptions.receivers(facts.kind, codes)
+    for addressed in (*facts.receivers, *subscribed):
         resolution = directory.resolve(addressed, on)
         key = tidy(addressed) if resolution.agency is None else resolution.agency.code
         writings.setdefault(key, []).append(addressed)
         resolutions.setdefault(key, resolution)
-    receivers = tuple(_decide(rules, writings[key], resolutions[key]) for key in writings)
+    decided = (_decide(rules, writings[key], resolutions[key]) for key in writings)
+    receivers = tuple(_subscribed(each, subscribed) for each in decided)
     return Decision(facts.kind, facts.sender, on.isoformat(), receivers)
 
 
@@ -93,6 +98,15 @@ def _decide(rules: _Rules, written: list[str], resolution: Resolution) -> Receiv
     )
 
 
+def _subscribed(receiver: ReceiverDecision, names: Mapping[str, str]) -> ReceiverDecision:
+    """Says by which subscription it is a receiver, if that is why."""
+    name = names.get(receiver.addressed)
+    if name is None:
+        return receiver
+    why = (f"theo đăng ký nhận {name}", f"by subscription {name}")
+    return replace(receiver, steps=(why, *receiver.steps))
+
+
 def _connection(rules: _Rules, agency: Agency, match: Route | None) -> Connection | None:
     if match is not None and match.action == "refuse":
         return None
@@ -118,7 +132,8 @@ def _outcome(
         return RoutingOutcome.ORIGIN, [*steps, _came_from(connection.endpoint)]
     if match is not None and match.action == "hold":
         return RoutingOutcome.HOLD, [*steps, _by_route(match, "giữ lại", "held")]
-    if _manifest(rules, connection) is None:
+    manifest = _manifest(rules, connection)
+    if manifest is None or rules.kind not in manifest.kinds:
         return RoutingOutcome.HOLD, [*steps, _not_usable(rules, connection.endpoint)]
     return RoutingOutcome.DELIVER, steps
 
@@ -172,6 +187,11 @@ def _not_usable(rules: _Rules, name: str) -> Step:
         return (
             f"điểm kết nối {name} chưa được khai báo: giữ lại chờ quản trị",
             f"endpoint {name} is not declared: held for the administrator",
+        )
+    if endpoint.kind in rules.manifests:
+        return (
+            f"điểm kết nối {name} ({endpoint.kind}) không nhận {rules.kind}: giữ lại chờ quản trị",
+            f"endpoint {name} ({endpoint.kind}) takes no {rules.kind}: held for the administrator",
         )
     return (
         f"điểm kết nối {name} dùng loại {endpoint.kind} mà trục không có: giữ lại chờ quản trị",

@@ -110,7 +110,7 @@ class KnownDossier:
 
     sender: str  # agency that handles it
     code: str
-    status: DossierStatus  # of the latest step, or of the record where there is none yet
+    status: DossierStatus  # as last told, by its record or the latest step
     record: DossierRecord | None = field(repr=False)  # None: only steps have come so far
 
 

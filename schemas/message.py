@@ -87,9 +87,12 @@ class DossierBody(Strict):
     nation_code: str = ""
     procedure: str  # as the sender codes it
     agency: str
+    channel: int  # kênh thực hiện: 1 counter, 2 online, 3 post
     status: DossierStatus
     received: datetime | None = None
     due: datetime | None = None
+    finished: datetime | None = None
+    returned: datetime | None = None
 
 
 class StepBody(Strict):

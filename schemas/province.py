@@ -76,6 +76,9 @@ class Endpoint(Declared):
     concurrency: int = Field(8, ge=1, le=1000, description="deliveries at once, in all workers")
     retry: RetryPolicy = RetryPolicy(first=1.0)
     breaker: BreakerPolicy = BreakerPolicy(failures=5)
+    speaks_for: tuple[
+        AgencyCode, ...
+    ] = ()  # dossiers fetched from it are theirs, or of those below
     expire_after_days: float | None = Field(None, gt=0)
     reports_arrival: bool = Field(
         True, description="its system sends status 01 itself; false: the bus does it on delivery"
@@ -110,7 +113,7 @@ class Subscription(Declared):
     receivers: Annotated[tuple[AgencyCode, ...], Field(min_length=1)]
 
 
-MappingTable = Literal["procedure", "agency", "fee", "status", "commune"]
+MappingTable = Literal["procedure", "agency", "fee", "commune"]
 MappedCode = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=100)]
 
 

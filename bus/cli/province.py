@@ -26,6 +26,8 @@ KINDS = {
     "agency": Text("cơ quan", "agency"),
     "endpoint": Text("điểm kết nối", "endpoint"),
     "route": Text("quy tắc", "route"),
+    "subscription": Text("đăng ký nhận", "subscription"),
+    "mapping": Text("ánh xạ mã", "mapping"),
     "client": Text("hệ thống", "client"),
 }
 
@@ -95,7 +97,10 @@ def export(
         say_line(say("Chưa có khai báo nào để ghi.", "Nothing is declared."))
 
 
-OURS = frozenset({"agencies.yaml", "endpoints.yaml", "routes.yaml", "clients.yaml"})
+OURS = frozenset(
+    f"{name}.yaml"
+    for name in ("agencies", "endpoints", "routes", "subscriptions", "mappings", "clients")
+)
 
 
 def _refuse_strangers(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,16 +12,16 @@ import uuid_utils
 from bus.engine.follow import following
 from bus.engine.live import LiveConfig, Snapshot
 from bus.engine.observer import Observer, Silent
-from bus.ledger.blobs import BlobWriter
+from bus.engine.spool import Spool
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Acceptance, Planned, Receipt
 from routing.decision import Decision, PlannedDelivery
 from routing.router import Facts, route
 from schemas.adapter import Manifest
 from schemas.edxml import PACKET_LIMITS, Packet, PacketReader, addressing, to_body
-from schemas.errors import TooLarge, UnknownReceiver
+from schemas.errors import UnknownReceiver
 from schemas.instant import SECOND, Instant
-from schemas.message import Message
+from schemas.message import Body, Lane, Message
 from schemas.province import Endpoint
 from schemas.vietnam import day_of
 
@@ -41,6 +40,20 @@ class Routed:
     text: str  # the decision as JSON
     planned: tuple[PlannedDelivery, ...]
     sender: str  # own code of the sender, where the directory knows it
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message as a door has read it, before anything is decided about it."""
+
+    body: Body
+    sender: str
+    receivers: tuple[str, ...]  # as addressed; dossiers name none: subscriptions decide
+    order_key: str
+    lane: Lane
+    media_type: str  # of the original
+    warnings: tuple[str, ...] = ()
+    record: str | None = None  # canonical JSON of a dossier or step
 
 
 class Acceptor:
@@ -71,6 +84,48 @@ class Acceptor:
     def intake(self) -> Intake:
         return Intake(self)
 
+    def spool(self) -> Spool:
+        return Spool(self.ledger.blobs, max_bytes=self.max_bytes, inline_bytes=self.inline_bytes)
+
+    async def accept(
+        self, letter: Letter, spool: Spool, *, client: str, sender_ref: str, trace: str, via: str
+    ) -> Receipt:
+        """Commit a message whose original is in `spool`; durable when it returns.
+
+        Raises UnknownReceiver, DuplicateMessage, LedgerUnavailable.
+        """
+        began = time.perf_counter()
+        snapshot = self.live.snapshot
+        now = self.ledger.clock()
+        facts = Facts(letter.body.kind, letter.sender, letter.receivers, via)
+        routed = self.decide(snapshot, facts, now)
+        message = _message(letter, spool, routed.sender, sender_ref, trace, now)
+        if routed.decision.receivers and not routed.planned:
+            return await self._known(message, routed.decision)
+        receipt = await self.ledger.accept(
+            Acceptance(
+                message,
+                _planned(routed, snapshot, now),
+                routed.text,
+                client,
+                await spool.commit(),
+                *following(message, routed.decision, snapshot),
+                record=letter.record,
+            )
+        )
+        if not receipt.duplicate:
+            self.observer.accepted(
+                message.body.kind, message.lane.value, time.perf_counter() - began
+            )
+        return receipt
+
+    async def _known(self, message: Message, decision: Decision) -> Receipt:
+        """A repeat keeps its receipt even when its receivers have left the directory since."""
+        receipt = await self.ledger.stored_receipt(message)
+        if receipt is None:
+            raise _nowhere(decision)
+        return receipt
+
     def decide(self, snapshot: Snapshot, facts: Facts, at: Instant) -> Routed:
         """Routing is a pure function of facts, configuration and day, so it is worked out once."""
         on = day_of(at)
@@ -87,7 +142,13 @@ class Acceptor:
 
     def _decide(self, snapshot: Snapshot, facts: Facts, on: date) -> Routed:
         decision = route(
-            facts, snapshot.directory, snapshot.routes, snapshot.endpoints, self.manifests, on=on
+            facts,
+            snapshot.directory,
+            snapshot.routes,
+            snapshot.endpoints,
+            self.manifests,
+            on=on,
+            subscriptions=snapshot.subscriptions,
         )
         own = snapshot.directory.resolve(facts.sender, on).agency
         return Routed(
@@ -104,32 +165,14 @@ class Intake:
     def __init__(self, acceptor: Acceptor) -> None:
         self._acceptor = acceptor
         self._reader = PacketReader(limits=acceptor.limits)
-        self._digest = hashlib.sha256()
-        self._size = 0
-        self._small = bytearray()
-        self._blob: BlobWriter | None = None
+        self._spool = acceptor.spool()
         self._packet: Packet | None = None
 
     async def feed(self, chunk: bytes) -> None:
         """Raises MalformedXml, MalformedPacket, TooLarge as soon as it is certain."""
-        self._size += len(chunk)
-        if self._size > self._acceptor.max_bytes:
-            limit = self._acceptor.max_bytes
-            raise TooLarge(
-                f"the packet is larger than {limit:,} bytes",
-                vi=f"Gói tin lớn hơn giới hạn {limit:,} byte",
-                limit=limit,
-            )
-        self._digest.update(chunk)
+        self._spool.count(chunk)
         self._reader.feed(chunk)
-        if self._blob is not None:
-            await self._blob.write(chunk)
-            return
-        self._small += chunk
-        if len(self._small) > self._acceptor.inline_bytes:
-            self._blob = self._acceptor.ledger.blobs.writer()
-            await self._blob.write(bytes(self._small))
-            self._small.clear()
+        await self._spool.keep(chunk)
 
     async def close(self) -> Packet:
         """The packet as read. Raises MalformedXml, MalformedPacket."""
@@ -144,68 +187,41 @@ class Intake:
 
         Raises UnknownReceiver, DuplicateMessage, LedgerUnavailable.
         """
-        began = time.perf_counter()
-        message, routed = self._message(sender_ref, trace, via)
-        if not routed.planned:
-            return await self._known(message, routed.decision)
-        if self._blob is not None:
-            await self._blob.commit()
-        snapshot = self._acceptor.live.snapshot
-        receipt = await self._acceptor.ledger.accept(
-            Acceptance(
-                message,
-                _planned(routed, snapshot, message.accepted_at),
-                routed.text,
-                client,
-                bytes(self._small) if self._blob is None else None,
-                *following(message, routed.decision, snapshot),
-            )
+        packet = self._packet
+        assert packet is not None, "close() comes before accept()"  # noqa: S101
+        sender, receivers, order_key, lane = addressing(packet)
+        letter = Letter(
+            to_body(packet), sender, receivers, order_key, lane, MEDIA_TYPE, packet.warnings
         )
-        if not receipt.duplicate:
-            self._acceptor.observer.accepted(
-                message.body.kind, message.lane.value, time.perf_counter() - began
-            )
-        return receipt
+        ref = sender_ref or f"sha256:{self._spool.sha256}"
+        return await self._acceptor.accept(
+            letter, self._spool, client=client, sender_ref=ref, trace=trace, via=via
+        )
 
     async def abort(self) -> None:
         """Leave nothing behind; harmless after accept."""
-        if self._blob is not None:
-            self._blob.abort()
+        self._spool.abort()
 
-    async def _known(self, message: Message, decision: Decision) -> Receipt:
-        """A repeat keeps its receipt even when its receivers have left the directory since."""
-        receipt = await self._acceptor.ledger.stored_receipt(message)
-        if receipt is None:
-            raise _nowhere(decision)
-        return receipt
 
-    def _message(self, sender_ref: str | None, trace: str, via: str) -> tuple[Message, Routed]:
-        packet = self._packet
-        assert packet is not None, "close() comes before accept()"  # noqa: S101
-        acceptor = self._acceptor
-        sender, receivers, order_key, lane = addressing(packet)
-        body = to_body(packet)
-        snapshot = acceptor.live.snapshot
-        now = acceptor.ledger.clock()
-        routed = acceptor.decide(snapshot, Facts(body.kind, sender, receivers, via), now)
-        digest = self._digest.hexdigest()
-        message = Message.model_construct(
-            id=str(uuid_utils.uuid7()),
-            sender=routed.sender,
-            sender_ref=sender_ref or f"sha256:{digest}",
-            receivers=receivers,
-            order_key=order_key,
-            lane=lane,
-            accepted_at=now,
-            expires_at=None,
-            sha256=digest,
-            size=self._size,
-            media_type=MEDIA_TYPE,
-            trace=trace,
-            body=body,
-            warnings=packet.warnings,
-        )
-        return message, routed
+def _message(
+    letter: Letter, spool: Spool, sender: str, sender_ref: str, trace: str, now: Instant
+) -> Message:
+    return Message.model_construct(
+        id=str(uuid_utils.uuid7()),
+        sender=sender,
+        sender_ref=sender_ref,
+        receivers=letter.receivers,
+        order_key=letter.order_key,
+        lane=letter.lane,
+        accepted_at=now,
+        expires_at=None,
+        sha256=spool.sha256,
+        size=spool.size,
+        media_type=letter.media_type,
+        trace=trace,
+        body=letter.body,
+        warnings=letter.warnings,
+    )
 
 
 def _planned(routed: Routed, snapshot: Snapshot, now: Instant) -> tuple[Planned, ...]:

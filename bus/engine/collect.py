@@ -16,6 +16,7 @@ import structlog
 import uuid_utils
 
 from bus.engine.accept import Acceptor, Intake
+from bus.engine.accept_dossier import Source, accept_record, accept_step, own_code
 from bus.engine.deliver import CreateAdapter
 from bus.engine.endpoint_states import EndpointStates
 from bus.engine.live import LiveConfig, Snapshot
@@ -23,7 +24,10 @@ from bus.engine.membership import Membership
 from bus.engine.retry import wait
 from bus.ledger.blobs import BlobWriter
 from bus.ledger.ledger import Ledger
+from bus.ledger.records import Receipt
 from schemas.adapter import Poller, Taken
+from schemas.door import MAX_REF
+from schemas.dossier import DossierRecord, Step
 from schemas.edxml import DocumentPacket, Packet
 from schemas.errors import (
     ConfigurationError,
@@ -79,6 +83,66 @@ class EndpointInbox:
             message_id=taken.message_id or None,
         )
         return taken
+
+    async def take_dossier(
+        self,
+        ref: str,
+        agency: str,
+        item: DossierRecord | Step,
+        original: bytes,
+        *,
+        media_type: str = "application/json",
+    ) -> Taken:
+        """Raises LedgerUnavailable: nothing was accepted. Keeps what it refuses as a blob."""
+        trace = f"00-{uuid_utils.uuid4().hex}-{uuid_utils.uuid4().hex[:16]}-01"
+        client = f"endpoint:{self._endpoint}"
+        source = Source(client, original, media_type, trace, via=self._endpoint)
+        try:
+            receipt = await self._accept_dossier(ref, agency, item, source)
+        except (*_REFUSALS, DuplicateMessage) as error:
+            kept = self._ledger.blobs.writer()
+            try:
+                await kept.write(original)
+                return await self._refuse(ref, kept, error)
+            finally:
+                kept.abort()
+        return Taken(accepted=True, message_id=receipt.message_id, duplicate=receipt.duplicate)
+
+    async def _accept_dossier(
+        self, ref: str, agency: str, item: DossierRecord | Step, source: Source
+    ) -> Receipt:
+        self._require_own(agency)
+        if isinstance(item, Step):
+            return await accept_step(self._acceptor, item, agency, source)
+        if own_code(self._acceptor, item.agency) != own_code(self._acceptor, agency):
+            raise InvalidRequest(
+                f"the record of {item.code} is of agency {item.agency}, not of {agency[:50]}",
+                vi=f"Hồ sơ {item.code} thuộc cơ quan {item.agency}, không phải {agency[:50]}",
+                field="agency",
+            )
+        try:
+            return await accept_record(
+                self._acceptor, item, source, f"{self._endpoint}:{ref}"[:MAX_REF]
+            )
+        except DuplicateMessage:  # the partner uses an id twice: what it says is news all the same
+            return await accept_record(self._acceptor, item, source, None)
+
+    def _require_own(self, code: str) -> None:
+        """Dossiers come from the agencies the endpoint is declared to speak for, and theirs."""
+        snapshot = self._live.snapshot
+        declared = snapshot.endpoints[self._endpoint].speaks_for
+        if not declared:
+            self._require_foreign(code)
+            return
+        own = own_code(self._acceptor, code)
+        heads = [own_code(self._acceptor, each) for each in declared]
+        if not any(snapshot.directory.is_within(own, head) for head in heads):
+            raise Forbidden(
+                f"endpoint {self._endpoint} does not speak for {code[:50]}: the administrator adds"
+                " it to speaks_for",
+                vi=f"Điểm kết nối {self._endpoint} không được gửi thay {code[:50]}: quản trị thêm"
+                " vào speaks_for",
+            )
 
     async def _accept(
         self, ref: str, pieces: AsyncIterator[bytes], kept: BlobWriter, intake: Intake

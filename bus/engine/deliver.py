@@ -14,6 +14,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from bus.broker.port import Broker, Work
 from bus.engine.breaker import Breaker, Change, Permit
 from bus.engine.endpoint_states import EndpointStates
+from bus.engine.live import LiveConfig
+from bus.engine.national import Prepared, prepare
 from bus.engine.observer import Observer
 from bus.engine.retry import OWN_FAULT, judge, uses_up
 from bus.engine.slots import Slots
@@ -24,6 +26,7 @@ from schemas.adapter import Adapter, Addressed, OutboundDelivery, Outcome, Resul
 from schemas.delivery import TERMINAL, DeliveryState
 from schemas.errors import LedgerUnavailable, NotFound, Unavailable
 from schemas.province import Endpoint
+from schemas.vietnam import day_of
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +57,7 @@ class Context:
     states: EndpointStates
     create: CreateAdapter
     observer: Observer
+    live: LiveConfig
 
 
 class EndpointRunner:
@@ -160,7 +164,13 @@ class EndpointRunner:
     async def _send(self, claimed: Claimed, *, probe: bool, last: bool) -> Claimed | None:
         """One attempt and its outcome; returns the next of the key if it was taken at once."""
         began = time.perf_counter()
-        outcome = await self._attempt(claimed)
+        content: Prepared | None = None
+        if claimed.record is not None:
+            content = self._prepare(claimed)
+            if content.held is not None:
+                await self._hold(claimed, content.held, probe=probe)
+                return None
+        outcome = await self._attempt(claimed, content)
         seconds = time.perf_counter() - began
         ledger, observer, name = self._context.ledger, self._context.observer, self.endpoint.name
         observer.attempted(name, outcome.result.value, seconds)
@@ -184,10 +194,21 @@ class EndpointRunner:
             observer.finished(name, verdict.state.value, (now - claimed.accepted_at) / 1e6)
         return finished.next
 
-    async def _attempt(self, claimed: Claimed) -> Outcome:
+    def _prepare(self, claimed: Claimed) -> Prepared:
+        on = day_of(self._context.ledger.clock())
+        return prepare(claimed, self._adapter.manifest, self._context.live.snapshot.mappings, on)
+
+    async def _hold(self, claimed: Claimed, why: Outcome, *, probe: bool) -> None:
+        """It cannot leave as it is; nothing is learnt about the partner."""
+        if probe:
+            self._breaker.probing = False
+        finish = Finish(claimed, DeliveryState.HELD, why, counts=False)
+        await self._context.ledger.finish(finish)
+
+    async def _attempt(self, claimed: Claimed, content: Prepared | None) -> Outcome:
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
-                return await self._adapter.deliver(await self._outbound(claimed))
+                return await self._adapter.deliver(await self._outbound(claimed, content))
         except LedgerUnavailable:  # it was asked how the packet writes the receivers; nothing left
             detail = "The ledger did not say how the packet writes its receivers."
             return Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail)
@@ -199,7 +220,7 @@ class EndpointRunner:
                 detail=f"the adapter {self.endpoint.kind} failed: {type(error).__name__}",
             )
 
-    async def _outbound(self, claimed: Claimed) -> OutboundDelivery:
+    async def _outbound(self, claimed: Claimed, content: Prepared | None) -> OutboundDelivery:
         grouped = self._adapter.manifest.fan_out == "grouped"
         return OutboundDelivery(
             id=claimed.id,
@@ -207,16 +228,16 @@ class EndpointRunner:
             sender=claimed.sender,
             receivers=claimed.receivers,
             kind=claimed.kind,
-            media_type=claimed.media_type,
-            size=claimed.size,
-            sha256=claimed.sha256,
+            media_type=content.media_type if content else claimed.media_type,
+            size=len(content.body) if content else claimed.size,
+            sha256=content.sha256 if content else claimed.sha256,
             lane=claimed.lane,
             order_key=claimed.order_key,
             attempt=claimed.attempt,
             maybe_sent=claimed.maybe_sent,
             trace=claimed.trace,
             addressed=await self._addressed(claimed) if grouped else None,
-            content=claimed.content,
+            content=content.body if content else claimed.content,
             open_content=lambda: self._context.ledger.blobs.open(claimed.sha256),
         )
 

@@ -34,7 +34,9 @@ class Following(NamedTuple):
 def following(message: Message, decision: Decision, snapshot: Snapshot) -> Following:
     if isinstance(message.body, StatusBody):
         return Following(about=_of_status(message, message.body, decision))
-    return _of_document(message, message.body, decision, snapshot)
+    if isinstance(message.body, DocumentBody):
+        return _of_document(message, message.body, decision, snapshot)
+    return Following()
 
 
 def _of_document(

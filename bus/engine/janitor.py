@@ -8,6 +8,7 @@ from collections.abc import Collection
 import structlog
 
 from bus.engine.live import LiveConfig
+from bus.engine.national import Releaser
 from bus.engine.outlive import outliving
 from bus.ledger.ledger import Ledger
 from bus.ledger.sweep import BlobSweep
@@ -16,6 +17,7 @@ from schemas.errors import LedgerUnavailable
 log = structlog.get_logger(__name__)
 
 EXPIRE_SECONDS = 1.0
+RELEASE_SECONDS = 1.0
 MEND_SECONDS = 300.0
 PURGE_SECONDS = 600.0
 SWEEP_SECONDS = 10.0  # between rounds: some eight million blobs a day
@@ -36,6 +38,7 @@ class Janitor:
         self._tasks = [
             outliving(self._expire_loop, name="janitor-expire"),
             outliving(self._mend_loop, name="janitor-mend"),
+            outliving(self._release_loop, name="janitor-release"),
             outliving(self._purge_loop, name="janitor-purge"),
             outliving(self._sweep_loop, name="janitor-sweep"),
         ]
@@ -71,6 +74,17 @@ class Janitor:
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    async def _release_loop(self) -> None:
+        releaser = Releaser(self._ledger, self._live)
+        while True:
+            try:
+                released = await releaser.round()
+            except LedgerUnavailable:
+                released = 0
+            if released:
+                log.info("janitor.released", count=released)
+            await asyncio.sleep(RELEASE_SECONDS)
 
     async def _purge_loop(self) -> None:
         while True:

@@ -12,9 +12,12 @@ import structlog
 
 from bus.ledger.config_store import MODELS, ConfigItem, ConfigStore, Item
 from routing.directory import Directory
+from routing.mapping import MappingTables
+from routing.subscription import SubscriptionTable
 from routing.table import RouteTable, parse_pattern
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.province import Agency, Client, Endpoint, Route
+from schemas.province import Agency, Client, Endpoint, Route, Subscription
+from schemas.province import Mapping as MappedCode
 
 ANSWER_SECONDS = 30.0
 """A read of the ledger that takes longer is given up and tried again."""
@@ -29,6 +32,8 @@ class Snapshot:
     revision: int
     directory: Directory
     routes: RouteTable  # iterates over Route in the order they are tried
+    subscriptions: SubscriptionTable
+    mappings: MappingTables  # the same object as long as no mapping changes
     endpoints: Mapping[str, Endpoint]
     clients: Mapping[str, Client]
 
@@ -123,6 +128,7 @@ class _LastGood:
     def __init__(self) -> None:
         self._items: dict[str, dict[str, Item]] = {kind: {} for kind in MODELS}
         self._directory = Directory(())
+        self._mappings = MappingTables(())
 
     def merge(self, items: list[ConfigItem], revision: int) -> Snapshot:
         """Takes the items over and builds a snapshot.
@@ -138,13 +144,20 @@ class _LastGood:
                 )
         if any(item.kind == "agency" for item in items):
             self._rebuild_directory()
+        if any(item.kind == "mapping" for item in items):
+            self._rebuild_mappings()
         routes = (each for each in self._items["route"].values() if isinstance(each, Route))
+        subscriptions = (
+            each for each in self._items["subscription"].values() if isinstance(each, Subscription)
+        )
         endpoints = {n: e for n, e in self._items["endpoint"].items() if isinstance(e, Endpoint)}
         clients = {n: c for n, c in self._items["client"].items() if isinstance(c, Client)}
         return Snapshot(
             revision,
             self._directory,
             RouteTable(routes),
+            SubscriptionTable(subscriptions),
+            self._mappings,
             MappingProxyType(endpoints),
             MappingProxyType(clients),
         )
@@ -154,6 +167,8 @@ class _LastGood:
         if isinstance(parsed, Route):
             parse_pattern(parsed.sender)
             parse_pattern(parsed.receiver)
+        if isinstance(parsed, Subscription):
+            parse_pattern(parsed.sender)
         if parsed is not None:
             self._items[item.kind][item.name] = parsed
         elif item.kind in self._items:
@@ -165,3 +180,10 @@ class _LastGood:
             self._directory = Directory(agencies)
         except ConfigurationError as error:
             log.warning("directory_unusable", why=error.detail.vi)
+
+    def _rebuild_mappings(self) -> None:
+        entries = (each for each in self._items["mapping"].values() if isinstance(each, MappedCode))
+        try:
+            self._mappings = MappingTables(entries)
+        except ConfigurationError as error:
+            log.warning("mappings_unusable", why=error.detail.vi)

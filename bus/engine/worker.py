@@ -35,7 +35,7 @@ class Worker:
         observer: Observer,
         drain_seconds: float,
     ) -> None:
-        self._context = Context(ledger, broker, states, create, observer)
+        self._context = Context(ledger, broker, states, create, observer, live)
         self._live = live
         self._membership = membership
         self._pull_kinds = frozenset(pull_kinds)

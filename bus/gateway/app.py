@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from bus.gateway import (
     agencies,
+    dossiers,
     exchanges,
     mailbox,
     messages,
@@ -63,6 +64,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         direct={("POST", PATH): receive, ("POST", soap.PATH): documents},
         doors={path: facade.refuse for path, facade in deps.facades.items()}
         | {"/soap": soap.refuse},
+        large=frozenset({dossiers.BATCH_PATH}),
         access_log=deps.access_log,
     )
     app = _Gateway(edge)
@@ -71,7 +73,17 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
     app.router.routes.append(Route(soap.PATH, documents, methods=["POST"], include_in_schema=False))
     app.router.routes.append(Route(soap.PATH, soap.read_wsdl, methods=["GET"]))
-    for module in (token, statuses, mailbox, messages, exchanges, agencies, probes, openapi):
+    for module in (
+        token,
+        statuses,
+        dossiers,
+        mailbox,
+        messages,
+        exchanges,
+        agencies,
+        probes,
+        openapi,
+    ):
         app.include_router(module.router)
     for path, facade in deps.facades.items():
         app.router.routes.append(Mount(path, routes=list(facade.routes(doors)), name=facade.name))

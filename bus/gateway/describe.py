@@ -28,8 +28,8 @@ from schemas.errors import (
     UnknownReceiver,
 )
 
-_SCHEMA = "#/components/schemas/"
-_ALWAYS: tuple[type[LgspError], ...] = (Unauthenticated, RateLimited, Unavailable)
+SCHEMA = "#/components/schemas/"
+ALWAYS: tuple[type[LgspError], ...] = (Unauthenticated, RateLimited, Unavailable)
 _SENDING = (MalformedXml, MalformedPacket, Forbidden, UnknownReceiver, DuplicateMessage, TooLarge)
 
 DOCUMENT = {
@@ -103,13 +103,13 @@ def problems(*classes: type[LgspError]) -> dict[int | str, dict[str, Any]]:
     for each in classes:
         text = f"{each.code}: {each.title.vi} / {each.title.en}"
         known = by_status.get(each.http_status)
-        content = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMA}Problem"}}}
+        content = {"application/problem+json": {"schema": {"$ref": f"{SCHEMA}Problem"}}}
         described = f"{known['description']}; {text}" if known else text
         by_status[each.http_status] = {"description": described, "content": content}
     return by_status
 
 
-def _operation(
+def operation(
     vi: str,
     en: str,
     *errors: type[LgspError],
@@ -126,22 +126,22 @@ def _operation(
     }
 
 
-def _json_body(schema: dict[str, Any], example: object) -> dict[str, Any]:
+def json_body(schema: dict[str, Any], example: object) -> dict[str, Any]:
     content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _example(example: object) -> dict[str, Any]:
+def example_body(example: object) -> dict[str, Any]:
     """For a body the framework describes by itself."""
     return {"requestBody": {"content": {"application/json": {"example": example}}}}
 
 
-def _query(name: str, example: object) -> dict[str, Any]:
+def query(name: str, example: object) -> dict[str, Any]:
     """An example for a parameter the framework describes by itself."""
     return {"parameters": [{"name": name, "in": "query", "example": example}]}
 
 
-def _path(name: str, example: object, schema: dict[str, Any]) -> dict[str, Any]:
+def path(name: str, example: object, schema: dict[str, Any]) -> dict[str, Any]:
     given = {"name": name, "in": "path", "required": True, "schema": schema, "example": example}
     return {"parameters": [given]}
 
@@ -155,7 +155,7 @@ RECEIPT: dict[str, Any] = {
         "Location": {"schema": {"type": "string"}},
         "LGSP-Duplicate": {"schema": {"type": "string", "enum": ["true"]}},
     },
-    "content": {"application/json": {"schema": {"$ref": f"{_SCHEMA}ReceiptAnswer"}}},
+    "content": {"application/json": {"schema": {"$ref": f"{SCHEMA}ReceiptAnswer"}}},
 }
 
 _STATUS_SCHEMA = camel_schema(StatusHeader)
@@ -185,7 +185,7 @@ _FORM_SCHEMA = {
     },
 }
 
-TOKEN = _operation(
+TOKEN = operation(
     "Lấy mã truy cập (OAuth 2.0 client credentials)",
     "Get an access token",
     RateLimited,
@@ -202,7 +202,7 @@ TOKEN = _operation(
     responses={
         200: {
             "description": "Mã truy cập / the token",
-            "content": {"application/json": {"schema": {"$ref": f"{_SCHEMA}TokenAnswer"}}},
+            "content": {"application/json": {"schema": {"$ref": f"{SCHEMA}TokenAnswer"}}},
         },
         400: {"description": "RFC 6749 §5.2: invalid_request, unsupported_grant_type"},
         401: {"description": "RFC 6749 §5.2: invalid_client"},
@@ -226,7 +226,7 @@ SEND_DOCUMENT: dict[str, Any] = {
                     "type": "object",
                     "required": ["document"],
                     "properties": {
-                        "document": {"$ref": f"{_SCHEMA}{DOCUMENT_NAME}"},
+                        "document": {"$ref": f"{SCHEMA}{DOCUMENT_NAME}"},
                         "file": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
@@ -241,38 +241,37 @@ SEND_DOCUMENT: dict[str, Any] = {
     },
     "responses": {
         "202": RECEIPT,
-        **{str(status): each for status, each in problems(*_SENDING, *_ALWAYS).items()},
+        **{str(status): each for status, each in problems(*_SENDING, *ALWAYS).items()},
     },
 }
 
-SEND_STATUS = _operation(
+SEND_STATUS = operation(
     "Gửi trạng thái xử lý văn bản",
     "Send the business status of a document",
     InvalidRequest,
     *_SENDING,
     LedgerUnavailable,
-    *_ALWAYS,
-    extra=_json_body({"$ref": f"{_SCHEMA}{STATUS_NAME}"}, STATUS)
-    | {"parameters": [IDEMPOTENCY_KEY]},
+    *ALWAYS,
+    extra=json_body({"$ref": f"{SCHEMA}{STATUS_NAME}"}, STATUS) | {"parameters": [IDEMPOTENCY_KEY]},
     responses={202: RECEIPT},
     status_code=202,
 )
 
-LIST_MAILBOX = _operation(
+LIST_MAILBOX = operation(
     "Văn bản đang chờ cơ quan lấy về",
     "What waits for my agency",
     InvalidRequest,
     Forbidden,
-    *_ALWAYS,
-    extra=_query("agency", "H38.02"),
+    *ALWAYS,
+    extra=query("agency", "H38.02"),
 )
 
-FETCH = _operation(
+FETCH = operation(
     "Lấy gói tin gốc",
     "Fetch the original, byte for byte",
     NotFound,
-    *_ALWAYS,
-    extra=_path("delivery_id", 1, {"type": "integer"}),
+    *ALWAYS,
+    extra=path("delivery_id", 1, {"type": "integer"}),
     responses={
         200: {
             "description": "Gói tin gốc / the original",
@@ -287,118 +286,118 @@ FETCH = _operation(
     },
 )
 
-ACKNOWLEDGE = _operation(
+ACKNOWLEDGE = operation(
     "Báo đã nhận hoặc từ chối",
     "Acknowledge or refuse a delivery",
     NotFound,
     Conflict,
-    *_ALWAYS,
-    extra=_path("delivery_id", 1, {"type": "integer"})
-    | _example({"result": "delivered", "receipt": "VB-DEN-00125"}),
+    *ALWAYS,
+    extra=path("delivery_id", 1, {"type": "integer"})
+    | example_body({"result": "delivered", "receipt": "VB-DEN-00125"}),
 )
 
-LIST_MESSAGES = _operation(
+LIST_MESSAGES = operation(
     "Các thông điệp cơ quan mình đã gửi",
     "My messages, newest first",
     InvalidRequest,
-    *_ALWAYS,
-    extra=_query("documentId", "H38.01,2026/11/02,125/UBND-VX"),
+    *ALWAYS,
+    extra=query("documentId", "H38.01,2026/11/02,125/UBND-VX"),
 )
 
-SHOW_MESSAGE = _operation(
+SHOW_MESSAGE = operation(
     "Theo dõi một thông điệp: chuyển tới đâu, vì sao",
     "Follow one message: deliveries, states, reasons",
     NotFound,
-    *_ALWAYS,
-    extra=_path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"}),
+    *ALWAYS,
+    extra=path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"}),
 )
 
-LIST_EXCHANGES = _operation(
+LIST_EXCHANGES = operation(
     "Văn bản đã gửi, đã nhận và trạng thái xử lý tại từng nơi nhận",
     "Documents sent and received, and where each stands at its receivers",
     InvalidRequest,
-    *_ALWAYS,
-    extra=_query("documentId", "H38.01,2026/11/02,125/UBND-VX"),
+    *ALWAYS,
+    extra=query("documentId", "H38.01,2026/11/02,125/UBND-VX"),
 )
 
-SHOW_EXCHANGE = _operation(
+SHOW_EXCHANGE = operation(
     "Một văn bản tại từng nơi nhận, và mọi điều đã được báo",
     "One document at each of its receivers, and all that was told of it",
     NotFound,
-    *_ALWAYS,
-    extra=_path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"}),
+    *ALWAYS,
+    extra=path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"}),
 )
 
-LIST_TASKS = _operation(
+LIST_TASKS = operation(
     "Nhiệm vụ: văn bản có hạn xử lý hoặc văn bản chỉ đạo",
     "Tasks: documents with a day they are due, or that direct",
     Forbidden,
     InvalidRequest,
-    *_ALWAYS,
-    extra=_query("state", "overdue"),
+    *ALWAYS,
+    extra=query("state", "overdue"),
 )
 
-REPORT = _operation(
+REPORT = operation(
     "Số liệu văn bản và nhiệm vụ theo tháng, quý, năm (JSON, CSV, XLSX)",
     "Figures of documents and tasks by month, quarter or year (JSON, CSV, XLSX)",
     Forbidden,
     InvalidRequest,
-    *_ALWAYS,
-    extra=_query("period", "2026-Q4"),
+    *ALWAYS,
+    extra=query("period", "2026-Q4"),
     responses={
         200: {
             "description": "the figures; a file for csv and xlsx",
             "content": {
-                "application/json": {"schema": {"$ref": f"{_SCHEMA}ReportAnswer"}},
+                "application/json": {"schema": {"$ref": f"{SCHEMA}ReportAnswer"}},
                 "text/csv": {"schema": {"type": "string"}},
             },
         }
     },
 )
 
-CANCEL = _operation(
+CANCEL = operation(
     "Thu lại phần chưa chuyển đi",
     "Withdraw what has not left",
     NotFound,
     Forbidden,
     Conflict,
-    *_ALWAYS,
-    extra=_path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"})
-    | _example({"reason": "Gửi nhầm cơ quan nhận"}),
+    *ALWAYS,
+    extra=path("message_id", "01938c5e-7a10-7c3e-9d2f-5a1b2c3d4e5f", {"type": "string"})
+    | example_body({"reason": "Gửi nhầm cơ quan nhận"}),
 )
 
-SEARCH_AGENCIES = _operation(
+SEARCH_AGENCIES = operation(
     "Tìm cơ quan trong danh bạ",
     "Search the directory",
     InvalidRequest,
-    *_ALWAYS,
-    extra=_query("q", "so xay dung"),
+    *ALWAYS,
+    extra=query("q", "so xay dung"),
 )
 
-SHOW_AGENCY = _operation(
+SHOW_AGENCY = operation(
     "Tra một mã cơ quan",
     "Look up one agency code",
     NotFound,
-    *_ALWAYS,
-    extra=_path("code", "H38.02", {"type": "string"}),
+    *ALWAYS,
+    extra=path("code", "H38.02", {"type": "string"}),
 )
 
-HEALTH = _operation("Tiến trình đang chạy", "The process is alive", extra={"security": []})
+HEALTH = operation("Tiến trình đang chạy", "The process is alive", extra={"security": []})
 
-READY = _operation(
+READY = operation(
     "Sẵn sàng tiếp nhận",
     "Ready to take work; RabbitMQ is reported but not required",
     extra={"security": []},
     responses={
         200: {
             "description": "Sẵn sàng / ready",
-            "content": {"application/json": {"schema": {"$ref": f"{_SCHEMA}ReadyAnswer"}}},
+            "content": {"application/json": {"schema": {"$ref": f"{SCHEMA}ReadyAnswer"}}},
         },
         503: {"description": "Sổ cái không phản hồi / the ledger does not answer"},
     },
 )
 
-METRICS = _operation(
+METRICS = operation(
     "Số liệu cho Prometheus",
     "Metrics for Prometheus: from the same machine, or with the metrics token",
     Unauthenticated,

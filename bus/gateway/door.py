@@ -10,6 +10,7 @@ import orjson
 import structlog
 
 from bus.engine.accept import Acceptor
+from bus.engine.accept_dossier import Source, accept_record, accept_step
 from bus.gateway.access import Caller, today
 from bus.gateway.exchange import Exchange
 from bus.gateway.gate import Gate
@@ -17,7 +18,17 @@ from bus.ledger.ledger import Ledger
 from bus.ledger.records import MailRow, Receipt
 from routing.directory import Directory, in_force
 from schemas.delivery import DeliveryState
-from schemas.door import MAX_REF, Accepted, Addressed, AgencyEntry, Scope, Sent, Waiting
+from schemas.door import (
+    MAX_REF,
+    Accepted,
+    Addressed,
+    AgencyEntry,
+    KnownDossier,
+    Scope,
+    Sent,
+    Waiting,
+)
+from schemas.dossier import DossierRecord, DossierStatus, Step, unit_of
 from schemas.errors import ConfigurationError, InvalidRequest, NotFound, Unauthenticated
 from schemas.instant import Instant
 from schemas.province import Agency, Client
@@ -51,6 +62,55 @@ class BusDoor:
         finally:
             await intake.abort()
         return _accepted(receipt)
+
+    async def submit_dossier(
+        self,
+        record: DossierRecord,
+        original: bytes,
+        *,
+        media_type: str = "application/json",
+        ref: str | None = None,
+    ) -> Accepted:
+        check_ref(ref, "messageRef")
+        self.caller.require_sends_as(record.agency)
+        source = Source(self.caller.id, original, media_type, self._trace)
+        return _accepted(await accept_record(self._acceptor, record, source, ref))
+
+    async def submit_step(
+        self,
+        step: Step,
+        original: bytes,
+        *,
+        agency: str | None = None,
+        media_type: str = "application/json",
+    ) -> Accepted:
+        sender = agency or await self._handler_of(step.code)
+        self.caller.require_sends_as(sender)
+        source = Source(self.caller.id, original, media_type, self._trace)
+        return _accepted(await accept_step(self._acceptor, step, sender, source))
+
+    async def dossier(self, code: str) -> KnownDossier | None:
+        for row in await self._ledger.dossiers.find(code, self.caller.reach):
+            current = await self._ledger.dossiers.current(row.sender, code)
+            record = DossierRecord.model_validate_json(current.record) if current else None
+            return KnownDossier(row.sender, code, DossierStatus(row.status), record)
+        return None
+
+    async def _handler_of(self, code: str) -> str:
+        """Who handles a dossier: whoever sent it, else whom its code names, else the only one."""
+        known = await self._ledger.dossiers.find(code, self.caller.reach)
+        if known:
+            return known[0].sender
+        unit = self.caller.directory.resolve(unit_of(code), today()).agency
+        if unit is not None and unit.code in self.caller.reach:
+            return unit.code
+        if len(self.caller.client.agencies) == 1:
+            return self.caller.client.agencies[0]
+        raise InvalidRequest(
+            f"which agency handles {code} is not known: send its record first, or name the agency",
+            vi=f"Chưa rõ cơ quan xử lý hồ sơ {code}: gửi hồ sơ trước, hoặc nêu mã cơ quan",
+            field="agency",
+        )
 
     async def waiting(
         self,

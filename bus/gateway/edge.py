@@ -54,9 +54,13 @@ class Edge:
         limits: GatewayLimits,
         direct: Direct,
         doors: Mapping[str, Refuse],
+        large: frozenset[str] = frozenset(),
         access_log: bool = True,
     ) -> None:
-        """`doors`: how doors other than REST answer errors, by the path each stands under."""
+        """`doors`: how doors other than REST answer errors, by the path each stands under.
+        `large`: paths of REST whose bodies may be as large as a packet.
+        """
+        self._large = large
         self._app: ASGIApp | None = None
         self._metrics = metrics
         self._limits = limits
@@ -104,7 +108,8 @@ class Edge:
                 await hot(scope, receive, exchange.send)
             else:
                 limits = self._limits
-                limit = limits.max_json if self._door(path) is None else limits.max_packet
+                small = self._door(path) is None and path not in self._large
+                limit = limits.max_json if small else limits.max_packet
                 receive = body.bounded(receive, exchange, limit=limit, idle=limits.body_idle)
                 assert self._app is not None, "around() comes first"  # noqa: S101
                 await self._app(scope, receive, exchange.send)

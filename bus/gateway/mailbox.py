@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
@@ -14,6 +14,7 @@ from bus.gateway import describe
 from bus.gateway.models import AckAnswer, AckRequest, MailboxItem, MailboxPage
 from bus.gateway.pages import Limit, TextCursor, next_cursor, number_cursor
 from bus.gateway.services import Entered
+from schemas.adapter import MessageKind
 from schemas.door import Waiting
 from schemas.instant import to_iso
 
@@ -26,7 +27,7 @@ DeliveryId = Annotated[int, Path(ge=1, lt=2**63)]
 async def list_mailbox(
     door: Entered,
     agency: Annotated[str | None, Query(max_length=35, description="mã cơ quan / its code")] = None,
-    kind: Literal["document", "status"] | None = None,
+    kind: MessageKind | None = None,
     limit: Limit = 50,
     cursor: TextCursor = None,
 ) -> MailboxPage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query
@@ -22,6 +22,7 @@ from bus.gateway.services import Entered, Using
 from bus.gateway.wording import STATES
 from bus.ledger.records import DeliveryRow, MessageRow
 from bus.ops.tracing import trace_id
+from schemas.adapter import MessageKind
 from schemas.delivery import CANCELLABLE, DeliveryState
 from schemas.errors import Conflict
 from schemas.instant import to_iso
@@ -37,7 +38,7 @@ async def list_messages(
     door: Entered,
     *,
     document_id: Annotated[str | None, Query(alias="documentId", max_length=200)] = None,
-    kind: Literal["document", "status"] | None = None,
+    kind: MessageKind | None = None,
     since: Since = None,
     limit: Limit = 50,
     cursor: TextCursor = None,

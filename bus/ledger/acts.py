@@ -89,6 +89,27 @@ async def replay(
     return [row.id for row in changed], []
 
 
+async def release(
+    tx: Tx, chain: Chain, now: Instant, ids: Collection[int], *, code: str, actor: str, reason: str
+) -> tuple[list[int], list[Head]]:
+    """Held deliveries whose reason (`code`) is gone wait for their turn again, at their place."""
+    rows = await tx.over(
+        "UPDATE delivery SET state = 'queued', next_attempt_at = r.at, code = NULL, detail = NULL"
+        " FROM {rows} WHERE delivery.id = r.id AND delivery.state = 'held'"
+        " AND delivery.code = r.code RETURNING delivery.id, delivery.endpoint, delivery.lane,"
+        " delivery.message_id, delivery.head",
+        (("id", "bigint"), ("at", "bigint"), ("code", "text")),
+        [(number, now, code) for number in ids],
+    )
+    for number, endpoint, _lane, message_id, _head in rows:
+        chain.add(
+            now, "released", actor, {"endpoint": endpoint, "reason": reason}, message_id, number
+        )
+    heads = [Head(number, endpoint, Lane(lane)) for number, endpoint, lane, _, head in rows if head]
+    await tx.announce(heads)
+    return [row[0] for row in rows], heads
+
+
 async def acknowledge(
     tx: Tx,
     chain: Chain,

@@ -23,13 +23,30 @@ from bus.ledger.tables import config_item, config_revision
 from schemas import instant
 from schemas.errors import ConfigurationError, Conflict
 from schemas.instant import Clock, Instant
-from schemas.province import Agency, Client, Endpoint, Province, Route
+from schemas.province import (
+    Agency,
+    Client,
+    Endpoint,
+    Province,
+    Route,
+    Subscription,
+)
+from schemas.province import (
+    Mapping as MappedCode,
+)
 
-Kind = Literal["agency", "endpoint", "route", "client"]
-Item = Agency | Endpoint | Route | Client
+Kind = Literal["agency", "endpoint", "route", "subscription", "mapping", "client"]
+Item = Agency | Endpoint | Route | Subscription | MappedCode | Client
 
 MODELS: Mapping[str, type[Item]] = MappingProxyType(
-    {"endpoint": Endpoint, "agency": Agency, "route": Route, "client": Client}
+    {
+        "endpoint": Endpoint,
+        "agency": Agency,
+        "route": Route,
+        "subscription": Subscription,
+        "mapping": MappedCode,
+        "client": Client,
+    }
 )
 """Every kind of item and its model, in the order in which people read a change."""
 
@@ -220,6 +237,8 @@ def to_province(items: Iterable[Item | None]) -> Province:
         agencies=tuple(item for item in present if isinstance(item, Agency)),
         endpoints=tuple(item for item in present if isinstance(item, Endpoint)),
         routes=tuple(item for item in present if isinstance(item, Route)),
+        subscriptions=tuple(item for item in present if isinstance(item, Subscription)),
+        mappings=tuple(item for item in present if isinstance(item, MappedCode)),
         clients=tuple(item for item in present if isinstance(item, Client)),
     )
 

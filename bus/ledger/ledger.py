@@ -15,6 +15,7 @@ from bus.ledger import acts
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.database import Database
+from bus.ledger.dossier_queries import DossierQueries
 from bus.ledger.exchange_queries import ExchangeQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
@@ -54,6 +55,7 @@ class Ledger:
         self.db = Database(database_url)
         self.queries = Queries(self.db)
         self.exchanges = ExchangeQueries(self.db)
+        self.dossiers = DossierQueries(self.db)
         self.config = ConfigStore(self.db)
         self.identities = Identities(self.db)
         self.blobs = BlobStore(blob_dir)
@@ -111,6 +113,11 @@ class Ledger:
         )
         return same_or_duplicate(found[0], message) if found else None
 
+    async def receipt_of(self, sender: str, sender_ref: str) -> Receipt | None:
+        """Of the message accepted under that id, whatever it holds."""
+        found = await self._writer.act(lambda tx, _chain, _now: tx.receipts([(sender, sender_ref)]))
+        return found[0] if found else None
+
     async def claim(self, ids: Sequence[int]) -> list[Claimed]:
         """Take deliveries in hand; those not ready, or in other hands, are left out."""
         return await self._writer.claim(ids)
@@ -142,6 +149,16 @@ class Ledger:
         done, _ = await self._writer.act(
             lambda tx, chain, now: acts.replay(tx, chain, now, ids, actor=actor, reason=reason)
         )
+        return done
+
+    async def release(self, ids: Sequence[int], *, code: str, actor: str, reason: str) -> list[int]:
+        """Let deliveries go that are held under `code`; returns those that were."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.release(
+                tx, chain, now, ids, code=code, actor=actor, reason=reason
+            )
+        )
+        self._freed(heads)
         return done
 
     async def expire(self, *, limit: int = 500) -> int:

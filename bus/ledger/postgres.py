@@ -55,16 +55,16 @@ FROM picked p, message m
 WHERE d.id = p.id AND m.id = d.message_id
 RETURNING d.id, d.endpoint, d.receivers, d.order_key, d.lane, d.attempts, d.strikes, d.maybe_sent,
   d.first_attempt_at, m.id, m.sender, m.kind, m.media_type, m.size, m.sha256, m.trace,
-  m.accepted_at, m.content
+  m.accepted_at, m.content, m.record
 """  # noqa: S608 - constants of this package
 
 _INSERT_MESSAGES = """
 INSERT INTO message (id, sender, sender_ref, client, kind, receivers, document_id, document_code,
   order_key, lane, accepted_at, expires_at, sha256, size, media_type, trace, canonical, decision,
-  content)
+  content, record)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
   $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::text[],
-  $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bytea[])
+  $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bytea[], $20::text[])
 ON CONFLICT (sender, sender_ref) DO NOTHING
 RETURNING id
 """

@@ -53,11 +53,11 @@ class ProcessRow:
 
 
 _MESSAGE = [message.c[field.name] for field in fields(MessageRow)]
-_DELIVERY = [delivery.c[field.name] for field in fields(DeliveryRow)]
+DELIVERY_COLUMNS = [delivery.c[field.name] for field in fields(DeliveryRow)]
 _PROCESS = [process.c[field.name] for field in fields(ProcessRow)]
 _STATE = [endpoint_state.c[field.name] for field in fields(EndpointState)]
 _MAIL = delivery.join(message, delivery.c.message_id == message.c.id)
-_MAIL_COLUMNS = [*_DELIVERY, *_MESSAGE, message.c.canonical]
+_MAIL_COLUMNS = [*DELIVERY_COLUMNS, *_MESSAGE, message.c.canonical]
 _JOURNAL = [journal.c[field.name] for field in fields(JournalRow)]
 
 _IS_OPEN = text(f"delivery.state IN {OPEN_SQL}")
@@ -141,12 +141,12 @@ class Queries:
         return [_message(row) for row in await self._all(query)]
 
     async def deliveries_of(self, message_id: str) -> list[DeliveryRow]:
-        query = select(*_DELIVERY).where(delivery.c.message_id == message_id)
-        return [_delivery(row) for row in await self._all(query.order_by(delivery.c.id))]
+        query = select(*DELIVERY_COLUMNS).where(delivery.c.message_id == message_id)
+        return [delivery_row(row) for row in await self._all(query.order_by(delivery.c.id))]
 
     async def delivery(self, delivery_id: int) -> DeliveryRow | None:
-        row = await self._one(select(*_DELIVERY).where(delivery.c.id == delivery_id))
-        return None if row is None else _delivery(row)
+        row = await self._one(select(*DELIVERY_COLUMNS).where(delivery.c.id == delivery_id))
+        return None if row is None else delivery_row(row)
 
     async def deliveries(
         self,
@@ -176,8 +176,8 @@ class Queries:
             where += [delivery.c.message_id >= lowest, delivery.c.created_at >= since]
         if after is not None:
             where.append(delivery.c.id < after)
-        query = select(*_DELIVERY).where(*where).order_by(delivery.c.id.desc()).limit(limit)
-        return [_delivery(row) for row in await self._all(query)]
+        query = select(*DELIVERY_COLUMNS).where(*where).order_by(delivery.c.id.desc()).limit(limit)
+        return [delivery_row(row) for row in await self._all(query)]
 
     async def mailbox(
         self,
@@ -340,8 +340,8 @@ def _message(row: Sequence[Any]) -> MessageRow:
     return MessageRow(**values)
 
 
-def _delivery(row: Sequence[Any]) -> DeliveryRow:
-    values = {column.name: value for column, value in zip(_DELIVERY, row, strict=True)}
+def delivery_row(row: Sequence[Any]) -> DeliveryRow:
+    values = {column.name: value for column, value in zip(DELIVERY_COLUMNS, row, strict=True)}
     values["receivers"] = tuple(values["receivers"].split())
     values["lane"] = Lane(values["lane"])
     values["state"] = DeliveryState(values["state"])
@@ -350,9 +350,9 @@ def _delivery(row: Sequence[Any]) -> DeliveryRow:
 
 def _mail(row: Sequence[Any]) -> MailRow:
     *columns, canonical = row
-    width = len(_DELIVERY)
+    width = len(DELIVERY_COLUMNS)
     subject = str(orjson.loads(canonical).get("body", {}).get("subject", ""))
-    return MailRow(_delivery(columns[:width]), _message(columns[width:]), subject)
+    return MailRow(delivery_row(columns[:width]), _message(columns[width:]), subject)
 
 
 def _journal(row: Sequence[Any]) -> JournalRow:

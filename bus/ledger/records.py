@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from schemas.adapter import Outcome
+from schemas.adapter import MessageKind, Outcome
 from schemas.delivery import DeliveryState
 from schemas.exchange import Event
 from schemas.instant import Instant
@@ -48,6 +48,7 @@ class Acceptance:
     follows: tuple[str, ...] = ()  # receivers at which this document is followed from now on
     reports: frozenset[str] = frozenset()  # those of them for whom the bus says that it arrived
     about: tuple[About, ...] = ()
+    record: str | None = None  # canonical JSON of a dossier or step
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,14 @@ class Claimed:
     first_attempt_at: Instant
     message_id: str
     sender: str
-    kind: str
+    kind: MessageKind
     media_type: str
     size: int
     sha256: str
     trace: str
     accepted_at: Instant
     content: bytes | None = field(repr=False)
+    record: str | None = field(default=None, repr=False)  # canonical JSON of a dossier or step
 
 
 @dataclass(frozen=True, slots=True)

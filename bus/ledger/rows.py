@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bus.ledger.records import Acceptance, Claimed, Receipt
-from schemas.message import Lane
+from schemas.message import DocumentBody, DossierBody, Lane, StatusBody, StepBody
 
 
 def message_row(acceptance: Acceptance) -> tuple[Any, ...]:
@@ -20,8 +20,7 @@ def message_row(acceptance: Acceptance) -> tuple[Any, ...]:
         acceptance.client,
         body.kind,
         " ".join(m.receivers),
-        body.document_id,
-        body.code,
+        *_named(body),
         m.order_key,
         m.lane.value,
         m.accepted_at,
@@ -33,7 +32,19 @@ def message_row(acceptance: Acceptance) -> tuple[Any, ...]:
         m.model_dump_json(),
         acceptance.decision,
         acceptance.content,
+        acceptance.record,
     )
+
+
+def _named(body: DocumentBody | StatusBody | DossierBody | StepBody) -> tuple[str, str]:
+    """What it is found by: the document's id and số/ký hiệu, the dossier's two numbers."""
+    match body:
+        case DossierBody():
+            return body.code, body.nation_code
+        case StepBody():
+            return body.code, ""
+        case _:
+            return body.document_id, body.code
 
 
 def claimed_row(row: Sequence[Any]) -> Claimed:
@@ -57,6 +68,7 @@ def claimed_row(row: Sequence[Any]) -> Claimed:
         trace=row[15],
         accepted_at=row[16],
         content=row[17],
+        record=row[18],
     )
 
 

@@ -37,7 +37,7 @@ RETURNING id
 _CLAIMED = """
 SELECT d.id, d.endpoint, d.receivers, d.order_key, d.lane, d.attempts, d.strikes, d.maybe_sent,
   d.first_attempt_at, m.id, m.sender, m.kind, m.media_type, m.size, m.sha256, m.trace,
-  m.accepted_at, m.content
+  m.accepted_at, m.content, m.record
 FROM delivery d JOIN message m ON m.id = d.message_id
 WHERE d.id IN (SELECT value FROM json_each(?))
 """
@@ -45,8 +45,8 @@ WHERE d.id IN (SELECT value FROM json_each(?))
 _INSERT_MESSAGE = """
 INSERT INTO message (id, sender, sender_ref, client, kind, receivers, document_id, document_code,
   order_key, lane, accepted_at, expires_at, sha256, size, media_type, trace, canonical, decision,
-  content)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  content, record)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (sender, sender_ref) DO NOTHING
 """
 

@@ -21,6 +21,7 @@ metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
 _OPEN = text("state IN ('queued','sending','waiting','held','dead')")
 _FETCHABLE = text("pull AND state = 'queued'")
+_HELD = text("state = 'held'")
 _IN_BLOB_STORE = text("content IS NULL")
 _READY = text("head AND state IN ('queued','waiting')")
 
@@ -46,6 +47,7 @@ message = Table(
     Column("canonical", Text, nullable=False),  # schemas.message.Message as JSON
     Column("decision", Text, nullable=False),  # routing.Decision as JSON
     Column("content", LargeBinary),  # small originals; larger ones are in the blob store
+    Column("record", Text),  # of a dossier or step: its canonical form (schemas.dossier), as JSON
     UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
     Index("message_document", "document_id"),
     Index("message_blob", "sha256", postgresql_where=_IN_BLOB_STORE, sqlite_where=_IN_BLOB_STORE),
@@ -101,6 +103,7 @@ delivery = Table(
         postgresql_where=_FETCHABLE,
         sqlite_where=_FETCHABLE,
     ),
+    Index("delivery_held", "code", "id", postgresql_where=_HELD, sqlite_where=_HELD),
     Index(
         "delivery_worker",
         "worker",
@@ -187,6 +190,41 @@ exchange_event = Table(
     Index("exchange_event_document", "message_id", "receiver"),
 )
 
+dossier = Table(
+    "dossier",  # as its latest record and steps have it: see bus.ledger.dossiers
+    metadata,
+    Column("sender", Text, primary_key=True),  # agency that handles it
+    Column("code", Text, primary_key=True),
+    Column("first_message", Text, nullable=False),  # sorts by the time it was first heard of
+    Column("record_message", Text),  # of the current record; none: only steps have come
+    Column("nation_code", Text, nullable=False),
+    Column("procedure", Text, nullable=False),  # as the sender codes it
+    Column("channel", Integer),
+    Column("status", Integer, nullable=False),  # as last told, by record or latest step
+    Column("received_at", BigInteger),
+    Column("due_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("returned_at", BigInteger),
+    Column("last_step_at", BigInteger),
+    Column("changed_at", BigInteger, nullable=False),
+    Index("dossier_code", "code"),
+    Index("dossier_newest", "first_message"),
+    Index("dossier_sender", "sender", "first_message"),
+    Index("dossier_received", "received_at", "sender"),
+)
+
+dossier_step = Table(
+    "dossier_step",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("step_id", Text, primary_key=True),
+    Column("message_id", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),  # as the sender says
+    Column("accepted_at", BigInteger, nullable=False),
+)
+
 refused_packet = Table(
     "refused_packet",  # fetched from a partner and never acceptable: kept for the operator
     metadata,
@@ -226,7 +264,9 @@ endpoint_state = Table(
 config_item = Table(
     "config_item",
     metadata,
-    Column("kind", Text, primary_key=True),  # agency, endpoint, route, client
+    Column(
+        "kind", Text, primary_key=True
+    ),  # agency, endpoint, route, subscription, mapping, client
     Column("name", Text, primary_key=True),
     Column("body", Text),  # JSON of the schemas.province model; NULL: removed
     Column("revision", BigInteger, nullable=False),

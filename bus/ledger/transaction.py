@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bus.ledger import exchange
+from bus.ledger import dossiers, exchange
 from bus.ledger.journal import Chain
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Planned, Receipt
 from bus.ledger.tx import Closing, NewDelivery, Tx
@@ -59,7 +59,8 @@ async def transact(
     """Everything of one group commit."""
     results = Results()
     located = await exchange.locate(tx, acceptances)
-    await tx.lock_keys(_keys(finishes, acceptances) | located.keys)
+    locks = _keys(finishes, acceptances) | located.keys | dossiers.locks(acceptances)
+    await tx.lock_keys(locks)
     if finishes:
         await _finish(tx, chain, worker, now, finishes, results)
     if acceptances:
@@ -180,6 +181,7 @@ async def _accept(
     fresh = [acceptance for acceptance in acceptances if acceptance.message.id in new]
     settled = await exchange.settle(tx, chain, now, fresh, located)
     results.heads += settled.heads
+    await dossiers.settle(tx, fresh)
     going = {acceptance.message.id: acceptance for acceptance in settled.acceptances}
     rows: list[NewDelivery] = []
     begun: set[tuple[str, str]] = set()

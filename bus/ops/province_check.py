@@ -8,6 +8,7 @@ from datetime import date
 from itertools import combinations
 
 from routing.directory import Directory
+from routing.mapping import MappingTables
 from routing.table import parse_pattern
 from schemas.errors import ConfigurationError, Text
 from schemas.province import Agency, Alias, Endpoint, Province
@@ -21,6 +22,8 @@ def faults_of(province: Province, check_endpoint: Callable[[Endpoint], list[str]
         *_circles(province),
         *_endpoints(province, check_endpoint),
         *_routes(province),
+        *_subscriptions(province),
+        *_mappings(province),
         *_clients(province),
     ]
 
@@ -103,6 +106,32 @@ def _routes(province: Province) -> Iterator[Text]:
                 parse_pattern(pattern)
             except ConfigurationError as error:
                 yield Text(f"{vi}: {error.detail.vi}", f"{en}: {error.detail.en}")
+
+
+def _subscriptions(province: Province) -> Iterator[Text]:
+    """A dossier names no receiver: one that cannot be reached would be missed by nobody."""
+    agencies = {agency.code: agency for agency in province.agencies}
+    for each in province.subscriptions:
+        vi, en = f"đăng ký nhận {each.name}", f"subscription {each.name}"
+        for code in each.receivers:
+            if code not in agencies:
+                yield _missing(vi, en, "cơ quan", "agency", code)
+            elif agencies[code].endpoint is None:
+                yield Text(
+                    f"{vi}: cơ quan {code} chưa có điểm kết nối riêng",
+                    f"{en}: agency {code} has no endpoint of its own",
+                )
+        try:
+            parse_pattern(each.sender)
+        except ConfigurationError as error:
+            yield Text(f"{vi}: {error.detail.vi}", f"{en}: {error.detail.en}")
+
+
+def _mappings(province: Province) -> Iterator[Text]:
+    try:
+        MappingTables(province.mappings)
+    except ConfigurationError as error:
+        yield error.detail
 
 
 def _clients(province: Province) -> Iterator[Text]:

@@ -36,7 +36,7 @@ def diff(
     if faults:
         raise several(faults)
     old, new = _by_name(current), _by_name(wanted)
-    kinds: list[Kind] = ["endpoint", "agency", "route", "client"]
+    kinds: list[Kind] = ["endpoint", "agency", "route", "subscription", "mapping", "client"]
     return Plan(
         tuple(
             Change(kind, name, old[kind].get(name), new[kind].get(name))

@@ -1,6 +1,7 @@
 """A province declared in files: YAML read and checked one by one, and written back.
 
-A file holds any of the lists `agencies`, `endpoints`, `routes`, `clients`, and `agencies_from`,
+A file holds any of the lists `agencies`, `endpoints`, `routes`, `subscriptions`, `mappings`,
+`clients`, and `agencies_from`,
 the name of a .csv or .tsv file beside it with the columns code, name and, if wanted, parent,
 endpoint, valid_from, valid_to. The lists of all files of a folder belong together.
 """
@@ -16,12 +17,19 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from bus.ledger.config_store import MODELS, Item, name_of, to_body, to_province
+from bus.ledger.config_store import MODELS, Item, Kind, name_of, to_body, to_province
 from bus.ops.province_yaml import Place, load, place_of
 from schemas.errors import ConfigurationError, Text
 from schemas.province import Province
 
-LISTS = {"agencies": "agency", "endpoints": "endpoint", "routes": "route", "clients": "client"}
+LISTS: dict[str, Kind] = {
+    "agencies": "agency",
+    "endpoints": "endpoint",
+    "routes": "route",
+    "subscriptions": "subscription",
+    "mappings": "mapping",
+    "clients": "client",
+}
 _SUFFIXES = {".yaml", ".yml"}
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 

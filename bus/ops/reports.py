@@ -31,7 +31,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "overdue": ("Chưa xong, quá hạn", "Overdue"),
 }
 FileFormat = Literal["csv", "xlsx"]
-_MEDIA_TYPES = {
+MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
@@ -83,18 +83,17 @@ def write(
 ) -> File:
     """A table with one row for each agency and the sum of all."""
     table = _table(figures, names)
-    content = _csv(table) if kind == "csv" else _xlsx(period, table)
+    content = to_csv(table) if kind == "csv" else to_xlsx(period.name, table)
     name = f"van-ban-{period.name}.{kind}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return File(content, _MEDIA_TYPES[kind], headers)
+    return File(content, MEDIA_TYPES[kind], headers)
 
 
 def _table(figures: Sequence[Figures], names: Mapping[str, str]) -> list[list[str | int]]:
     head: list[str | int] = ["Mã cơ quan / Code", "Cơ quan / Agency"]
     head += [f"{vi} / {en}" for vi, en in COLUMNS.values()]
     rows: list[list[str | int]] = [
-        [_plain(each.agency), _plain(names.get(each.agency, "")), *_values(each)]
-        for each in figures
+        [plain(each.agency), plain(names.get(each.agency, "")), *_values(each)] for each in figures
     ]
     sums: list[str | int] = ["", "Tổng / Total"]
     sums += [sum(_values(each)[n] for each in figures) for n in range(len(COLUMNS))]
@@ -105,21 +104,21 @@ def _values(figures: Figures) -> list[int]:
     return [int(getattr(figures, name)) for name in COLUMNS]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A cell that begins like a formula would be carried out by the spreadsheet that opens it."""
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
-def _csv(table: list[list[str | int]]) -> bytes:
+def to_csv(table: list[list[str | int]]) -> bytes:
     """With a byte order mark: spreadsheets otherwise take Vietnamese for something else."""
     out = io.StringIO(newline="")
     csv.writer(out).writerows(table)
     return out.getvalue().encode("utf-8-sig")
 
 
-def _xlsx(period: Period, table: list[list[str | int]]) -> bytes:
+def to_xlsx(title: str, table: list[list[str | int]]) -> bytes:
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(period.name)
+    sheet = book.create_sheet(title[:31])  # the most a spreadsheet takes
     for row in table:
         sheet.append(row)
     out = io.BytesIO()

@@ -79,3 +79,13 @@ def strange(old: DossierStatus | None, new: DossierStatus) -> bool:
     if old is new:
         return old in ENDED
     return new not in TRANSITIONS[old]
+
+
+def leads_to(old: DossierStatus, new: DossierStatus) -> bool:
+    """Whether a dossier in `old` may come to `new` by natural steps, one or more."""
+    reached, open_ends = set[DossierStatus](), [old]
+    while open_ends:
+        for status in TRANSITIONS[open_ends.pop()] - reached:
+            reached.add(status)
+            open_ends.append(status)
+    return new in reached

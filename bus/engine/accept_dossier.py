@@ -1,0 +1,122 @@
+"""Accept dossiers: a record or one step of its timeline, each a message of its own.
+
+Nothing coalesces: what was accepted is delivered.  A record equal to the one accepted last is a
+repeat of it; one that differs is news, even if the dossier had looked just so before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from bus.engine.accept import Acceptor, Letter
+from bus.ledger.records import Receipt
+from schemas.dossier import DossierRecord, Step
+from schemas.errors import DuplicateMessage
+from schemas.message import DossierBody, Lane, StepBody
+from schemas.vietnam import day_of
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who hands something in, and how it was written there."""
+
+    client: str
+    original: bytes
+    media_type: str
+    trace: str
+    via: str = ""  # endpoint it was fetched from
+
+
+async def accept_record(
+    acceptor: Acceptor, record: DossierRecord, source: Source, ref: str | None
+) -> Receipt:
+    """Durable when it returns. `ref` is the sender's own id of the message, if it has one.
+
+    Raises DuplicateMessage, UnknownReceiver, TooLarge, LedgerUnavailable.
+    """
+    text = record.model_dump_json(by_alias=True)
+    body = DossierBody(
+        code=record.code,
+        nation_code=record.nation_code,
+        procedure=record.procedure,
+        agency=record.agency,
+        channel=record.channel,
+        status=record.status,
+        received=record.received,
+        due=record.due,
+        finished=record.finished,
+        returned=record.returned,
+    )
+    sender = own_code(acceptor, record.agency)
+    ref = ref or await _content_ref(acceptor, sender, record.code, text)
+    letter = _letter(body, record.agency, record.code, source, text)
+    return await _accept(acceptor, letter, sender, ref, source, derived=False)
+
+
+async def accept_step(acceptor: Acceptor, step: Step, agency: str, source: Source) -> Receipt:
+    """Durable when it returns; the dossier's code and the step's id are its identity.
+
+    Raises DuplicateMessage, UnknownReceiver, TooLarge, LedgerUnavailable.
+    """
+    text = step.model_dump_json(by_alias=True)
+    body = StepBody(code=step.code, step_id=step.id, status=step.status, at=step.at)
+    letter = _letter(body, agency, step.code, source, text)
+    derived = "id" not in step.model_fields_set
+    ref = f"step:{step.code}:{step.id}"
+    return await _accept(acceptor, letter, own_code(acceptor, agency), ref, source, derived=derived)
+
+
+def own_code(acceptor: Acceptor, agency: str) -> str:
+    """The agency's own code, by which the ledger keeps it; as given where nobody has it."""
+    on = day_of(acceptor.ledger.clock())
+    found = acceptor.live.snapshot.directory.resolve(agency, on).agency
+    return agency if found is None else found.code
+
+
+def _letter(
+    body: DossierBody | StepBody, agency: str, code: str, source: Source, text: str
+) -> Letter:
+    return Letter(body, agency, (), code, Lane.NORMAL, source.media_type, record=text)
+
+
+async def _content_ref(acceptor: Acceptor, sender: str, code: str, text: str) -> str:
+    """An id made of the content and of what it follows: a record may say again what an earlier one
+    said, and two processes that get the same one at once make the same id of it.
+    """
+    current = await acceptor.ledger.dossiers.current(sender, code)
+    if current is not None and current.record == text:
+        return current.sender_ref
+    after = current.message_id if current is not None else ""
+    digest = hashlib.sha256(f"{after} {text}".encode()).hexdigest()
+    return f"record:{digest}"
+
+
+async def _accept(
+    acceptor: Acceptor, letter: Letter, sender: str, ref: str, source: Source, *, derived: bool
+) -> Receipt:
+    """The same content in another spelling is a repeat; so is a step whose id the bus derived from
+    what it says, whatever else is said of it.
+    """
+    spool = acceptor.spool()
+    try:
+        spool.count(source.original)
+        await spool.keep(source.original)
+        return await acceptor.accept(
+            letter,
+            spool,
+            client=source.client,
+            sender_ref=ref,
+            trace=source.trace,
+            via=source.via,
+        )
+    except DuplicateMessage:
+        ledger = acceptor.ledger
+        if not derived and await ledger.dossiers.record_of(sender, ref) != letter.record:
+            raise
+        receipt = await ledger.receipt_of(sender, ref)
+        if receipt is None:
+            raise
+        return receipt
+    finally:
+        spool.abort()

@@ -1,0 +1,111 @@
+"""What the REST door answers about dossiers, as JSON (camelCase on the wire)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from bus.gateway.models import Problem, ReceiptAnswer, Wire
+from schemas.delivery import DeliveryState
+
+
+class DossierItem(Wire):
+    """A dossier as last told."""
+
+    code: str
+    nation_code: str
+    agency: str = Field(description="the agency that handles it")
+    procedure: str
+    channel: int | None = Field(description="1 counter, 2 online, 3 post")
+    status: int = Field(description="1–10, as last told by the record or the latest step")
+    status_vi: str = Field(description="trạng thái bằng lời")
+    status_en: str
+    received_at: str | None
+    due_at: str | None
+    finished_at: str | None
+    returned_at: str | None
+    changed_at: str
+
+
+class DossierPage(Wire):
+    items: list[DossierItem]
+    next: str | None = Field(description="cursor of the next page, null at the end")
+
+
+class StepItem(Wire):
+    """One entry of the timeline."""
+
+    step_id: str
+    status: int
+    at: str = Field(description="as the sender says")
+    message_id: str
+    accepted_at: str
+    step: dict[str, Any] | None = Field(
+        description="the whole step; null for those who are not its agency"
+    )
+
+
+class PortalItem(Wire):
+    """How far the record and the steps have come on their way to one portal."""
+
+    endpoint: str
+    receivers: list[str]
+    delivered: int
+    refused: int = Field(description="rejected, expired or cancelled")
+    open: int = Field(description="still on their way")
+    state: DeliveryState = Field(description="of the first one still open, else of the last")
+    reason: str = Field(description="why it stands there")
+    delivered_at: str | None = Field(description="when the latest one was delivered")
+
+
+class DossierAnswer(DossierItem):
+    steps: list[StepItem]
+    portals: list[PortalItem]
+    record: dict[str, Any] | None = Field(
+        description="the whole current record; null for those who are not its agency"
+    )
+
+
+class BatchLine(Wire):
+    """What became of one line of a batch: a receipt or a problem."""
+
+    line: int = Field(description="counted from 1")
+    code: str | None
+    receipt: ReceiptAnswer | None = None
+    problem: Problem | None = None
+
+
+class DossierFigures(Wire):
+    """Figures of one agency in a period; `agency` is empty for the sum of all."""
+
+    agency: str
+    name: str
+    carried: int
+    received: int
+    received_online: int
+    early: int
+    on_time: int
+    late: int
+    open: int
+    open_late: int
+    withdrawn: int
+    refused: int
+    counted: int = Field(description="by the national portal's rules, as the following")
+    in_time: int
+    online: int
+    paid_online: int
+    digitised: int
+    reused: int
+    verified: int
+    synced: int
+    very_satisfied: int
+    satisfied: int
+    unsatisfied: int
+
+
+class DossierFiguresAnswer(Wire):
+    since: str
+    until: str
+    agencies: list[DossierFigures]
+    total: DossierFigures

@@ -1,0 +1,250 @@
+"""Reads of dossiers: where each stands, its timeline, and what the figures of a period need."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, exists, or_, select, text, tuple_
+
+from bus.ledger.database import Database
+from bus.ledger.queries import DELIVERY_COLUMNS, delivery_row
+from bus.ledger.records import DeliveryRow
+from bus.ledger.tables import delivery, dossier, dossier_step, message
+from schemas.delivery import DeliveryState
+from schemas.dossier.life import ENDED
+from schemas.instant import Instant
+
+CHUNK = 500
+"""Dossiers read at once where a whole period is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class DossierRow:
+    """A dossier as its latest record and steps have it."""
+
+    sender: str
+    code: str
+    first_message: str
+    record_message: str | None
+    nation_code: str
+    procedure: str
+    channel: int | None
+    status: int
+    received_at: Instant | None
+    due_at: Instant | None
+    finished_at: Instant | None
+    returned_at: Instant | None
+    last_step_at: Instant | None
+    changed_at: Instant
+
+
+class Current(NamedTuple):
+    """The record of a dossier accepted last."""
+
+    message_id: str
+    sender_ref: str
+    record: str  # canonical JSON
+
+
+class StepRow(NamedTuple):
+    """One step accepted, in order of acceptance."""
+
+    step_id: str
+    message_id: str
+    accepted_at: Instant
+    record: str  # canonical JSON
+
+
+class DossierDelivery(NamedTuple):
+    """A record or step on its way to one portal."""
+
+    kind: str  # dossier, step
+    delivery: DeliveryRow
+
+
+class Unmapped(NamedTuple):
+    """A delivery held because a code had no national one."""
+
+    id: int
+    attempts: int
+    record: str  # canonical JSON of the dossier's record
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A dossier with its record and timeline, as canonical JSON."""
+
+    row: DossierRow
+    record: str = field(repr=False)
+    steps: tuple[str, ...] = field(repr=False)
+    synced: bool = False  # a record of it was delivered to a portal
+
+
+_ROW = [dossier.c[each.name] for each in fields(DossierRow)]
+_sent = message.alias("sent")
+_SYNCED = (
+    exists()
+    .where(_sent.c.document_id == dossier.c.code, _sent.c.sender == dossier.c.sender)
+    .where(_sent.c.kind == "dossier", delivery.c.message_id == _sent.c.id)
+    .where(delivery.c.state == DeliveryState.DELIVERED.value)
+)
+_NEWEST = (dossier.c.first_message.desc(), dossier.c.sender.desc())
+
+
+class DossierQueries:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def find(self, code: str, senders: Collection[str] | None = None) -> list[DossierRow]:
+        """Dossiers of that code; two agencies may, by mistake, have given it twice."""
+        query = select(*_ROW).where(dossier.c.code == code).order_by(*_NEWEST)
+        if senders is not None:
+            query = query.where(dossier.c.sender.in_(senders))
+        return [DossierRow(*row) for row in await self._all(query)]
+
+    async def page(
+        self,
+        *,
+        senders: Collection[str] | None,
+        status: int | None = None,
+        procedure: str | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int = 50,
+    ) -> list[DossierRow]:
+        """Newest first; `since` and `until` bound the moment of reception.
+
+        `after`: (first message, sender) of the last one of the page before.
+        """
+        where: list[ColumnElement[bool]] = []
+        if senders is not None:
+            where.append(dossier.c.sender.in_(senders))
+        if status is not None:
+            where.append(dossier.c.status == status)
+        if procedure is not None:
+            where.append(dossier.c.procedure == procedure)
+        if since is not None:
+            where.append(dossier.c.received_at >= since)
+        if until is not None:
+            where.append(dossier.c.received_at < until)
+        if after is not None:
+            where.append(tuple_(dossier.c.first_message, dossier.c.sender) < tuple_(*after))
+        query = select(*_ROW).where(*where).order_by(*_NEWEST).limit(limit)
+        return [DossierRow(*row) for row in await self._all(query)]
+
+    async def current(self, sender: str, code: str) -> Current | None:
+        """None while no record of it was accepted."""
+        query = (
+            select(message.c.id, message.c.sender_ref, message.c.record)
+            .select_from(dossier.join(message, dossier.c.record_message == message.c.id))
+            .where(dossier.c.sender == sender, dossier.c.code == code)
+        )
+        rows = await self._all(query)
+        return Current(*rows[0]) if rows else None
+
+    async def record_of(self, sender: str, sender_ref: str) -> str | None:
+        """Canonical JSON of what was accepted under that id."""
+        query = select(message.c.record).where(
+            message.c.sender == sender, message.c.sender_ref == sender_ref
+        )
+        rows = await self._all(query)
+        return rows[0][0] if rows else None
+
+    async def steps(self, sender: str, code: str) -> list[StepRow]:
+        """In order of time, those of one moment in order of acceptance."""
+        step = dossier_step.c
+        query = (
+            select(step.step_id, step.message_id, step.accepted_at, message.c.record)
+            .select_from(dossier_step.join(message, step.message_id == message.c.id))
+            .where(step.sender == sender, step.code == code)
+            .order_by(step.at, step.message_id)
+        )
+        return [StepRow(*row) for row in await self._all(query)]
+
+    async def deliveries(self, sender: str, code: str) -> list[DossierDelivery]:
+        """Of its records and steps to every portal, in order of acceptance."""
+        query = (
+            select(message.c.kind, *DELIVERY_COLUMNS)
+            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            .where(
+                message.c.document_id == code,
+                message.c.sender == sender,
+                message.c.kind.in_(("dossier", "step")),
+            )
+            .order_by(delivery.c.id)
+        )
+        return [DossierDelivery(kind, delivery_row(row)) for kind, *row in await self._all(query)]
+
+    async def unmapped(self, code: str, *, after: int = 0, limit: int = CHUNK) -> list[Unmapped]:
+        """Deliveries held under this reason's code, by rising id."""
+        query = (
+            select(delivery.c.id, delivery.c.attempts, message.c.record)
+            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            .where(text("delivery.state = 'held'"), delivery.c.code == code, delivery.c.id > after)
+            .order_by(delivery.c.id)
+            .limit(limit)
+        )
+        return [Unmapped(*row) for row in await self._all(query)]
+
+    async def counted(
+        self, *, senders: Collection[str] | None, since: Instant, until: Instant
+    ) -> AsyncIterator[list[Whole]]:
+        """Dossiers received before `until` that may have been open since `since`, with all that
+        was told of them, in pieces.
+        """
+        after: tuple[Instant, str, str] | None = None
+        place = tuple_(dossier.c.received_at, dossier.c.sender, dossier.c.code)
+        while True:
+            query = (
+                select(*_ROW, message.c.record, _SYNCED)
+                .select_from(dossier.join(message, dossier.c.record_message == message.c.id))
+                .where(dossier.c.received_at < until, _maybe_open(since))
+                .order_by(dossier.c.received_at, dossier.c.sender, dossier.c.code)
+                .limit(CHUNK)
+            )
+            if senders is not None:
+                query = query.where(dossier.c.sender.in_(senders))
+            if after is not None:
+                query = query.where(place > tuple_(*after))
+            rows = await self._all(query)
+            if not rows:
+                return
+            found = [(DossierRow(*row), record, synced) for *row, record, synced in rows]
+            timelines = await self._timelines([row for row, *_ in found])
+            yield [
+                Whole(row, record, tuple(timelines.get((row.sender, row.code), ())), bool(synced))
+                for row, record, synced in found
+            ]
+            last = found[-1][0]
+            after = (last.received_at or since, last.sender, last.code)
+
+    async def _timelines(self, rows: list[DossierRow]) -> dict[tuple[str, str], list[str]]:
+        step = dossier_step.c
+        query = (
+            select(step.sender, step.code, message.c.record)
+            .select_from(dossier_step.join(message, step.message_id == message.c.id))
+            .where(tuple_(step.sender, step.code).in_([(row.sender, row.code) for row in rows]))
+            .order_by(step.sender, step.code, step.at, step.message_id)
+        )
+        found: dict[tuple[str, str], list[str]] = {}
+        for sender, code, record in await self._all(query):
+            found.setdefault((sender, code), []).append(record)
+        return found
+
+    async def _all(self, query: Select[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        async with self._db.read() as connection:
+            return [tuple(row) for row in await connection.execute(query)]
+
+
+def _maybe_open(since: Instant) -> ColumnElement[bool]:
+    """Whatever was told of it, by record or step, does not say that it had ended by then."""
+    ended = dossier.c.status.in_([status.value for status in ENDED])
+    return or_(
+        dossier.c.received_at >= since,
+        dossier.c.last_step_at >= since,
+        dossier.c.finished_at >= since,
+        ~ended,
+    )

@@ -1,0 +1,118 @@
+"""Mapping: what is translated, what waits, and from which day on."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from routing.mapping import MappingTables, Unmapped, map_record
+from schemas.dossier import DossierRecord
+from schemas.errors import ConfigurationError
+from schemas.province import Mapping
+
+TODAY = date(2026, 8, 4)
+FEE = {"code": "LP01", "name": "Lệ phí", "amount": 8000}
+RECORD = DossierRecord.model_validate(
+    {
+        "code": "H99.132-260804-0583",
+        "procedure": "KT-01",
+        "procedureName": "Đăng ký khai tử",
+        "agency": "H99.132",
+        "agencyName": "UBND xã Mẫu",
+        "channel": 1,
+        "applicant": {"kind": 1, "commune": "12345", "name": "Nguyễn Văn Mẫu"},
+        "summary": "Đăng ký khai tử",
+        "status": 4,
+        "received": "2026-08-04T08:15:00+07:00",
+        "fees": [FEE],
+        "supplements": [
+            {
+                "id": "1",
+                "request": "Bổ sung tờ khai",
+                "askedAt": "2026-08-04T09:00:00+07:00",
+                "fees": [FEE],
+            }
+        ],
+    }
+)
+PROCEDURE = Mapping(table="procedure", local="KT-01", national="1.000656")
+
+
+def test_every_code_is_translated_and_nothing_else_changes() -> None:
+    tables = MappingTables(
+        [
+            PROCEDURE,
+            Mapping(table="agency", local="h99.132", national="000.00.32.h99"),
+            Mapping(table="fee", local="LP01", national="1"),
+            Mapping(table="commune", local="12345", national="00123"),
+        ]
+    )
+    mapped = map_record(RECORD, tables, TODAY)
+    assert isinstance(mapped, DossierRecord)
+    told = RECORD.model_dump()
+    told["procedure"], told["agency"] = "1.000656", "000.00.32.H99"
+    told["applicant"]["commune"] = "00123"
+    told["fees"][0]["code"] = told["supplements"][0]["fees"][0]["code"] = "1"
+    assert mapped.model_dump() == told
+
+
+def test_a_procedure_is_never_assumed_to_be_national() -> None:
+    unmapped = map_record(RECORD, MappingTables([]), TODAY)
+    assert unmapped == Unmapped("procedure", "KT-01")
+    assert "KT-01" in unmapped.reason.vi
+    assert "KT-01" in unmapped.reason.en
+
+
+def test_a_code_that_is_national_already_stays() -> None:
+    record = RECORD.model_copy(update={"procedure": "1.000656"})
+    assert map_record(record, MappingTables([PROCEDURE]), TODAY) == record
+
+
+@pytest.mark.parametrize("table", ["agency", "fee", "commune"])
+def test_a_table_with_entries_must_know_the_code(table: str) -> None:
+    other = Mapping.model_validate({"table": table, "local": "H99.1", "national": "H99.2"})
+    unmapped = map_record(RECORD, MappingTables([PROCEDURE, other]), TODAY)
+    assert isinstance(unmapped, Unmapped)
+    assert unmapped.table == table
+
+
+def test_a_fee_of_a_supplement_must_be_known_too() -> None:
+    lp01 = Mapping(table="fee", local="LP01", national="1")
+    supplement = RECORD.supplements[0]
+    fee = supplement.fees[0].model_copy(update={"code": "LP02"})
+    changed = RECORD.model_copy(
+        update={"supplements": (supplement.model_copy(update={"fees": (fee,)}),)}
+    )
+    assert map_record(changed, MappingTables([PROCEDURE, lp01]), TODAY) == Unmapped("fee", "LP02")
+
+
+def test_a_code_means_what_it_meant_on_that_day() -> None:
+    """Communes were merged on 1 July 2025."""
+    tables = MappingTables(
+        [
+            PROCEDURE,
+            Mapping(table="commune", local="12345", national="2", valid_from=date(2025, 7, 1)),
+            Mapping(table="commune", local="12345", national="1", valid_to=date(2025, 6, 30)),
+        ]
+    )
+    assert tables.find("commune", "12345", date(2025, 6, 30)) == "1"
+    assert tables.find("commune", "12345", date(2025, 7, 1)) == "2"
+
+
+def test_an_entry_out_of_force_holds() -> None:
+    tables = MappingTables([PROCEDURE.model_copy(update={"valid_to": date(2026, 8, 3)})])
+    assert map_record(RECORD, tables, TODAY) == Unmapped("procedure", "KT-01")
+
+
+@pytest.mark.parametrize(("to", "since"), [(None, None), (date(2026, 1, 2), date(2026, 1, 2))])
+def test_two_meanings_on_one_day_are_refused(to: date | None, since: date | None) -> None:
+    first = PROCEDURE.model_copy(update={"valid_to": to})
+    second = PROCEDURE.model_copy(update={"national": "1.000657", "valid_from": since})
+    with pytest.raises(ConfigurationError, match="same day"):
+        MappingTables([second, first])
+
+
+def test_a_national_agency_code_must_be_one() -> None:
+    with pytest.raises(ConfigurationError, match="agency code"):
+        MappingTables([Mapping(table="agency", local="H99.132", national="UBND")])
