@@ -84,6 +84,8 @@ class _Exists(Conflict):
 
 
 def _told(error: LgspError) -> str:
+    if isinstance(error, Unauthenticated):
+        return f"{error.detail.vi}. Đăng nhập lại bằng mã hệ thống và khóa được cấp."
     return f"{error.detail.vi}. {error.advice.vi}"
 
 
@@ -98,7 +100,7 @@ class _Entrance:
         given, _ = parse_envelope(await request.body())
         username, password = str(given.get("username", "")), str(given.get("password", ""))
         secret = self._proved(request, username, password)
-        session = _session(username, secret, time.time())
+        session = _session(username, secret, int(time.time()))
         return _json(answer(OK, SUCCESS, session=session))
 
     def _proved(self, request: Request, username: str, password: str) -> bytes:
@@ -167,20 +169,20 @@ def _basic(request: Request) -> tuple[str, str]:
     return username, password
 
 
-def _session(username: str, secret: bytes, at: float) -> str:
+def _session(username: str, secret: bytes, at: int) -> str:
     """Says who logged in and when, under the secret: good in every process, kept in none."""
-    claims = f"{at:.0f}.{username}"
+    claims = f"{at}.{username}"
     mark = hmac.digest(secret, f"session.{claims}".encode(), "sha256").hex()
     return base64.urlsafe_b64encode(f"{mark}.{claims}".encode()).decode()
 
 
-def _claims(session: str) -> tuple[str, float]:
+def _claims(session: str) -> tuple[str, int]:
     """Username and moment that a session names; proves nothing. Raises Unauthenticated."""
     try:
         text = base64.b64decode(session, altchars=b"-_", validate=True).decode()
         _, at, username = text.split(".", 2)
-        return username, float(int(at))
-    except (ValueError, OverflowError):  # binascii.Error and UnicodeDecodeError are ValueErrors
+        return username, int(at)
+    except ValueError:  # binascii.Error and UnicodeDecodeError are such
         raise _lapsed() from None
 
 
@@ -252,10 +254,16 @@ async def _not_there(door: Door, record: DossierRecord) -> None:
         )
 
 
-async def _sync_steps(door: Door, _parameters: Parameters, data: list[Element]) -> Response:
+async def _sync_steps(door: Door, parameters: Parameters, data: list[Element]) -> Response:
+    """Sent by whoever sent the dossier; before any record has come, by whom it would belong to."""
     steps = [read_step(each.value) for each in _counted(data)]
+    senders: dict[str, str | None] = {}
     for step, each in zip(steps, data, strict=True):
-        await door.submit_step(step, each.raw)
+        if step.code not in senders:
+            known = await door.dossier(step.code)
+            senders[step.code] = None if known else _agency(door, parameters, each.value)
+    for step, each in zip(steps, data, strict=True):
+        await door.submit_step(step, each.raw, agency=senders[step.code])
     return _json(answer(OK, f"Cập nhật tiến độ thành công ({len(steps)})"))
 
 
