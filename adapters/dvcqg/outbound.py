@@ -28,6 +28,8 @@ from schemas.errors import ConfigurationError, PartnerGarbage, Unavailable
 MIN_PASSWORD = 8
 """Bytes. The portal issues its passwords; this only catches an empty or mistaken file."""
 
+_THERE = frozenset({Verdict.EXISTS, Verdict.REACHED})
+
 REMEMBERED = 200_000
 """Codes of dossiers that the portal is known to have; forgetting one costs an answer."""
 
@@ -105,8 +107,7 @@ class Dvcqg:
                 return self._done(record.code)
             known = found is not None
         judged = await self._push(SYNC_RECORD, item, updating=known)
-        if judged.verdict is (Verdict.MISSING if known else Verdict.EXISTS):
-            # its word is final about this only: it was stored before, or has vanished
+        if judged.verdict in ({Verdict.MISSING} if known else _THERE):
             judged = await self._push(SYNC_RECORD, item, updating=not known)
         if judged.verdict is Verdict.DONE:
             return self._done(record.code, judged.outcome.answer)

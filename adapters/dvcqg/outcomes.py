@@ -33,6 +33,7 @@ class Verdict(StrEnum):
 
     DONE = "done"
     EXISTS = "exists"  # đã tồn tại
+    REACHED = "reached"  # a code seen when a dossier exists, and no known text
     MISSING = "missing"  # the dossier is not there
     SESSION = "session"  # the session is not good, or no longer
     SETTINGS = "settings"  # the account, or what was agreed for it, is wrong
@@ -56,17 +57,16 @@ _FAILED = r"\b(khong|chua) thanh cong\b|that bai"
 _GOOD = frozenset[int | None]({0, 3, -3, None})
 
 RULES: tuple[Rule, ...] = (
+    Rule(Verdict.EXISTS, r"\bda ton tai\b"),
+    Rule(Verdict.DONE, r"\bthanh cong\b", _GOOD, without=_FAILED),
     Rule(
         Verdict.SESSION, r"\b(session|token|phien (dang nhap|lam viec)|het phien|chua dang nhap)\b"
     ),
-    Rule(Verdict.EXISTS, r"\bda ton tai\b"),
     Rule(
         Verdict.SETTINGS,
         r"\b(tai khoan|mat khau|dstcode|ma don vi|madinhdanhdv|khong co quyen|dich vu khong)\b",
-        without=r"thanh cong",
     ),
     Rule(Verdict.MISSING, r"\bho so( co)?( ma( so)?)?( \S+)? (khong|chua) ton tai\b"),
-    Rule(Verdict.DONE, r"\bthanh cong\b", _GOOD, without=_FAILED),
     Rule(Verdict.DONE, "", frozenset({0}), without=_FAILED),
     Rule(Verdict.BUSY, r"\b(qua tai|dang ban|bao tri|thu lai sau)\b"),
     Rule(Verdict.UNCLEAR, r"\b(loi he thong|co loi xay ra|exception|timeout|timed out)\b"),
@@ -74,7 +74,7 @@ RULES: tuple[Rule, ...] = (
         Verdict.REFUSED,
         r"\b(khong hop le|khong dung|sai dinh dang|bat buoc|khong duoc|qua dai|vuot qua|thieu)\b",
     ),
-    Rule(Verdict.EXISTS, "", frozenset({3, -3})),
+    Rule(Verdict.REACHED, "", frozenset({3, -3})),
     Rule(Verdict.UNCLEAR),
 )
 """The first rule that fits decides. What no rule knows is unclear: asked or tried again, and never

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 import sys
 import unicodedata
 from collections.abc import AsyncIterator
@@ -16,6 +17,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+import adapters.dvcqg
+from adapters.dvcqg.codec import push_call
+from adapters.dvcqg.config import DvcqgConfig
 from adapters.dvcqg.fields import write_record, write_step
 from adapters.dvcqg.sandbox import DSTCODE, Account, Portal
 from adapters.http import open_session
@@ -500,3 +504,27 @@ async def test_nothing_is_sent_twice_by_one_attempt(
     await portal.set_fault("ok")
     outcome = await adapter.deliver(replace(delivery, attempt=2, maybe_sent=True))
     assert outcome.partner_ref == f"{code}#1"
+
+
+async def test_pitfall_12_no_payload_session_or_password_reaches_a_log_or_an_outcome(
+    http: aiohttp.ClientSession, portal: Portal, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    adapter, given = connect(http, portal), record(applicant={"kind": 1, "name": "Lê Thị Thử"})
+    outcomes = [await adapter.deliver(of(given)), await adapter.deliver(again(given))]
+    outcomes.append(await adapter.deliver(of(step(given.code, by="Lê Thị Thử"))))
+    outcomes.append(await adapter.deliver(of(step(new_code(), by="Lê Thị Thử"))))
+    shown = caplog.text + repr(outcomes) + repr(adapter)
+    for hidden in ("Lê Thị Thử", PASSWORD.decode(), *portal._sessions):
+        assert hidden not in shown
+
+
+def test_the_readme_shows_what_is_sent() -> None:
+    readme = (Path(adapters.dvcqg.__path__[0]) / "README.md").read_text()
+    shown = json.loads(readme.split("```json\n", 1)[1].split("```", 1)[0])
+    config = DvcqgConfig(
+        url="http://a/", login_url="http://a/", username=UNIT, password="portal", madonvi=UNIT
+    )
+    item = {"MaHoSo": "H99.19-261124-0001"}
+    call = push_call(config, "DongBoHoSoMC", item, session="…", updating=False)
+    assert json.loads(call.body) == shown
