@@ -66,7 +66,11 @@ RULES: tuple[Rule, ...] = (
         Verdict.SETTINGS,
         r"\b(tai khoan|mat khau|dstcode|ma don vi|madinhdanhdv|khong co quyen|dich vu khong)\b",
     ),
-    Rule(Verdict.MISSING, r"\bho so( co)?( ma( so)?)?( \S+)? (khong|chua) ton tai\b"),
+    Rule(
+        Verdict.MISSING,
+        r"\bho so( co)?( ma( so)?)?( \S+)? (khong|chua) ton tai\b"
+        r"|\bkhong (tim thay( thong tin)?|co) (ho so|du lieu)\b",
+    ),
     Rule(Verdict.DONE, "", frozenset({0}), without=_FAILED),
     Rule(Verdict.BUSY, r"\b(qua tai|dang ban|bao tri|thu lai sau)\b"),
     Rule(Verdict.UNCLEAR, r"\b(loi he thong|co loi xay ra|exception|timeout|timed out)\b"),

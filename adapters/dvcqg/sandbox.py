@@ -278,8 +278,10 @@ class Portal:
         if updating not in {"True", "False"}:
             raise Refused("Trường isUpdating không hợp lệ")
         records = _checked(envelope, record_fault)
+        seen: set[str] = set()
         for each in records:
-            known = self.store.record(each["MaHoSo"]) is not None
+            known = each["MaHoSo"] in seen or self.store.record(each["MaHoSo"]) is not None
+            seen.add(each["MaHoSo"])
             if known and updating == "False":
                 text = self._dice.choice(_EXISTS).format(each["MaHoSo"])
                 raise Refused(text, self._dice.choice((0, 3, -3)))

@@ -66,6 +66,8 @@ def test_pitfall_1_texts_count_in_every_normal_form_and_case(form, change) -> No
         ("-1", "Trường TaiKhoanDuocXacThucVoiVNeID không hợp lệ", Verdict.REFUSED),
         ("-1", "Hệ thống đang bảo trì", Verdict.BUSY),
         ("-1", "Mã TTHC không tồn tại", Verdict.UNCLEAR),
+        ("-1", "Không tìm thấy hồ sơ", Verdict.MISSING),
+        ("0", "Không có dữ liệu", Verdict.MISSING),
         ("-1", "Ðã tồn tại", Verdict.EXISTS),  # Ð of Icelandic, which looks the same
     ],
 )
