@@ -24,6 +24,7 @@ class Receipt(NamedTuple):
     first: bool  # False: a repeat of a message that is already here
     receipt: str  # the agency's own number for the message, the same for every repeat
     time: float  # seconds since 1970
+    identity: str = ""  # what the packet says it is (adapters.identity)
 
 
 class ReceiptBook:
@@ -58,7 +59,15 @@ class ReceiptBook:
         return len(self.received) - len(self.effects)
 
     def record(
-        self, *, message_id: str, sha256: str, size: int, sender: str, kind: str, attempt: int
+        self,
+        *,
+        message_id: str,
+        sha256: str,
+        size: int,
+        sender: str,
+        kind: str,
+        attempt: int,
+        identity: str = "",
     ) -> Receipt:
         """Notes an arrival; `first` of the answer says whether it had an effect."""
         known = self.effects.get(message_id)
@@ -73,6 +82,7 @@ class ReceiptBook:
             first=known is None,
             receipt=known.receipt if known else f"VB-{len(self.effects) + 1:08d}",
             time=time.time(),
+            identity=identity,
         )
         if self._file is not None:
             os.write(self._file, orjson.dumps(receipt._asdict()) + b"\n")

@@ -23,11 +23,13 @@ from bus.engine import events
 from bus.engine.accept import Acceptor
 from bus.engine.arrivals import ArrivalReporter
 from bus.engine.collect import Collector
+from bus.engine.directories import Directories
 from bus.engine.dispatch import Dispatcher
 from bus.engine.endpoint_states import EndpointStates
 from bus.engine.janitor import Janitor
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
+from bus.engine.outlive import outliving
 from bus.engine.worker import Worker
 from bus.gateway.app import create_app, create_probes_app
 from bus.gateway.limits import GatewayLimits
@@ -167,7 +169,7 @@ async def _engine(
             live,
             states,
             membership,
-            create=_adapters(settings, http),
+            create=adapter_maker(settings, http),
             pull_kinds=pull_kinds,
             observer=metrics,
             drain_seconds=settings.drain_seconds,
@@ -180,10 +182,15 @@ async def _engine(
             states,
             membership,
             acceptor,
-            create=_adapters(settings, http),
+            create=adapter_maker(settings, http),
         )
         await collector.start()
         stack.push_async_callback(collector.close)
+        directories = Directories(
+            ledger, live, states, membership, create=adapter_maker(settings, http)
+        )
+        directories.start()
+        stack.push_async_callback(directories.close)
     if "dispatcher" in roles:
         arrivals = ArrivalReporter(acceptor)
         arrivals.start()
@@ -204,7 +211,9 @@ async def _engine(
         stack.push_async_callback(dispatcher.close)
 
 
-def _adapters(settings: Settings, http: aiohttp.ClientSession) -> Callable[[Endpoint], Adapter]:
+def adapter_maker(settings: Settings, http: aiohttp.ClientSession) -> Callable[[Endpoint], Adapter]:
+    """Makes the adapter of an endpoint, with the secrets of these settings."""
+
     def secret(name: str) -> bytes:
         try:
             return settings.secret(name)
@@ -288,7 +297,7 @@ def _no_signals() -> Any:
 
 
 def _measure(stack: AsyncExitStack, ledger: Ledger, metrics: Metrics) -> None:
-    task = asyncio.create_task(LedgerGauges(ledger.queries, metrics).follow(), name="metrics")
+    task = outliving(LedgerGauges(ledger.queries, metrics).follow, name="metrics")
 
     async def close() -> None:
         task.cancel()

@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def bare_environment() -> dict[str, str]:
+    """Ours without settings of a bus that a user may have there."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LGSP_")}
+    return environment | {"PYTHONUNBUFFERED": "1"}
+
+
+def agency_codes(province: Path) -> list[str]:
+    """Of the agencies that a province's folder declares."""
+    declared = yaml.safe_load((province / "agencies.yaml").read_text())
+    return [agency["code"] for agency in declared["agencies"]]
 
 
 @dataclass
@@ -87,6 +99,7 @@ class Process:
 class Agency:
     """One agency on the stage: who it is, how it authenticates, where its sandbox listens."""
 
+    bus: str  # address of its province's bus
     endpoint: str
     code: str
     name: str
@@ -108,13 +121,18 @@ class Stage:
         self,
         folder: Path,
         *,
+        province: Path = PROVINCE,
+        also: Mapping[str, Any] | None = None,
+        secret_values: Mapping[str, str] | None = None,
         database_url: str | None = None,
         broker_url: str | None = None,
         roles: Sequence[str] = ("serve",),
         settings: dict[str, str] | None = None,
         endpoint_options: dict[str, Any] | None = None,
     ) -> None:
-        """`roles` is one process each, such as ("gateway", "dispatcher", "worker", "worker").
+        """`province` is a folder with agencies.yaml, endpoints.yaml and clients.yaml, where each
+        client is named as its endpoint; `also` is declared beside it.
+        `roles` is one process each, such as ("gateway", "dispatcher", "worker", "worker").
 
         `endpoint_options` are merged into every rest-push endpoint (concurrency, config, …).
         """
@@ -125,17 +143,20 @@ class Stage:
         self.bus: list[Process] = []
         self.sandboxes: dict[str, Process] = {}
         self._ports: dict[str, int] = {}  # of the sandboxes
+        self._province = province
+        self._also = also
         self._roles = tuple(roles)
         self._endpoint_options = endpoint_options or {}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "secrets").mkdir(exist_ok=True)
+        for name, value in (secret_values or {}).items():
+            (folder / "secrets" / name).write_text(value)
         self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("LGSP_")},
+            **bare_environment(),
             "LGSP_DATA_DIR": str(folder / "bus"),
             "LGSP_SECRETS_DIR": str(folder / "secrets"),
             "LGSP_HTTP_PORT": str(self.port),
             "LGSP_BROKER_PREFIX": f"stage-{secrets.token_hex(4)}",
-            "PYTHONUNBUFFERED": "1",
             **(settings or {}),
         }
         if database_url:
@@ -176,7 +197,8 @@ class Stage:
             timeout=120,
         )
         if done.returncode:
-            msg = f"lgsp {' '.join(arguments)}: {done.stderr.strip()[-2000:]}"
+            said = done.stderr.strip() or done.stdout.strip()
+            msg = f"lgsp {' '.join(arguments)}: {said[-2000:]}"
             raise StageError(msg)
         try:
             return json.loads(done.stdout)
@@ -210,7 +232,7 @@ class Stage:
 
     def _start_sandboxes(self) -> None:
         """A process for each agency the bus calls; their addresses go into the province."""
-        for endpoint in _load("endpoints")["endpoints"]:
+        for endpoint in self._load("endpoints")["endpoints"]:
             if endpoint["kind"] != "rest-push":
                 continue
             name, port = endpoint["name"], free_port()
@@ -234,30 +256,33 @@ class Stage:
         """The demo province, with the sandboxes' addresses."""
         folder = self.folder / "province"
         folder.mkdir(exist_ok=True)
-        endpoints = _load("endpoints")
+        endpoints = self._load("endpoints")
         for endpoint in endpoints["endpoints"]:
             if endpoint["name"] in self._ports:
                 url = f"http://127.0.0.1:{self._ports[endpoint['name']]}/documents"
                 endpoint["config"] |= {"url": url, "lookup_url": url}
                 config = self._endpoint_options.get("config", {})
                 endpoint.update(self._endpoint_options, config=endpoint["config"] | config)
-        clients = _load("clients")
+        clients = self._load("clients")
         for client in clients["clients"]:
             client.update(rate=100_000, burst=100_000)
         for name, content in (("endpoints", endpoints), ("clients", clients)):
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, allow_unicode=True))
-        (folder / "agencies.yaml").write_text((PROVINCE / "agencies.yaml").read_text())
+        (folder / "agencies.yaml").write_text((self._province / "agencies.yaml").read_text())
+        if self._also:
+            (folder / "also.yaml").write_text(yaml.safe_dump(self._also, allow_unicode=True))
         self.lgsp("apply", "-f", str(folder), "--reason", "stage", "--yes")
 
     def _issue_keys(self) -> None:
-        names = {a["code"]: a["name"] for a in _load("agencies")["agencies"]}
-        kinds = {e["name"]: e["kind"] for e in _load("endpoints")["endpoints"]}
-        for client in _load("clients")["clients"]:
+        names = {a["code"]: a["name"] for a in self._load("agencies")["agencies"]}
+        kinds = {e["name"]: e["kind"] for e in self._load("endpoints")["endpoints"]}
+        for client in self._load("clients")["clients"]:
             issued = self.lgsp("client", "key", "add", client["id"], "--json")
             endpoint = client["id"]
             port = self._ports.get(endpoint)
             self.agencies.append(
                 Agency(
+                    bus=self.url,
                     endpoint=endpoint,
                     code=client["agencies"][0],
                     name=names[client["agencies"][0]],
@@ -269,6 +294,5 @@ class Stage:
                 )
             )
 
-
-def _load(name: str) -> Any:
-    return yaml.safe_load((PROVINCE / f"{name}.yaml").read_text())
+    def _load(self, name: str) -> Any:
+        return yaml.safe_load((self._province / f"{name}.yaml").read_text())

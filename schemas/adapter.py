@@ -185,3 +185,41 @@ class Poller(Protocol):
         acknowledged comes again. Raises PartnerError, ConfigurationError, LedgerUnavailable.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAgency:
+    """One row of a partner's directory, as it says it."""
+
+    code: str
+    name: str
+    aliases: tuple[str, ...] = ()  # other codes that the partner gives the same agency
+
+
+@runtime_checkable
+class DirectorySource(Protocol):
+    """An adapter whose partner keeps a directory of the agencies that it serves.
+
+    All methods raise PartnerError and ConfigurationError.
+    """
+
+    @property
+    def directory_interval(self) -> float:
+        """Seconds from one reading of the directory to the next."""
+        ...
+
+    def agencies(self) -> AsyncGenerator[ListedAgency, None]:
+        """The directory, row by row, never the whole of it in memory.
+
+        The same agency may come in several rows. Left out is what the partner serves through this
+        bus itself. A list that breaks off raises, so that what came before is never taken for all.
+        """
+        ...
+
+    async def register(self, code: str, name: str) -> None:
+        """The partner lists the agency, from now on served by this bus. Repeating is harmless."""
+        ...
+
+    async def remove(self, code: str) -> None:
+        """The partner lists the agency no longer."""
+        ...

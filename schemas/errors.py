@@ -186,6 +186,20 @@ class Conflict(LocalError):
     )
 
 
+class DirectoryShrunk(LocalError):
+    """A partner's directory suddenly lists less than half of what it did."""
+
+    code = "directory-shrunk"
+    http_status = 409
+    soap_fault = "Server"
+    actor = "administrator"
+    title = Text("Danh bạ của đối tác hụt bất thường", "A partner's directory shrank suddenly")
+    advice = Text(
+        "Quản trị trục hỏi bên vận hành danh bạ; nếu đúng thì đồng bộ lại với --force.",
+        "The administrator asks whoever runs the directory; if it is right, syncs with --force.",
+    )
+
+
 class DuplicateMessage(Conflict):
     code = "duplicate-message"
     title = Text("Trùng mã thông điệp, khác nội dung", "Same message id, other content")

@@ -28,6 +28,7 @@ class ExchangeState(StrEnum):
     FINISHED = "finished"  # hoàn thành (06)
     RECALLED = "recalled"  # đã lấy lại: the receiver agreed (15)
     CANCELLED = "cancelled"  # thu hồi trước khi gửi: recalled before it left
+    REPLACED = "replaced"  # đã được thay thế: another document took its place, and its task
     UNDELIVERED = "undelivered"  # không chuyển được: the receiving system refused it, or it expired
 
 
@@ -78,22 +79,25 @@ def _onward(state: ExchangeState) -> dict[Event, ExchangeState]:
     return {event: to for event, to in _ONWARD.items() if to in later}
 
 
+_TAKEN_BACK = {E.AGREEMENT: S.RECALLED, E.REPLACEMENT: S.REPLACED}
+
 TRANSITIONS: dict[ExchangeState, dict[Event, ExchangeState]] = {
     S.SENT: {
         **_onward(S.SENT),
         E.REFUSAL: S.REFUSED,
         E.WITHDRAWN: S.CANCELLED,
         E.UNDELIVERABLE: S.UNDELIVERED,
-        E.AGREEMENT: S.RECALLED,
+        **_TAKEN_BACK,
     },
-    S.ARRIVED: {**_onward(S.ARRIVED), E.REFUSAL: S.REFUSED, E.AGREEMENT: S.RECALLED},
-    S.ACCEPTED: {**_onward(S.ACCEPTED), E.REFUSAL: S.REFUSED, E.AGREEMENT: S.RECALLED},
-    S.ASSIGNED: {**_onward(S.ASSIGNED), E.AGREEMENT: S.RECALLED},
-    S.PROCESSING: {**_onward(S.PROCESSING), E.AGREEMENT: S.RECALLED},
+    S.ARRIVED: {**_onward(S.ARRIVED), E.REFUSAL: S.REFUSED, **_TAKEN_BACK},
+    S.ACCEPTED: {**_onward(S.ACCEPTED), E.REFUSAL: S.REFUSED, **_TAKEN_BACK},
+    S.ASSIGNED: {**_onward(S.ASSIGNED), **_TAKEN_BACK},
+    S.PROCESSING: {**_onward(S.PROCESSING), **_TAKEN_BACK},
     S.REFUSED: {},
     S.FINISHED: {},
     S.RECALLED: {},
     S.CANCELLED: {},
+    S.REPLACED: {},
     S.UNDELIVERED: {},
 }
 """What an event makes of a state. What is not here is kept as news and changes nothing: a late, a
@@ -150,7 +154,7 @@ _MARKS = {
 
 def _marked(progress: Progress, event: Event, at: Instant) -> Progress:
     mark = _MARKS.get(event)
-    if mark is None or progress.state in TERMINAL - {ExchangeState.FINISHED}:
+    if mark is None or progress.state in TERMINAL - {S.FINISHED, S.REPLACED}:
         return progress
     known: Instant | None = getattr(progress, mark)
     if known is not None and known <= at:

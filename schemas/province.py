@@ -42,6 +42,9 @@ class Agency(Declared):
     endpoint: EndpointName | None = None  # none: the nearest ancestor's is used
     valid_from: date | None = None
     valid_to: date | None = None
+    source: EndpointName | None = Field(
+        None, description="the endpoint whose directory listed it; none: the administrator's own"
+    )
 
 
 class RetryPolicy(Declared):

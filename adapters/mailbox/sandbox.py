@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from yarl import URL
 
 from adapters.http import open_session
+from adapters.identity import identity_of
 from adapters.mailbox.codec import Ack, Item, Listing, chunked
 from adapters.receipts import Receipt, ReceiptBook
 
@@ -129,7 +130,7 @@ class MailboxClient:
         if reason:
             await self._acknowledge(item, Ack("rejected", reason=reason))
             return
-        receipt = self._store(item)
+        receipt = self._store(item, packet)
         self._die_at("after-store")
         if item.kind == "document":
             await self._report(item, packet)
@@ -142,7 +143,7 @@ class MailboxClient:
             raise MailboxProblem("the content does not have the digest of the listing")
         return packet
 
-    def _store(self, item: Item) -> Receipt:
+    def _store(self, item: Item, packet: bytes) -> Receipt:
         return self.book.record(
             message_id=item.message_id,
             sha256=item.sha256,
@@ -150,6 +151,7 @@ class MailboxClient:
             sender=item.sender,
             kind=item.kind,
             attempt=0,
+            identity=identity_of(packet),
         )
 
     async def _report(self, item: Item, packet: bytes) -> None:

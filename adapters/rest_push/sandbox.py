@@ -21,6 +21,7 @@ import uvloop
 from aiohttp import web
 
 from adapters.faults import KEEPS_MESSAGE, Fault, FaultyServer, Mode, misbehave
+from adapters.identity import IdentityReader
 from adapters.receipts import Receipt, ReceiptBook
 from adapters.rest_push import codec
 
@@ -95,7 +96,7 @@ class Sandbox:
         headers = request.headers
         message_id = headers.get(codec.MESSAGE_ID, "")
         signed = codec.verify("POST", headers, self._secrets, time.time())
-        digest, size, body = await self._digest(request)
+        digest, size, body, identity = await self._read(request)
         if not message_id or not signed:
             return _problem(401, "bad-signature")
         if digest != headers.get(codec.DIGEST):
@@ -113,21 +114,23 @@ class Sandbox:
             sender=headers.get(codec.SENDER, ""),
             kind=headers.get(codec.KIND, ""),
             attempt=int(attempt) if attempt.isdecimal() else 0,
+            identity=identity,
         )
         answer = _ack(known or receipt, duplicate=known is not None)
         if mode is not Mode.OK:
             return await self._misbehave(request, mode, answer)
         return web.Response(status=409 if known else 200, body=answer, content_type=_JSON)
 
-    async def _digest(self, request: web.Request) -> tuple[str, int, bytes]:
-        """Digest and size of the body, and the body itself when it is to be kept."""
-        digest, size, kept = hashlib.sha256(), 0, []
+    async def _read(self, request: web.Request) -> tuple[str, int, bytes, str]:
+        """Digest and size of the body, the body itself when it is to be kept, and what it is."""
+        digest, size, kept, packet = hashlib.sha256(), 0, [], IdentityReader()
         async for piece in request.content.iter_any():
             digest.update(piece)
             size += len(piece)
+            packet.feed(piece)
             if self._keep_bodies:
                 kept.append(piece)
-        return digest.hexdigest(), size, b"".join(kept)
+        return digest.hexdigest(), size, b"".join(kept), packet.close()
 
     async def _look_up(self, request: web.Request) -> web.StreamResponse:
         self.lookups += 1

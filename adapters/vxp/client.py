@@ -113,7 +113,7 @@ class AxisClient:
 
     async def rows(
         self, operation: str, fields: Mapping[str, str]
-    ) -> AsyncIterator[Mapping[str, object]]:
+    ) -> AsyncGenerator[Mapping[str, object], None]:
         """The rows of a list as they come. Raises PartnerError or ConfigurationError."""
         async with self.open(operation, fields) as response:
             if response.status != HTTPStatus.OK:

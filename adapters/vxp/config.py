@@ -39,6 +39,14 @@ class VxpConfig(AdapterConfig):
         description="Seconds from the end of one round of fetching to the next.",
         examples=[60.0],
     )
+    directory_hours: float = Field(
+        default=24.0,
+        ge=0.1,
+        le=24 * 30,
+        title="Chu kỳ đồng bộ danh bạ",
+        description="Hours from one reading of the axis's agency directory to the next.",
+        examples=[24.0],
+    )
     connect_seconds: float = Field(
         default=20.0,
         ge=0.05,

@@ -11,13 +11,22 @@ import aiohttp
 
 from adapters.http import FAILURES, failure_outcome
 from adapters.upload import PIECE, Upload
+from adapters.vxp import directory
 from adapters.vxp.client import AxisClient
 from adapters.vxp.codec import MESSAGE_ID, OCTETS, SERVICE, MessageType, send_outcome
 from adapters.vxp.config import VxpConfig
 from adapters.vxp.manifest import MANIFEST
-from adapters.vxp.polling import poll
+from adapters.vxp.polling import Fetcher
 from adapters.vxp.signing import hash_file
-from schemas.adapter import AdapterConfig, Inbox, Manifest, OutboundDelivery, Outcome, Result
+from schemas.adapter import (
+    AdapterConfig,
+    Inbox,
+    ListedAgency,
+    Manifest,
+    OutboundDelivery,
+    Outcome,
+    Result,
+)
 from schemas.edxml import RecipientCut
 from schemas.errors import PartnerGarbage, Unavailable
 
@@ -37,12 +46,18 @@ class Vxp:
     ) -> None:
         """Resolves the secret once; raises ConfigurationError when it is missing or weak."""
         self._client = AxisClient(config, http=http, secrets=secrets)
+        self._fetcher = Fetcher(self._client)
 
     @property
     def interval(self) -> float:
         """Seconds between rounds of fetching."""
         config = self._client.config
         return config.poll_seconds
+
+    @property
+    def directory_interval(self) -> float:
+        """Seconds between readings of the agency directory."""
+        return self._client.config.directory_hours * 3600
 
     async def deliver(self, delivery: OutboundDelivery) -> Outcome:
         """One attempt; how long it may take is in `VxpConfig.min_upload_rate`.
@@ -69,7 +84,16 @@ class Vxp:
         return outcome
 
     async def poll(self, inbox: Inbox) -> int:
-        return await poll(self._client, inbox)
+        return await self._fetcher.poll(inbox)
+
+    def agencies(self) -> AsyncGenerator[ListedAgency, None]:
+        return directory.agencies(self._client)
+
+    async def register(self, code: str, name: str) -> None:
+        await directory.register(self._client, code, name)
+
+    async def remove(self, code: str) -> None:
+        await directory.remove(self._client, code)
 
     async def close(self) -> None:
         """Nothing to release: the HTTP session belongs to the process."""

@@ -10,6 +10,8 @@ import typer
 
 from bus.cli import (
     agency,
+    axis,
+    backup,
     client,
     delivery,
     document,
@@ -19,6 +21,7 @@ from bus.cli import (
     journal,
     message,
     province,
+    refused,
     serve,
     setup,
 )
@@ -47,12 +50,15 @@ GROUPS = (
     message,
     document,
     delivery,
+    refused,
     endpoint,
     agency,
+    axis,
     client,
     province,
     health,
     journal,
+    backup,
 )
 for group in GROUPS:
     group.add_to(app)

@@ -152,11 +152,21 @@ def _show(difference: Plan, revision: int, *, json: bool, applied: int | None) -
             document["appliedRevision"] = applied
         show_json(document)
         return
+    imported = sum(map(_is_imported, difference.changes))
     for change in difference.changes:
+        if _is_imported(change):  # 120,000 of them go with an axis's endpoint
+            continue
         sign, style = SIGNS[change.action]
         console().print(f"{sign} {spoken(KINDS[change.kind])} {change.name}", style=style)
         for name, (old, new) in change.fields().items():
             say_line(f"    {name}: {_short(old)} → {_short(new)}")
+    if imported:
+        say_line(
+            say(
+                f"~ {imported} cơ quan nhập từ danh bạ của đối tác (xem: --json)",
+                f"~ {imported} agencies imported from a partner's directory (see --json)",
+            )
+        )
     say_line(
         say(
             f"Phiên bản {revision}: thêm {counts['added']}, sửa {counts['changed']}, "
@@ -165,6 +175,12 @@ def _show(difference: Plan, revision: int, *, json: bool, applied: int | None) -
             f"{counts['removed']} to remove.",
         )
     )
+
+
+def _is_imported(change: Change) -> bool:
+    """Of an agency that a partner's directory brought, and that nobody declares now."""
+    sources = [getattr(item, "source", None) for item in (change.old, change.new) if item]
+    return all(sources)
 
 
 def _as_json(change: Change) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from bus.engine.deliver import CreateAdapter
 from bus.engine.endpoint_states import EndpointStates
 from bus.engine.live import LiveConfig, Snapshot
 from bus.engine.membership import Membership
+from bus.engine.outlive import outliving
 from bus.engine.retry import wait
 from bus.ledger.blobs import BlobWriter
 from bus.ledger.ledger import Ledger
@@ -165,16 +166,23 @@ class EndpointInbox:
         return Taken(accepted=True, message_id=receipt.message_id, duplicate=receipt.duplicate)
 
     def _require_foreign(self, code: str) -> None:
-        """The endpoint speaks only for agencies beyond it, never for those of other endpoints."""
+        """The endpoint speaks only for agencies beyond it: neither for those of other endpoints
+        nor for those of the directory that have none, which only send.
+        """
         directory = self._live.snapshot.directory
         agency = directory.resolve(code, day_of(self._ledger.clock())).agency
-        connection = None if agency is None else directory.endpoint_of(agency)
-        if connection is not None and connection.endpoint != self._endpoint:
+        if agency is None:
+            return
+        connection = directory.endpoint_of(agency)
+        if connection is None or connection.endpoint != self._endpoint:
+            en, vi = ("no endpoint", "không có điểm kết nối")
+            if connection is not None:
+                en, vi = f"endpoint {connection.endpoint}", f"điểm kết nối {connection.endpoint}"
             raise Forbidden(
-                f"{code[:50]} is an agency of endpoint {connection.endpoint}: a packet of its own"
-                f" cannot come over {self._endpoint}",
-                vi=f"{code[:50]} là cơ quan của điểm kết nối {connection.endpoint}: gói tin của cơ"
-                f" quan này không thể đến qua {self._endpoint}",
+                f"{code[:50]} is declared here with {en}: a packet of its own cannot come over"
+                f" {self._endpoint}",
+                vi=f"{code[:50]} được khai báo ở đây, {vi}: gói tin của cơ quan này không thể đến"
+                f" qua {self._endpoint}",
             )
 
     async def _refuse(self, ref: str, kept: BlobWriter, error: Exception) -> Taken:
@@ -206,6 +214,7 @@ class Collector:
         self._states = states
         self._membership = membership
         self._acceptor = acceptor
+        self._observer = acceptor.observer
         self._create = create
         self._tasks: dict[str, tuple[Endpoint, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
@@ -214,7 +223,7 @@ class Collector:
     async def start(self) -> None:
         self._live.on_change(lambda _snapshot: self._changed.set())
         self._changed.set()
-        self._follower = asyncio.create_task(self._follow(), name="collect-config")
+        self._follower = outliving(self._follow, name="collect-config")
 
     async def close(self) -> None:
         """What is being fetched is dropped: it was not acknowledged and comes again."""
@@ -261,15 +270,17 @@ class Collector:
                 await asyncio.sleep(STANDBY_SECONDS)
                 continue
             try:
-                await adapter.poll(inbox)
+                taken = await adapter.poll(inbox)
             except Exception as error:  # noqa: BLE001 - fetching must outlive every failure
                 failures += 1
+                self._observer.polled(endpoint.name, None)
                 since = since if failures > 1 else time.monotonic()
                 self._complain(endpoint.name, failures, error)
                 pause = wait(endpoint.retry, failures, time.monotonic() - since)
             else:
                 if failures:
                     log.info("collect.works_again", endpoint=endpoint.name)
+                self._observer.polled(endpoint.name, taken)
                 failures, pause = 0, adapter.interval
             await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
@@ -285,12 +296,7 @@ class Collector:
             )
 
     def _is_mine(self, endpoint: str) -> bool:
-        """Rendezvous hashing over the live workers: every one comes to the same answer."""
-
-        def weight(process: str) -> bytes:
-            return hashlib.blake2b(f"{process}\0{endpoint}".encode(), digest_size=8).digest()
-
-        return max(self._membership.having("worker"), key=weight) == self._ledger.process
+        return self._membership.owns(endpoint)
 
 
 def _identity(packet: Packet) -> str:

@@ -8,6 +8,7 @@ for all, make the living look dead.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import socket
 import time
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from bus.engine.outlive import outliving
 from bus.ledger import acts
 from bus.ledger.ledger import Ledger
 from schemas.errors import LedgerUnavailable
@@ -72,9 +74,10 @@ class Membership:
         self._members: dict[str, tuple[str, ...]] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
+        self._registered = False
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="membership")
+        self._task = outliving(self._run, name="membership")
 
     async def close(self) -> None:
         """Leave; what is still in hand is given back."""
@@ -99,14 +102,21 @@ class Membership:
             found.add(self._ledger.process)
         return sorted(found)
 
+    def owns(self, key: str) -> bool:
+        """Whether `key` falls to this process among the live workers: all come to one answer."""
+
+        def weight(process: str) -> bytes:  # rendezvous hashing
+            return hashlib.blake2b(f"{process}\0{key}".encode(), digest_size=8).digest()
+
+        return max(self.having("worker"), key=weight) == self._ledger.process
+
     async def _run(self) -> None:
-        registered = False
         while True:
             try:
-                registered = registered and await self._beat()
-                if not registered:
+                self._registered = self._registered and await self._beat()
+                if not self._registered:
                     await self._register()
-                    registered = True
+                    self._registered = True
                 await self._look()
             except LedgerUnavailable as error:
                 log.debug("membership.ledger_away", error=str(error))

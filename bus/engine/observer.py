@@ -23,6 +23,9 @@ class Observer(Protocol):
     def batch(self, kind: str, size: int, seconds: float) -> None:
         """A group commit."""
 
+    def polled(self, endpoint: str, taken: int | None) -> None:
+        """A round of fetching brought so many packets; None: it failed."""
+
 
 class Silent:
     """Measures nothing."""
@@ -38,3 +41,5 @@ class Silent:
     def published(self, endpoint: str, count: int) -> None: ...
 
     def batch(self, kind: str, size: int, seconds: float) -> None: ...
+
+    def polled(self, endpoint: str, taken: int | None) -> None: ...

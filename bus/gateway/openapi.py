@@ -92,7 +92,8 @@ def _finish(operation: dict[str, Any]) -> None:
 
 def known_errors() -> dict[str, type[LgspError]]:
     """Every error a caller can meet, by code."""
-    known: dict[str, type[LgspError]] = {InternalError.code: InternalError}
+    beside = (InternalError, soap.VersionMismatch, soap.MustUnderstand)
+    known: dict[str, type[LgspError]] = {each.code: each for each in beside}
     for _, each in inspect.getmembers(errors, inspect.isclass):
         if issubclass(each, LgspError) and each is not LgspError and "code" in vars(each):
             known[each.code] = each

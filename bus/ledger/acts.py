@@ -375,3 +375,16 @@ async def _release(tx: Tx, changed: Sequence[Changed]) -> list[Head]:
     heads = [head for head, _ in freed]
     await tx.announce(heads)
     return heads
+
+
+async def restored(tx: Tx, chain: Chain, now: Instant, *, copied_at: Instant, actor: str) -> int:
+    """After the ledger was made anew from a copy; returns the number of open deliveries.
+
+    Each of them may have arrived since the copy was taken: partners are asked before it goes out,
+    where they can be.
+    """
+    await tx.execute("UPDATE delivery SET maybe_sent = true WHERE finished_at IS NULL")
+    rows = await tx.execute("SELECT count(*) FROM delivery WHERE finished_at IS NULL")
+    count = int(str(rows[0][0]))
+    chain.add(now, "restored", actor, {"copied_at": copied_at, "open": count})
+    return count

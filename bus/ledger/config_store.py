@@ -6,6 +6,7 @@ everything since from the rows with a higher one. Each revision touches at least
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -181,6 +182,7 @@ class ConfigStore:
         Raises Conflict when the configuration is no longer at revision `expected`: someone else
         applied in between, so the difference must be looked at anew.
         """
+        audited, bodies = await asyncio.to_thread(_prepared, changes)  # a directory has 120,000
         async with self._db.write() as connection:
             latest = await _latest(connection)
             if latest != expected:
@@ -194,14 +196,15 @@ class ConfigStore:
                 "at": clock(),
                 "actor": actor,
                 "reason": reason,
-                "changes": orjson.dumps([_audited(change) for change in changes]).decode(),
+                "changes": audited,
             }
             await _insert_revision(connection, row)
-            await self._write_items(connection, revision, changes)
+            rows = [row | {"revision": revision} for row in bodies]
+            await self._write_items(connection, rows)
         return revision
 
     async def _write_items(
-        self, connection: AsyncConnection, revision: int, changes: Sequence[Change]
+        self, connection: AsyncConnection, rows: Sequence[Mapping[str, object]]
     ) -> None:
         dialect = sqlite if self._db.is_sqlite else postgresql
         upsert = dialect.insert(config_item)
@@ -209,15 +212,6 @@ class ConfigStore:
             index_elements=[config_item.c.kind, config_item.c.name],
             set_={"body": upsert.excluded.body, "revision": upsert.excluded.revision},
         )
-        rows = [
-            {
-                "kind": change.kind,
-                "name": change.name,
-                "body": None if change.new is None else to_body(change.new),
-                "revision": revision,
-            }
-            for change in changes
-        ]
         await connection.execute(upsert, rows)
 
     async def revisions(self, limit: int = 20) -> list[RevisionRow]:
@@ -253,6 +247,20 @@ async def _insert_revision(connection: AsyncConnection, row: dict[str, Any]) -> 
         await connection.execute(insert(config_revision), [row])
     except sqlalchemy.exc.IntegrityError as error:
         raise _moved_on(row["revision"] - 1) from error
+
+
+def _prepared(changes: Sequence[Change]) -> tuple[str, list[dict[str, Any]]]:
+    """JSON for the history, and the rows without their revision."""
+    audited = orjson.dumps([_audited(change) for change in changes]).decode()
+    rows = [
+        {
+            "kind": change.kind,
+            "name": change.name,
+            "body": None if change.new is None else to_body(change.new),
+        }
+        for change in changes
+    ]
+    return audited, rows
 
 
 def _audited(change: Change) -> dict[str, Any]:

@@ -75,10 +75,10 @@ class Figures:
 
 _ROW = [exchange.c[field.name] for field in fields(ExchangeRow)]
 _EVENT = [exchange_event.c[field.name] for field in fields(EventRow)]
-_GONE = [state.value for state in MAY_BE_SENT_AGAIN]
+_NO_TASK = [state.value for state in (*MAY_BE_SENT_AGAIN, ExchangeState.REPLACED)]
 _IS_TASK = and_(
     or_(exchange.c.due_at.is_not(None), exchange.c.steering.in_(DIRECTED)),
-    exchange.c.state.not_in(_GONE),
+    exchange.c.state.not_in(_NO_TASK),
 )
 _DONE = exchange.c.state == ExchangeState.FINISHED.value
 

@@ -255,6 +255,12 @@ class Ledger:
             )
         )
 
+    async def note_restored(self, *, copied_at: Instant, actor: str) -> int:
+        """This ledger was made from a copy; returns how many deliveries are open."""
+        return await self._writer.act(
+            lambda tx, chain, now: acts.restored(tx, chain, now, copied_at=copied_at, actor=actor)
+        )
+
     async def act(self, act: Act[T]) -> T:
         """A change written by the engine itself (processes, deliveries taken back)."""
         return await self._writer.act(act)

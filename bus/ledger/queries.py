@@ -52,9 +52,23 @@ class ProcessRow:
     beat: int  # rises while it lives
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedPacket:
+    """A packet that was fetched from a partner and can never be accepted."""
+
+    endpoint: str
+    ref: str  # the partner's id of it
+    at: Instant
+    sha256: str  # of its bytes, in the blob store
+    size: int  # bytes kept
+    code: str  # of the error
+    reason: str
+
+
 _MESSAGE = [message.c[field.name] for field in fields(MessageRow)]
 DELIVERY_COLUMNS = [delivery.c[field.name] for field in fields(DeliveryRow)]
 _PROCESS = [process.c[field.name] for field in fields(ProcessRow)]
+_REFUSED = [refused_packet.c[field.name] for field in fields(RefusedPacket)]
 _STATE = [endpoint_state.c[field.name] for field in fields(EndpointState)]
 _MAIL = delivery.join(message, delivery.c.message_id == message.c.id)
 _MAIL_COLUMNS = [*DELIVERY_COLUMNS, *_MESSAGE, message.c.canonical]
@@ -108,6 +122,22 @@ class Queries:
         originals = select(message.c.sha256).where(message.c.sha256.in_(names), _IN_BLOB_STORE)
         refused = select(refused_packet.c.sha256).where(refused_packet.c.sha256.in_(names))
         return {row[0] for query in (originals, refused) for row in await self._all(query)}
+
+    async def refused_packets(
+        self, *, endpoint: str | None = None, limit: int = 50
+    ) -> list[RefusedPacket]:
+        """Newest first."""
+        query = select(*_REFUSED).order_by(refused_packet.c.at.desc()).limit(limit)
+        if endpoint is not None:
+            query = query.where(refused_packet.c.endpoint == endpoint)
+        return [RefusedPacket(*row) for row in await self._all(query)]
+
+    async def refused_packet(self, endpoint: str, ref: str) -> RefusedPacket | None:
+        query = select(*_REFUSED).where(
+            refused_packet.c.endpoint == endpoint, refused_packet.c.ref == ref
+        )
+        row = await self._one(query)
+        return None if row is None else RefusedPacket(*row)
 
     async def messages(
         self,

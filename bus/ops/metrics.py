@@ -36,6 +36,7 @@ class Metrics:
         GCCollector(registry=self.registry)
         self._declare_gateway()
         self._declare_engine()
+        self._declare_polling()
         self._declare_backlog()
         self._requests_by: dict[tuple[str, str, int], Counter] = {}
         self._seconds_by: dict[str, Histogram] = {}
@@ -118,6 +119,24 @@ class Metrics:
             registry=r,
         )
 
+    def _declare_polling(self) -> None:
+        r = self.registry
+        self._polled_at = Gauge(
+            "lgsp_poll_last_good_timestamp_seconds",
+            "When this process last fetched from the endpoint without failing",
+            ["endpoint"],
+            registry=r,
+        )
+        self._poll_failing = Gauge(
+            "lgsp_poll_failures_in_a_row",
+            "Rounds of fetching that failed since the last good one; 0 while it works",
+            ["endpoint"],
+            registry=r,
+        )
+        self._polled = Counter(
+            "lgsp_polled", "Packets fetched from the endpoint", ["endpoint"], registry=r
+        )
+
     def _declare_backlog(self) -> None:
         r = self.registry
         self._backlog = Gauge(
@@ -187,6 +206,14 @@ class Metrics:
     def batch(self, kind: str, size: int, seconds: float) -> None:
         self._batch_size.labels(kind).observe(size)
         self._batch_seconds.labels(kind).observe(seconds)
+
+    def polled(self, endpoint: str, taken: int | None) -> None:
+        if taken is None:
+            self._poll_failing.labels(endpoint).inc()
+            return
+        self._poll_failing.labels(endpoint).set(0)
+        self._polled.labels(endpoint).inc(taken)
+        self._polled_at.labels(endpoint).set(time.time())
 
     # What the ledger and the broker say, read now and then.
 

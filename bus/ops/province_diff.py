@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bus.ledger.config_store import MODELS, Change, Item, Kind, name_of
 from bus.ops.province_check import faults_of
 from bus.ops.province_files import LISTS, several
+from routing.imports import beside
 from schemas.province import Endpoint, Province
 
 
@@ -29,9 +30,12 @@ def diff(
 ) -> Plan:
     """The changes that lead from one to the other, in a fixed order.
 
+    Agencies that a partner's directory brought are no part of files: they stay, unless what is
+    declared has one of their codes, or their endpoint goes.
     `check_endpoint` says what is wrong with an endpoint's kind and configuration.
     Raises ConfigurationError that lists everything in `wanted` that does not hold together.
     """
+    wanted = _with_imported(current, wanted)
     faults = faults_of(wanted, check_endpoint)
     if faults:
         raise several(faults)
@@ -45,6 +49,13 @@ def diff(
             if old[kind].get(name) != new[kind].get(name)
         )
     )
+
+
+def _with_imported(current: Province, wanted: Province) -> Province:
+    endpoints = {endpoint.name for endpoint in wanted.endpoints}
+    imported = [agency for agency in current.agencies if agency.source in endpoints]
+    agencies = (*wanted.agencies, *beside(wanted.agencies, imported))
+    return wanted.model_copy(update={"agencies": agencies})
 
 
 def _by_name(province: Province) -> dict[str, dict[str, Item]]:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from bus.ledger.config_store import MODELS, Item, Kind, name_of, to_body, to_province
 from bus.ops.province_yaml import Place, load, place_of
 from schemas.errors import ConfigurationError, Text
-from schemas.province import Province
+from schemas.province import Agency, Province
 
 LISTS: dict[str, Kind] = {
     "agencies": "agency",
@@ -50,8 +50,11 @@ def read(path: Path) -> Province:
 def export(province: Province) -> dict[str, str]:
     """File names and their YAML: `read` of them gives the same province, in order of names.
 
-    The same province always gives the same text. Defaults are left out.
+    The same province always gives the same text. Defaults are left out, and so are agencies that
+    a partner's directory brought: nobody declared them.
     """
+    declared = tuple(agency for agency in province.agencies if agency.source is None)
+    province = province.model_copy(update={"agencies": declared})
     return {
         f"{key}.yaml": _dump(key, sorted(getattr(province, key), key=name_of))
         for key in LISTS
@@ -140,6 +143,12 @@ class _Reading:
             return
         key = (kind, name_of(item))
         place = where.place(())
+        if isinstance(item, Agency) and item.source is not None:
+            self.fault(
+                where.place(("source",)),
+                "source do trục ghi khi đồng bộ danh bạ, không khai báo trong tệp",
+                "source is written by the bus when it reads a directory, never in files",
+            )
         if key in self.places:
             first = self.places[key]
             self.fault(

@@ -19,10 +19,13 @@ from rich.table import Table
 from deploy.demo import play
 from deploy.demo.check import IN_TIME_SECONDS, Verdict, judge
 from deploy.demo.database import own_database
+from deploy.hub import SECRET, Hub
 from deploy.services import RabbitMQ, ServiceError
-from deploy.stage import Stage, StageError
+from deploy.stage import PROVINCE, Stage, StageError, agency_codes
 
 PROJECT = Path(__file__).resolve().parents[2]
+NEIGHBOUR = Path(__file__).parent / "neighbour"
+AXIS = Path(__file__).parent / "axis"
 console = Console(width=None if sys.stdout.isatty() else 130)
 
 
@@ -33,15 +36,16 @@ def main() -> int:
     good = False
     try:
         with ExitStack() as stack:
-            stage, broker = _stage(options, folder, stack)
-            stack.callback(stage.close)
-            stage.open()
-            verdict, seconds, faulty = _play(stage, options)
-            verdict.problems += _journal(stage)
+            stages, broker = _stages(options, folder, stack)
+            for stage in stages:
+                stack.callback(stage.close)
+                stage.open()
+            verdict, seconds, faulty = _play(stages, options)
+            verdict.problems += [problem for stage in stages for problem in _journal(stage)]
             good = verdict.good
-            _summary(stage, verdict, seconds, broker, faulty)
+            _summary(stages, verdict, seconds, broker, faulty)
             if sys.stdout.isatty() and not options.once:
-                _stay(stage, folder)
+                _stay(stages[0], folder)
     except (StageError, ServiceError) as error:
         console.print(f"[bold red]Không chạy được / failed:[/] {error}", soft_wrap=True)
     except KeyboardInterrupt:
@@ -58,8 +62,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="sh deploy/demo.sh",
         description="Một ngày của tỉnh Sơn Bình (hư cấu) qua trục: các cơ quan gửi văn bản cho "
-        "nhau, trạng thái quay về, cuối cùng kiểm tra từng gói. / A day of an invented province: "
-        "agencies exchange documents, statuses come back, every packet is checked at the end.",
+        "nhau và, qua trục quốc gia, cho tỉnh Nam Viên; trạng thái quay về, cuối cùng kiểm tra "
+        "từng gói. / A day of an invented province: agencies exchange documents with each other "
+        "and, over the national axis, with another province's bus; statuses come back, every "
+        "packet is checked at the end.",
     )
     parser.add_argument("--messages", type=int, default=1000, metavar="N", help="documents sent")
     parser.add_argument("--once", action="store_true", help="end after the summary")
@@ -73,7 +79,32 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _stage(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[Stage, str]:
+def _stages(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[list[Stage], str]:
+    """Sơn Bình as it would run; a small bus for Nam Viên; the national axis between them."""
+    url, broker = _broker(options, folder, stack)
+    database = os.environ.get("LGSP_DATABASE_URL")
+    if database is not None:
+        database = stack.enter_context(own_database(database))
+    places = {AXIS / "province.yaml": PROVINCE, AXIS / "neighbour.yaml": NEIGHBOUR}
+    hub = Hub(folder / "axis", {file: agency_codes(place) for file, place in places.items()})
+    hub.process.start()
+    stack.callback(hub.process.stop)
+    stages = [
+        Stage(
+            folder / place.name,
+            province=place,
+            also=member.declared,
+            secret_values={SECRET: member.secret},
+            database_url=database if place == PROVINCE else None,
+            broker_url=url if place == PROVINCE else None,
+            settings={"LGSP_LOG_LEVEL": "WARNING"},
+        )
+        for place, member in zip(places.values(), hub.members.values(), strict=True)
+    ]
+    return stages, broker
+
+
+def _broker(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[str | None, str]:
     url = None if options.broker else os.environ.get("LGSP_BROKER_URL")
     broker = "LGSP_BROKER_URL"
     if url is None and options.broker != "embedded" and RabbitMQ.installed():
@@ -89,14 +120,10 @@ def _stage(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple
                 "runs `apt-get install rabbitmq-server`, or use --broker embedded"
             )
         broker = "embedded"
-    database = os.environ.get("LGSP_DATABASE_URL")
-    if database is not None:
-        database = stack.enter_context(own_database(database))
-    settings = {"LGSP_LOG_LEVEL": "WARNING"}
-    return Stage(folder, database_url=database, broker_url=url, settings=settings), broker
+    return url, broker
 
 
-def _play(stage: Stage, options: argparse.Namespace) -> tuple[Verdict, float, str]:
+def _play(stages: list[Stage], options: argparse.Namespace) -> tuple[Verdict, float, str]:
     columns = (
         TextColumn("{task.description:34}"),
         BarColumn(),
@@ -112,7 +139,8 @@ def _play(stage: Stage, options: argparse.Namespace) -> tuple[Verdict, float, st
             bars.update(documents, completed=progress.documents)
             bars.update(arrived, completed=progress.arrived, total=progress.expected)
 
-        day = play.Day(stage, options.messages, options.seed, report)
+        agencies = [agency for stage in stages for agency in stage.agencies]
+        day = play.Day(agencies, options.messages, options.seed, report)
         asyncio.run(day.play())
     verdict = judge(day.sent, day.books)
     if day.progress.arrived != day.progress.expected:  # statuses never sent count, too
@@ -126,7 +154,9 @@ def _journal(stage: Stage) -> list[str]:
     return [f"journal: {problem}" for problem in report["problems"]]
 
 
-def _summary(stage: Stage, verdict: Verdict, seconds: float, broker: str, faulty: str) -> None:
+def _summary(
+    stages: list[Stage], verdict: Verdict, seconds: float, broker: str, faulty: str
+) -> None:
     table = Table(title="Tổng kết / summary", title_style="bold")
     table.add_column("Cơ quan / agency")
     for name in (
@@ -138,7 +168,7 @@ def _summary(stage: Stage, verdict: Verdict, seconds: float, broker: str, faulty
         "Trạng thái về / statuses",
     ):
         table.add_column(name, justify="right")
-    for agency in stage.agencies:
+    for agency in (agency for stage in stages for agency in stage.agencies):
         line = verdict.lines[agency.endpoint]
         numbers = (line.sent, line.to_arrive, line.arrived, line.in_time, line.retried)
         table.add_row(agency.name, *map(str, (*numbers, line.statuses_back)))
@@ -152,9 +182,10 @@ def _summary(stage: Stage, verdict: Verdict, seconds: float, broker: str, faulty
     )
     if verdict.good:
         console.print(
-            "[bold green]✓ ĐẠT / PASS:[/] mọi gói đến nơi nguyên vẹn từng byte, đúng một lần, "
-            "đúng thứ tự; nhật ký toàn vẹn / every packet arrived byte-equal, once, in order; "
-            "the journal verifies.",
+            "[bold green]✓ ĐẠT / PASS:[/] mọi gói đến nơi đúng một lần, đúng thứ tự, nguyên vẹn "
+            "từng byte (qua trục quốc gia: nguyên nội dung, tệp); nhật ký toàn vẹn / every packet "
+            "arrived once, in order, byte-equal (beyond the axis: with all it says and its files); "
+            "the journals verify.",
             soft_wrap=True,
         )
         return

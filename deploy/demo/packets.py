@@ -30,6 +30,7 @@ from schemas.edxml import (
 )
 
 DAY = date(2026, 11, 23)
+CROSSING = 1 / 7
 TYPES = (("Công văn", "CV"), ("Báo cáo", "BC"), ("Quyết định", "QĐ"), ("Giấy mời", "GM"))
 SUBJECTS = (
     "V/v rà soát thủ tục hành chính thuộc thẩm quyền giải quyết",
@@ -60,9 +61,13 @@ class Document:
 
 
 def make_document(number: int, agencies: Sequence[Agency], rng: random.Random) -> Document:
+    """Mostly within one province; one in seven crosses to the other one as well."""
     sender = rng.choice(agencies)
-    others = [agency for agency in agencies if agency is not sender]
-    receivers = tuple(rng.sample(others, rng.choices((1, 2, 3), (80, 15, 5))[0]))
+    near = [each for each in agencies if each.bus == sender.bus and each is not sender]
+    far = [each for each in agencies if each.bus != sender.bus]
+    receivers = rng.sample(near, min(len(near), rng.choices((1, 2, 3), (80, 15, 5))[0]))
+    if far and rng.random() < CROSSING:
+        receivers += rng.sample(far, rng.randint(1, min(2, len(far))))
     name, short = rng.choice(TYPES)
     notation = f"{short}-{sender.client.upper()}"[:30]
     priority = rng.choices((0, 1, 2, 3), (88, 7, 3, 2))[0]
@@ -93,7 +98,9 @@ def make_document(number: int, agencies: Sequence[Agency], rng: random.Random) -
         ),
     )
     packet = b"".join(write(DocumentPacket(header=header, attachments=(file,)), [[content]]))
-    return Document(document_id, f"{number}/{notation}", sender, receivers, priority > 0, packet)
+    return Document(
+        document_id, f"{number}/{notation}", sender, tuple(receivers), priority > 0, packet
+    )
 
 
 def make_status(document: Document, by: Agency, status: str) -> bytes:

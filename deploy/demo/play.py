@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from adapters.http import open_session
+from adapters.identity import identity_of
 from adapters.mailbox.sandbox import Account, MailboxClient
 from adapters.receipts import ReceiptBook
 from deploy.demo.check import Entry, Sent, read_book
 from deploy.demo.packets import Document, make_document, make_status
-from deploy.stage import Agency, Stage, StageError
+from deploy.stage import Agency, StageError
 
 IN_FLIGHT = 32
 POLL_SECONDS = 0.2
@@ -36,11 +37,11 @@ class Progress:
 
 @dataclass
 class Day:
-    stage: Stage
+    agencies: list[Agency]  # of all provinces
     count: int
     seed: int
     report: Callable[[Progress], None]
-    deadline: float = 300.0
+    deadline: float = 300.0  # seconds, from the last document sent
     sent: list[Sent] = field(default_factory=list)
     books: dict[str, list[Entry]] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
@@ -48,15 +49,15 @@ class Day:
 
     def __post_init__(self) -> None:
         self._tokens: dict[str, str] = {}
-        self._documents: dict[str, Document] = {}  # by message id
+        self._documents: dict[str, Document] = {}  # by identity
         self._answered: set[tuple[str, str]] = set()
-        self._agencies = {agency.endpoint: agency for agency in self.stage.agencies}
+        self._agencies = {agency.endpoint: agency for agency in self.agencies}
 
     async def play(self) -> None:
         """Returns when everything expected has arrived, or at the deadline."""
         async with AsyncExitStack() as stack:
             self._http = await stack.enter_async_context(open_session())
-            for agency in self.stage.agencies:
+            for agency in self.agencies:
                 self._tokens[agency.client] = await self._token(agency)
             stop = asyncio.Event()
             mailboxes = [self._mailbox(a, stop, stack) for a in self._pulling()]
@@ -68,14 +69,14 @@ class Day:
             self._read_books()
 
     def _pulling(self) -> list[Agency]:
-        return [agency for agency in self.stage.agencies if not agency.pushed_to]
+        return [agency for agency in self.agencies if not agency.pushed_to]
 
     def _mailbox(
         self, agency: Agency, stop: asyncio.Event, stack: AsyncExitStack
     ) -> asyncio.Task[None]:
         """The document system of an agency that fetches from the bus."""
         client = MailboxClient(
-            self.stage.url,
+            agency.bus,
             Account(agency.code, agency.client, agency.client_secret),
             stack.enter_context(ReceiptBook(agency.receipts)),
             self._http,
@@ -94,11 +95,11 @@ class Day:
 
     async def _sender(self, numbers: Iterator[int], rng: random.Random) -> None:
         for number in numbers:
-            document = make_document(number, self.stage.agencies, rng)
+            document = make_document(number, self.agencies, rng)
             began = time.time()
             receipt = await self._post(document.sender, document.packet, f"vb-{number}")
-            self._documents[receipt["messageId"]] = document
-            self._note(receipt, "document", document.sender, document.receivers, began)
+            self._note(receipt, document.packet, document.sender, document.receivers, began)
+            self._documents[self.sent[-1].identity] = document
             self.progress.documents += 1
             self.progress.expected += len(document.receivers) * (1 + len(STATUSES))
             self.report(self.progress)
@@ -107,7 +108,7 @@ class Day:
         """In the middle of the day one agency's system fails for a few seconds."""
         while self.progress.documents < self.count // 3:
             await asyncio.sleep(POLL_SECONDS / 4)
-        agency = next(a for a in self.stage.agencies if a.pushed_to)
+        agency = next(a for a in self.agencies if a.pushed_to)
         self.faulty = agency.name
         async with self._http.post(
             f"{agency.sandbox_url}/_sandbox/fault",
@@ -121,7 +122,7 @@ class Day:
             "Content-Type": "application/edxml+xml",
             "Idempotency-Key": ref,
         }
-        url = f"{self.stage.url}/api/v1/documents"
+        url = f"{sender.bus}/api/v1/documents"
         async with self._http.post(url, data=packet, headers=headers) as answer:
             if answer.status != 202:
                 raise StageError(f"{sender.name}: {answer.status} {await answer.text()}")
@@ -136,22 +137,28 @@ class Day:
                 "client_secret": agency.client_secret,
             }
         )
-        async with self._http.post(f"{self.stage.url}/api/v1/token", data=form) as answer:
+        async with self._http.post(f"{agency.bus}/api/v1/token", data=form) as answer:
             answer.raise_for_status()
             return str((await answer.json())["access_token"])
 
     def _note(
         self,
         receipt: dict[str, str],
-        kind: str,
+        packet: bytes,
         sender: Agency,
         receivers: tuple[Agency, ...],
         at: float,
         stream: str = "",
     ) -> None:
-        names = tuple(agency.endpoint for agency in receivers)
         sent = Sent(
-            receipt["messageId"], receipt["sha256"], kind, sender.endpoint, names, at, stream
+            identity=identity_of(packet),
+            sha256=receipt["sha256"],
+            kind="status" if stream else "document",
+            sender=sender.endpoint,
+            receivers=tuple(agency.endpoint for agency in receivers),
+            at=at,
+            stream=stream,
+            rewritten=frozenset(a.endpoint for a in receivers if a.bus != sender.bus),
         )
         self.sent.append(sent)
 
@@ -162,12 +169,12 @@ class Day:
         while not stop.is_set():
             self._read_books()
             fresh = [
-                (self._agencies[name], self._documents[entry["message_id"]])
+                (self._agencies[name], self._documents[entry["identity"]])
                 for name, book in self.books.items()
                 for entry in book
-                if entry["message_id"] in self._documents
-                and (name, entry["message_id"]) not in self._answered
-                and not self._answered.add((name, entry["message_id"]))  # type: ignore[func-returns-value]
+                if entry["identity"] in self._documents
+                and (name, entry["identity"]) not in self._answered
+                and not self._answered.add((name, entry["identity"]))  # type: ignore[func-returns-value]
             ]
             places = asyncio.Semaphore(IN_FLIGHT)
             await asyncio.gather(*(self._answer(places, by, doc) for by, doc in fresh))
@@ -180,11 +187,11 @@ class Day:
                 began = time.time()
                 packet = make_status(document, by, status)
                 receipt = await self._post(by, packet, f"{status}:{document.id}")
-                self._note(receipt, "status", by, (document.sender,), began, stream)
+                self._note(receipt, packet, by, (document.sender,), began, stream)
                 self.progress.statuses += 1
 
     def _read_books(self) -> None:
-        self.books = {a.endpoint: read_book(a.receipts) for a in self.stage.agencies}
+        self.books = {a.endpoint: read_book(a.receipts) for a in self.agencies}
         self.progress.arrived = sum(
             entry["first"] for book in self.books.values() for entry in book
         )

@@ -1,7 +1,8 @@
 """`python -m tests.bench.doors [MB …]`: large packets through the bus, in and out, in flat memory.
 
-One packet of each size goes in by REST, is pushed to one agency and fetched by another.  For each
-step it prints the seconds, and by how much the resident memory of the bus grew at its peak.
+One packet of each size goes in by every door, is pushed to one agency and fetched by another in
+every way out.  For each step it prints the seconds, and by how much the resident memory of the bus
+grew at its peak.
 """
 
 from __future__ import annotations
@@ -14,31 +15,37 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import uvloop
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from deploy.stage import Agency, Stage
+from tests.bench import soap_vxp
 
 SENDER, PUSHED, FETCHING = "so-y-te", "so-xay-dung", "xa-ban-lien"
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 MB = 1_000_000
 BLOCK = 3 * 250_000
 DEADLINE = 1200.0
+SYSTEM, SECRET = "00.99.W01", b"secret-of-the-bench"
 
 
-def packet(size: int, sender: Agency, receivers: list[Agency]) -> Iterator[bytes]:
+def packet(
+    size: int, sender: Agency, receivers: list[Agency], name: str = "lon"
+) -> Iterator[bytes]:
     """A document with one attached file, about `size` bytes as a whole."""
     to = "".join(f"<e:To><e:OrganId>{each.code}</e:OrganId></e:To>" for each in receivers)
     yield (
         f'<?xml version="1.0" encoding="UTF-8"?><edXML xmlns="{NAMESPACE}">'
         f'<e:edXMLEnvelope xmlns:e="{NAMESPACE}"><e:edXMLHeader><e:MessageHeader>'
         f"<e:From><e:OrganId>{sender.code}</e:OrganId></e:From>{to}"
-        f"<e:DocumentId>lon-{size}</e:DocumentId>"
+        f"<e:DocumentId>{name}-{size}</e:DocumentId>"
         "<e:Code><e:CodeNumber>1</e:CodeNumber><e:CodeNotation>BC</e:CodeNotation></e:Code>"
         "<e:Subject>Hồ sơ lớn</e:Subject></e:MessageHeader></e:edXMLHeader>"
         "<e:edXMLBody><e:edXMLManifest><e:Reference><e:ContentId>cid:1</e:ContentId>"
@@ -84,6 +91,13 @@ class Doors:
         self._pushed, self._fetching = agencies[PUSHED], agencies[FETCHING]
         self._memory = Memory(stage.bus[0].pid)
 
+    async def wait_for_signed(self) -> None:
+        """Running processes follow the configuration within a second."""
+        deadline = time.perf_counter() + 30
+        while not await self._receiving(f"{self._stage.url}/vxp").is_known():
+            assert time.perf_counter() < deadline, "the bus does not know the systems"
+            await asyncio.sleep(0.05)
+
     async def run(self, size: int) -> list[tuple[str, float, float]]:
         """(step, seconds, MB) of each step."""
         found = []
@@ -112,7 +126,68 @@ class Doors:
         began = time.perf_counter()
         assert await self._fetch() == digest.hexdigest(), "fetched with other bytes"
         found.append(("out, mailbox", time.perf_counter() - began, self._memory.growth()))
+        return found + await self._others(size)
+
+    async def _others(self, size: int) -> list[tuple[str, float, float]]:
+        """SOAP and the axis's protocol. Each way in brings the packet that a way out takes away."""
+        http, found = self._http, []
+        soap = f"{self._stage.url}/soap/documents"
+        vxp = f"{self._stage.url}/vxp"
+        caller = soap_vxp.VxpCaller(http, vxp, SYSTEM, SECRET)
+        sender = await self._bearer(self._sender)
+        receiver = await self._bearer(self._fetching)
+
+        def large(name: str) -> Iterator[bytes]:
+            return packet(size, self._sender, [self._fetching], name)
+
+        async def post(body: AsyncIterator[bytes], media: str) -> None:
+            headers = sender | {"Content-Type": media}
+            async with http.post(soap, data=body, headers=headers) as answer:
+                assert answer.status == 200, await answer.text()
+
+        async def upload(name: str, *, form: bool) -> None:
+            digest = soap_vxp.digest_of(large(name))
+            await caller.send(large(name), digest, self._sender.code, form=form)
+
+        async def out(mtom: bool | None, operation: str = "") -> None:
+            (item,) = await self._waiting(receiver)
+            number = int(item["deliveryId"])
+            if mtom is None:
+                got = await self._receiving(vxp).fetch(number, operation)
+            else:
+                got = await soap_vxp.fetched(http, soap, number, receiver, mtom=mtom)
+            assert got >= item["size"], "it broke off"
+            await self._acknowledge(receiver, number)
+
+        steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("in, SOAP inline", lambda: post(soap_vxp.inline(large("a")), "text/xml")),
+            ("out, SOAP inline", lambda: out(mtom=False)),
+            ("in, SOAP MTOM", lambda: post(soap_vxp.attached(large("b")), soap_vxp.MTOM)),
+            ("out, SOAP MTOM", lambda: out(mtom=True)),
+            ("in, VXP raw", lambda: upload("c", form=False)),
+            ("out, VXP downloadEdoc", lambda: out(None, "downloadEdoc")),
+            ("in, VXP form", lambda: upload("d", form=True)),
+            ("out, VXP getEdoc", lambda: out(None, "getEdoc")),
+        ]
+        for name, step in steps:
+            self._memory.start()
+            began = time.perf_counter()
+            await step()
+            found.append((name, time.perf_counter() - began, self._memory.growth()))
         return found
+
+    def _receiving(self, url: str) -> soap_vxp.VxpCaller:
+        return soap_vxp.VxpCaller(self._http, url, f"{SYSTEM}-2", SECRET)
+
+    async def _waiting(self, headers: dict[str, str]) -> list[dict[str, Any]]:
+        async with self._http.get(f"{self._stage.url}/api/v1/mailbox", headers=headers) as answer:
+            items: list[dict[str, Any]] = (await answer.json())["items"]
+            return items
+
+    async def _acknowledge(self, headers: dict[str, str], number: int) -> None:
+        url = f"{self._stage.url}/api/v1/mailbox/{number}/ack"
+        async with self._http.post(url, json={"result": "delivered"}, headers=headers) as answer:
+            assert answer.ok, await answer.text()
 
     def _arrivals(self) -> list[dict[str, str]]:
         path = self._pushed.receipts
@@ -120,17 +195,13 @@ class Doors:
 
     async def _fetch(self) -> str:
         headers = await self._bearer(self._fetching)
-        mailbox = f"{self._stage.url}/api/v1/mailbox"
-        async with self._http.get(mailbox, headers=headers) as answer:
-            (item,) = (await answer.json())["items"]
-        url = f"{mailbox}/{item['deliveryId']}"
+        (item,) = await self._waiting(headers)
+        url = f"{self._stage.url}/api/v1/mailbox/{item['deliveryId']}/content"
         digest = hashlib.sha256()
-        async with self._http.get(f"{url}/content", headers=headers) as answer:
+        async with self._http.get(url, headers=headers) as answer:
             async for piece in answer.content.iter_chunked(1 << 20):
                 digest.update(piece)
-        ack = {"result": "delivered"}
-        async with self._http.post(f"{url}/ack", json=ack, headers=headers) as answer:
-            assert answer.ok, await answer.text()
+        await self._acknowledge(headers, int(item["deliveryId"]))
         return digest.hexdigest()
 
     async def _bearer(self, agency: Agency) -> dict[str, str]:
@@ -143,35 +214,58 @@ class Doors:
             return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
 
 
-async def measure(sizes: list[int], folder: Path) -> None:
+def _sign_alike(stage: Stage) -> None:
+    """Sender and receiver of the stage as systems of the axis's protocol, too."""
+    folder = stage.folder / "province"
+    (stage.folder / "secrets" / "bench").write_bytes(SECRET)
+    clients = yaml.safe_load((folder / "clients.yaml").read_text())
+    for client in clients["clients"]:
+        system = {SENDER: SYSTEM, FETCHING: f"{SYSTEM}-2"}.get(client["id"])
+        if system is not None:
+            client.update(system_id=system, secret="bench")
+    (folder / "clients.yaml").write_text(yaml.safe_dump(clients, allow_unicode=True))
+    stage.lgsp("apply", "-f", str(folder), "--reason", "bench", "--yes")
+
+
+async def measure(sizes: list[int], folder: Path) -> list[tuple[int, str, float, float]]:
+    """(packet MB, step, seconds, MB of growth) of every step."""
     stage = Stage(
         folder,
-        settings={"LGSP_LOG_LEVEL": "WARNING", "LGSP_MAX_PACKET_BYTES": str(2_000 * MB)},
+        settings={
+            "LGSP_LOG_LEVEL": "WARNING",
+            "LGSP_MAX_PACKET_BYTES": str(2_000 * MB),
+            "LGSP_FACADES": '{"vxp": "/vxp"}',
+        },
         endpoint_options={"config": {"answer_seconds": 120}},
     )
     try:
         stage.open()
-        table = Table(title="one packet through the bus: seconds, and peak growth of memory in MB")
-        for head in ("packet MB", "step", "s", "grew by MB"):
-            table.add_column(head, justify="right")
+        _sign_alike(stage)
         timeout = aiohttp.ClientTimeout(total=DEADLINE)
         async with aiohttp.ClientSession(timeout=timeout) as http:
             doors = Doors(stage, http)
+            await doors.wait_for_signed()
             await doors.run(1 * MB)  # code paths and pools, not counted
-            for size in sizes:
-                for step, seconds, grew in await doors.run(size * MB):
-                    table.add_row(f"{size:,}", step, f"{seconds:.2f}", f"{grew:.1f}")
-        Console(width=100).print(table)
+            return [(size, *row) for size in sizes for row in await doors.run(size * MB)]
     finally:
         stage.close()
 
 
+def show(rows: list[tuple[int, str, float, float]]) -> None:
+    table = Table(title="one packet through the bus: seconds, and peak growth of memory in MB")
+    for head in ("packet MB", "step", "s", "grew by MB"):
+        table.add_column(head, justify="right")
+    for size, step, seconds, grew in rows:
+        table.add_row(f"{size:,}", step, f"{seconds:.2f}", f"{grew:.1f}")
+    Console(width=100).print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.doors", description=__doc__)
-    parser.add_argument("sizes", type=int, nargs="*", default=[10, 200, 900], metavar="MB")
+    parser.add_argument("sizes", type=int, nargs="*", default=[10, 200, 1000], metavar="MB")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lgsp-doors-") as folder:
-        uvloop.run(measure(options.sizes, Path(folder)))
+        show(uvloop.run(measure(options.sizes, Path(folder))))
 
 
 if __name__ == "__main__":

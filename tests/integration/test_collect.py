@@ -22,6 +22,7 @@ ITEMS: list[Item] = [
     Endpoint(name="hop-thu", kind="mailbox"),
     Endpoint(name="truc", kind="vxp"),
     Agency(code="H38.01", name="Sở A", endpoint="hop-thu"),
+    Agency(code="H38.09", name="Hội chỉ gửi, không nhận"),
     Agency(code="H99.01", name="Sở B tỉnh bạn", endpoint="truc"),
 ]
 
@@ -66,10 +67,11 @@ async def test_a_packet_is_accepted_once(inbox: EndpointInbox) -> None:
     assert again.message_id == first.message_id
 
 
-async def test_nobody_speaks_for_an_agency_of_another_endpoint(inbox: EndpointInbox) -> None:
-    taken = await inbox.take("doc-2", pieces(packet("H38.01", ("H99.01",), 2)))
+@pytest.mark.parametrize("sender", ["H38.01", "H38.09"], ids=["other endpoint", "no endpoint"])
+async def test_nobody_speaks_for_an_agency_of_this_bus(inbox: EndpointInbox, sender: str) -> None:
+    taken = await inbox.take("doc-2", pieces(packet(sender, ("H38.01",), 2)))
     assert not taken.accepted
-    assert "H38.01" in taken.reason
+    assert sender in taken.reason
 
 
 async def test_nothing_goes_back_to_where_it_came_from(inbox: EndpointInbox) -> None:

@@ -33,12 +33,12 @@ def test_the_demo_passes_and_ends() -> None:
 
 
 FIRST = Sent("m1", "aa", "status", "a", ("b",), 1.0, "stream")
-SECOND = dataclasses.replace(FIRST, message_id="m2", sha256="bb", at=2.0)
+SECOND = dataclasses.replace(FIRST, identity="m2", sha256="bb", at=2.0)
 
 
-def entry(message_id: str, sha256: str, *, first: bool = True) -> Entry:
+def entry(identity: str, sha256: str, *, first: bool = True) -> Entry:
     return {
-        "message_id": message_id,
+        "identity": identity,
         "sha256": sha256,
         "first": first,
         "attempt": 1,

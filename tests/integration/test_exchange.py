@@ -424,6 +424,28 @@ async def test_tasks_and_the_figures_of_a_period(bus: Harness) -> None:
     assert lines == table
 
 
+async def test_a_replaced_document_is_no_task_any_more(bus: Harness) -> None:
+    """The replacement's own due day counts; what was finished before stays finished."""
+    for number in (1, 2):
+        await sent(bus, "van-phong", document(number, due="2026/01/05"))
+    await sent(bus, "so-xay-dung", status("06", 2))
+    for number in (1, 2):
+        packet = document(number + 10, business=3, due="2099/01/05")
+        replaced = (
+            f"<e:ReplacementInfoList><e:ReplacementInfo><e:DocumentId>{identity(number)}"
+            f"</e:DocumentId><e:OrganIdList><e:OrganId>{BUILD}</e:OrganId></e:OrganIdList>"
+            "</e:ReplacementInfo></e:ReplacementInfoList></e:Bussiness>"
+        )
+        await sent(bus, "van-phong", packet.replace(b"</e:Bussiness>", replaced.encode()))
+    for state, codes in (("open", {"11/VP", "12/VP"}), ("overdue", set()), ("done", {"2/VP"})):
+        items = (await bus.call("so-xay-dung", "GET", f"/api/v1/tasks?state={state}")).json()
+        assert {each["documentCode"] for each in items["items"]} == codes, state
+    await sent(bus, "so-xay-dung", status("05", 1))  # late: it stays replaced
+    path = "/api/v1/exchanges?documentCode=1/VP"
+    (row,) = (await bus.call("van-phong", "GET", path)).json()["items"]
+    assert row["state"] == "replaced"
+
+
 @pytest.mark.parametrize("period", ["2026-13", "2026-Q5", "26", "2026-11-02", "0000", ""])
 async def test_a_period_that_is_none_is_refused(bus: Harness, period: str) -> None:
     answer = await bus.call("so-xay-dung", "GET", f"/api/v1/reports/documents?period={period}")

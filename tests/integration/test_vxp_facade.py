@@ -20,9 +20,10 @@ from adapters.vxp import codec
 from adapters.vxp.facade import FILE_PART, VxpFacade
 from adapters.vxp.signing import hash_file
 from bus.engine.collect import EndpointInbox
+from bus.ledger.config_store import Change
 from schemas.adapter import OutboundDelivery, Result
 from schemas.message import Lane
-from schemas.province import Client
+from schemas.province import Agency, Client
 from tests.integration.gateway_harness import (
     BUILD,
     CLIENTS,
@@ -34,6 +35,7 @@ from tests.integration.gateway_harness import (
     served,
 )
 from tests.integration.test_exchange import status
+from tests.waiting import wait_until
 
 SYSTEMS = {"van-phong": "00.38.W01", "so-xay-dung": "00.38.W02"}
 SECRETS = {"khoa-vp": b"c2VjcmV0LXZhbi1waG9uZw==", "khoa-sxd": b"c2VjcmV0LXNvLXhheS1kdW5n"}
@@ -287,3 +289,17 @@ async def test_expect_100_continue_is_answered(bus: Harness) -> None:
 
 def test_a_client_is_declared_with_the_name_of_its_secret() -> None:
     assert Client(id="a", system_id="00.38.W01", secret="khoa").secret == "khoa"
+
+
+async def test_a_long_directory_is_listed_whole_in_pieces(bus: Harness) -> None:
+    """Pages of the directory become pieces of the answer; no row is missing or doubled."""
+    codes = {f"H99.{number:05d}" for number in range(5_000)}
+    changes = [Change("agency", c, None, Agency(code=c, name=f"Đơn vị {c}")) for c in codes]
+    revision = await bus.ledger.config.revision()
+    await bus.ledger.config.apply(changes, expected=revision, actor="test", reason="test")
+    await wait_until(lambda: bus.live.snapshot.revision > revision, 30, "followed")
+    for operation in ("getAgenciesList", "getAgenciesListQD20", "getSynchronizeUnit"):
+        rows = (await good(bus, operation, {}))["data"]
+        listed = [row["code"] for row in rows]
+        assert len(listed) == len(set(listed))
+        assert codes <= set(listed)

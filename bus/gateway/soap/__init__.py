@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from bus.gateway.soap.endpoint import PATH, SoapDocuments, read_wsdl
-from bus.gateway.soap.faults import refuse
+from bus.gateway.soap.faults import MustUnderstand, VersionMismatch, refuse
 
-__all__ = ["PATH", "SoapDocuments", "read_wsdl", "refuse"]
+__all__ = [
+    "PATH",
+    "MustUnderstand",
+    "SoapDocuments",
+    "VersionMismatch",
+    "read_wsdl",
+    "refuse",
+]

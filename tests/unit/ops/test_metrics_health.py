@@ -43,6 +43,19 @@ def test_engine_reports_become_metrics() -> None:
     assert value(metrics, "lgsp_breaker_open", endpoint="so-y-te") == 0
 
 
+def test_a_silent_partner_is_seen_in_the_metrics() -> None:
+    metrics = Metrics()
+    metrics.polled("truc", 3)
+    at = value(metrics, "lgsp_poll_last_good_timestamp_seconds", endpoint="truc")
+    metrics.polled("truc", None)
+    metrics.polled("truc", None)
+    assert value(metrics, "lgsp_polled_total", endpoint="truc") == 3
+    assert value(metrics, "lgsp_poll_failures_in_a_row", endpoint="truc") == 2
+    assert value(metrics, "lgsp_poll_last_good_timestamp_seconds", endpoint="truc") == at
+    metrics.polled("truc", 0)
+    assert value(metrics, "lgsp_poll_failures_in_a_row", endpoint="truc") == 0
+
+
 def test_backlog_that_is_gone_leaves_no_number_behind() -> None:
     metrics = Metrics()
     now = 1_790_000_000 * SECOND
