@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -56,6 +57,18 @@ class Caller:
                 f"the packet is from {code[:50]}, an agency this client does not speak for",
                 vi=f"Gói tin mang mã cơ quan gửi {code[:50]}, hệ thống này không được gửi thay",
                 field="From/OrganId",
+            )
+
+    def require_handles(self, code: str, handlers: Iterable[str]) -> None:
+        """Portals know a dossier by its code alone: what others have sent is theirs to go on with.
+
+        `handlers` are the agencies that have sent it. Raises Forbidden.
+        """
+        if not self.reach.issuperset(handlers):
+            raise Forbidden(
+                f"dossier {code} is handled by an agency this client does not speak for",
+                vi=f"Hồ sơ {code} do cơ quan khác xử lý, hệ thống này không được gửi thay",
+                field="code",
             )
 
     def own_agency(self, code: str) -> str:

@@ -73,6 +73,7 @@ class BusDoor:
     ) -> Accepted:
         check_ref(ref, "messageRef")
         self.caller.require_sends_as(record.agency)
+        self.caller.require_handles(record.code, await self._handlers_of(record.code))
         source = Source(self.caller.id, original, media_type, self._trace)
         return _accepted(await accept_record(self._acceptor, record, source, ref))
 
@@ -84,7 +85,9 @@ class BusDoor:
         agency: str | None = None,
         media_type: str = "application/json",
     ) -> Accepted:
-        sender = agency or await self._handler_of(step.code)
+        handlers = await self._handlers_of(step.code)
+        self.caller.require_handles(step.code, handlers)
+        sender = agency or self._handler(step.code, handlers)
         self.caller.require_sends_as(sender)
         source = Source(self.caller.id, original, media_type, self._trace)
         return _accepted(await accept_step(self._acceptor, step, sender, source))
@@ -96,13 +99,16 @@ class BusDoor:
             return KnownDossier(row.sender, code, DossierStatus(row.status), record)
         return None
 
-    async def _handler_of(self, code: str) -> str:
+    async def _handlers_of(self, code: str) -> list[str]:
+        """Agencies that have sent a dossier of that code, the latest first."""
+        return [row.sender for row in await self._ledger.dossiers.find(code)]
+
+    def _handler(self, code: str, handlers: list[str]) -> str:
         """Who handles a dossier: whoever sent it, else whom its code names, else the only one."""
-        known = await self._ledger.dossiers.find(code, self.caller.reach)
-        if known:
-            return known[0].sender
+        if handlers:
+            return handlers[0]
         unit = self.caller.directory.resolve(unit_of(code), today()).agency
-        if unit is not None and unit.code in self.caller.reach:
+        if unit is not None:
             return unit.code
         if len(self.caller.client.agencies) == 1:
             return self.caller.client.agencies[0]

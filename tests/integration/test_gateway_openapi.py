@@ -18,6 +18,12 @@ ORDER = (
     ("post", "/api/v1/token"),
     ("post", "/api/v1/documents"),
     ("post", "/api/v1/documents/status"),
+    ("put", "/api/v1/dossiers/{code}"),
+    ("post", "/api/v1/dossiers/{code}/steps"),
+    ("post", "/api/v1/dossiers/batch"),
+    ("get", "/api/v1/dossiers"),
+    ("get", "/api/v1/dossiers/figures"),
+    ("get", "/api/v1/dossiers/{code}"),
     ("get", "/api/v1/mailbox"),
     ("get", "/api/v1/mailbox/{delivery_id}/content"),
     ("post", "/api/v1/mailbox/{delivery_id}/ack"),
@@ -34,7 +40,8 @@ ORDER = (
     ("get", "/readyz"),
     ("get", "/metrics"),
 )
-RECEIVER_ROUTES = ("/api/v1/mailbox", "/api/v1/documents/status")
+RECEIVER_ROUTES = ("/api/v1/mailbox", "/api/v1/documents/status", "/api/v1/dossiers")
+"""Of the building department, which also handles the dossier of the examples."""
 SUCCESS = re.compile("2..")
 
 
