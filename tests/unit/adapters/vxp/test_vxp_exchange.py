@@ -47,6 +47,9 @@ class Kept:
         self.packets[ref] = content
         return Taken(accepted=not self.refuses, reason="không nhận" if self.refuses else "")
 
+    async def take_dossier(self, *_: object, **__: object) -> Taken:
+        raise AssertionError("the document axis carries no dossiers")
+
 
 def packet(*receivers: str, sender: str = "H38.01") -> bytes:
     header = MessageHeader(
