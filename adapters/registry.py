@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import aiohttp
 from pydantic import ValidationError
 
+from adapters.dvcqg import Dvcqg
+from adapters.dvcqg.facade import DvcqgFacade
 from adapters.mailbox import Mailbox
 from adapters.onestop import OneStop
 from adapters.rest_push import RestPush
@@ -36,11 +38,13 @@ class AdapterClass(Protocol):
     ) -> Adapter: ...
 
 
-_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp, OneStop)
+_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp, OneStop, Dvcqg)
 _BY_KIND = MappingProxyType({each.manifest.kind: each for each in _CLASSES})
 
 
-_FACADES: Mapping[str, Facade] = MappingProxyType({each.name: each for each in (VxpFacade(),)})
+_FACADES: Mapping[str, Facade] = MappingProxyType(
+    {each.name: each for each in (VxpFacade(), DvcqgFacade())}
+)
 
 
 def facades() -> Mapping[str, Facade]:

@@ -24,6 +24,7 @@ from schemas.message import Lane
 KNOWN_NONCONFORMANT: Mapping[str, frozenset[str]] = MappingProxyType({})
 """Checks (test function names) that a kind is allowed to fail. May only shrink."""
 
+CITIZEN = b"Nguyen Van A"
 _ids = itertools.count(1)
 
 
@@ -56,8 +57,19 @@ class Harness(ABC):
 class PushHarness(Harness):
     """Drives the sandbox of a push adapter."""
 
+    opaque = True  # takes any bytes and hands over the very same; False: writes them anew
     deadline: float  # seconds: the longest that one attempt may take with `config`
     promises: Mapping[str, Promise]  # by the name of the sandbox's fault
+
+    def delivery(self, **changes: Any) -> OutboundDelivery:
+        """A small one that the adapter takes, with the name of a citizen in it."""
+        return small(
+            b"<personal>%s %s</personal>" % (CITIZEN, uuid.uuid4().hex.encode()), **changes
+        )
+
+    def large(self, size: int) -> tuple[OutboundDelivery, Original]:
+        """One of about `size` bytes that is streamed."""
+        return large(size)
 
     @abstractmethod
     async def set_fault(self, name: str) -> None: ...
@@ -75,7 +87,7 @@ class PushHarness(Harness):
 
     @abstractmethod
     def body(self, message_id: str) -> bytes:
-        """The bytes that took effect."""
+        """The bytes that took effect, in the form in which they were handed over."""
 
     @property
     @abstractmethod
@@ -137,13 +149,18 @@ class Original:
 def small(content: bytes | None = None, **changes: Any) -> OutboundDelivery:
     """A delivery whose original is in memory."""
     packet = b"<edXML>%s</edXML>" % uuid.uuid4().hex.encode() if content is None else content
-    return _delivery(Original(packet), content=packet, **changes)
+    return delivery_of(packet, **changes)
 
 
 def large(size: int = 20_000_000) -> tuple[OutboundDelivery, Original]:
     """A delivery whose original is streamed."""
     original = Original(random.Random(size).randbytes(size))
     return _delivery(original, open_content=original.open), original
+
+
+def delivery_of(packet: bytes, **changes: Any) -> OutboundDelivery:
+    """A delivery of this content, in memory unless `changes` say otherwise."""
+    return _delivery(Original(packet), **({"content": packet} | changes))
 
 
 def _delivery(original: Original, **changes: Any) -> OutboundDelivery:
@@ -180,9 +197,10 @@ def pooled(http: aiohttp.ClientSession) -> int:
 
 
 def harnesses() -> Mapping[str, Callable[[], Harness]]:
-    from tests.contract.adapter_mailbox import MailboxHarness  # noqa: PLC0415 - they import this
+    from tests.contract.adapter_dvcqg import DvcqgHarness  # noqa: PLC0415 - they import this module
+    from tests.contract.adapter_mailbox import MailboxHarness  # noqa: PLC0415
     from tests.contract.adapter_onestop import OneStopHarness  # noqa: PLC0415
-    from tests.contract.adapter_rest_push import RestPushHarness  # noqa: PLC0415 - module
+    from tests.contract.adapter_rest_push import RestPushHarness  # noqa: PLC0415
     from tests.contract.adapter_vxp import VxpHarness  # noqa: PLC0415
 
     return {
@@ -190,4 +208,5 @@ def harnesses() -> Mapping[str, Callable[[], Harness]]:
         "mailbox": MailboxHarness,
         "onestop": OneStopHarness,
         "vxp": VxpHarness,
+        "dvcqg": DvcqgHarness,
     }

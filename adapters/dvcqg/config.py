@@ -1,0 +1,161 @@
+"""Configuration of one dvcqg endpoint."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from adapters.connection import web_address
+from schemas.adapter import AdapterConfig
+
+Address = Annotated[str, AfterValidator(web_address)]
+Dialect = Literal["portal", "relay-query", "relay-paths"]
+
+
+class DvcqgConfig(AdapterConfig):
+    """Where the portal is reached, by which dialect, as whom, and how long the bus waits."""
+
+    dialect: Dialect = Field(
+        default="portal",
+        title="Kiểu kết nối",
+        description=(
+            "portal: login, then the portal's own envelope. relay-query: a provincial relay takes"
+            " the bare array at {url}/{service}?MaDinhDanhDV=…&isUpdating=…; relay-paths: it has"
+            " one address for each operation."
+        ),
+        examples=["portal"],
+    )
+    url: Address = Field(
+        title="Địa chỉ tích hợp",
+        description=(
+            "portal: address of the integration services. relay-query: what the service's name is"
+            " appended to. relay-paths: address that inserts dossiers."
+        ),
+        examples=["http://10.0.0.5:8081/XrdAdapter/RestService/forward/mapi/tichhop"],
+    )
+    login_url: Address | None = Field(
+        default=None,
+        title="Địa chỉ đăng nhập",
+        description="Address of the login; dialect portal only.",
+        examples=["http://10.0.0.5:8081/XrdAdapter/RestService/forward/mapi/login"],
+    )
+    update_url: Address | None = Field(
+        default=None,
+        title="Địa chỉ cập nhật hồ sơ",
+        description="Address that updates dossiers; dialect relay-paths only.",
+        examples=[None],
+    )
+    progress_url: Address | None = Field(
+        default=None,
+        title="Địa chỉ đồng bộ tiến trình",
+        description="Address that takes steps; dialect relay-paths only.",
+        examples=[None],
+    )
+    lookup_url: Address | None = Field(
+        default=None,
+        title="Địa chỉ tra cứu hồ sơ",
+        description=(
+            "Address of a relay that answers POST {mahoso} as TraCuuHoSo does. Without it a relay"
+            " is not asked before a dossier is sent again. Relays only."
+        ),
+        examples=[None],
+    )
+    username: str | None = Field(
+        default=None,
+        min_length=1,
+        title="Tài khoản",
+        description="Account at the portal; dialect portal only.",
+        examples=["000.00.00.H99"],
+    )
+    password: str | None = Field(
+        default=None,
+        min_length=1,
+        title="Mật khẩu",
+        description="Name of the secret with the account's password; dialect portal only.",
+        examples=["cong-dvcqg"],
+    )
+    madonvi: str = Field(
+        min_length=1,
+        pattern=r"^[\x21-\x7e]+$",
+        title="Mã đơn vị",
+        description="Code of the province or ministry that syncs (madonvi, MaDinhDanhDV).",
+        examples=["000.00.00.H99"],
+    )
+    dstcode: str | None = Field(
+        default=None,
+        pattern=r"^[\x21-\x7e]+$",
+        title="Mã dịch vụ trên trục",
+        description="Subsystem of the provider behind the VXP adapter.",
+        examples=["VN:GOV:000.00.00.G22:vpcpdvcprovider"],
+    )
+    dstcode_in: Literal["query", "header", "both"] = Field(
+        default="query",
+        title="Nơi ghi dstcode",
+        description="Whether dstcode goes as ?dstcode=, as a header, or both.",
+        examples=["query"],
+    )
+    provider_url: Address | None = Field(
+        default=None,
+        title="Địa chỉ nhà cung cấp",
+        description="?providerurl=, for a VXP adapter that fronts several providers.",
+        examples=[None],
+    )
+    session_seconds: float = Field(
+        default=600.0,
+        ge=0.05,
+        le=86_400,
+        title="Tuổi thọ phiên",
+        description="Seconds after which a session is renewed; the portal announces no end.",
+        examples=[600.0],
+    )
+    connect_seconds: float = Field(
+        default=10.0,
+        ge=0.05,
+        le=60,
+        title="Thời gian chờ kết nối",
+        description="Seconds to resolve the name, connect and agree on TLS.",
+        examples=[10.0],
+    )
+    answer_seconds: float = Field(
+        default=60.0,
+        ge=0.05,
+        le=600,
+        title="Thời gian chờ trả lời",
+        description=(
+            "Seconds for a complete answer. Short ones (6 s are in use elsewhere) only make more"
+            " outcomes unknown."
+        ),
+        examples=[60.0],
+    )
+    lookup_shows_steps: bool = Field(
+        default=False,
+        title="Tra cứu thấy tiến trình",
+        description=(
+            "Whether TraCuuHoSo gives the timeline (DanhSachTienTrinh), so that a step whose fate"
+            " is unknown is sent again only when it is not there."
+        ),
+        examples=[False],
+    )
+    ca_file: str | None = Field(
+        default=None,
+        title="Chứng thư gốc",
+        description="Path of a PEM file with the authority of the partner's certificate.",
+        examples=["/etc/lgsp/ca/chinh-phu.pem"],
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = {
+            "portal": ("login_url", "username", "password"),
+            "relay-query": (),
+            "relay-paths": ("update_url", "progress_url"),
+        }[self.dialect]
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            msg = f"dialect {self.dialect} needs {', '.join(missing)}"
+            raise ValueError(msg)
+        if self.dialect == "portal" and self.lookup_url is not None:
+            msg = "dialect portal looks up at url: lookup_url belongs to relays"
+            raise ValueError(msg)
+        return self

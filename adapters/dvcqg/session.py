@@ -1,0 +1,65 @@
+"""One session at the portal for many concurrent calls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+class Session:
+    """Logs in when there is no session, when it is old, and when it was refused.
+
+    However many calls wait, one login is under way; they share what comes of it.
+    """
+
+    def __init__(
+        self,
+        login: Callable[[], Coroutine[Any, Any, str]],
+        *,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`seconds` after which a session counts as old."""
+        self._login = login
+        self._seconds = seconds
+        self._clock = clock
+        self._session = ""
+        self._ends = 0.0
+        self._under_way: asyncio.Task[str] | None = None
+        self._waiting = 0
+
+    async def current(self) -> str:
+        """Raises what the login raises."""
+        if self._session and self._clock() < self._ends:
+            return self._session
+        if self._under_way is None:
+            self._under_way = asyncio.create_task(self._renew())
+        return await self._shared(self._under_way)
+
+    def refused(self, session: str) -> None:
+        """The portal does not take it; one that was renewed meanwhile stays."""
+        if session == self._session:
+            self._session = ""
+
+    async def _renew(self) -> str:
+        begun = self._clock()
+        try:
+            self._session = await self._login()
+            self._ends = begun + self._seconds
+            return self._session
+        finally:
+            if self._under_way is asyncio.current_task():
+                self._under_way = None
+
+    async def _shared(self, task: asyncio.Task[str]) -> str:
+        """The last one to be cancelled takes the login with it."""
+        self._waiting += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not task.done():
+                self._under_way = None  # whoever comes now begins anew
+                task.cancel()
