@@ -24,7 +24,6 @@ from aiohttp import web
 from adapters.faults import Fault, FaultyServer, Mode, misbehave
 from adapters.onestop.stories import Change, Desk, Teller
 from schemas.dossier import DossierRecord, Form, Step, Supplement
-from schemas.dossier.life import ENDED
 
 _JSON = "application/json"
 PAGE = 100
@@ -281,8 +280,7 @@ async def _serve(options: argparse.Namespace) -> None:
     changes.sort(key=lambda change: change.at)
     sandbox.publish(changes)
     async with sandbox:
-        ended = sum(change.item.status in ENDED for change in changes)
-        print(f"{sandbox.url} {len(changes)} changes, {ended} of ended dossiers", flush=True)  # noqa: T201
+        print(f"{sandbox.url}: {len(changes)} changes wait", flush=True)  # noqa: T201
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
