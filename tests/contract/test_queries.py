@@ -13,6 +13,7 @@ from sqlalchemy import event, insert, text, update
 
 from bus.ledger import tables
 from bus.ledger.database import Database
+from bus.ledger.dossier_queries import DossierQueries
 from bus.ledger.queries import Queries
 from bus.ledger.records import Backlog, DeliveryRow, EndpointState, MessageRow
 from schemas.delivery import DeliveryState
@@ -468,8 +469,11 @@ async def test_queries_use_the_partial_indexes(queries: Queries, db: Database) -
     assert "delivery_open" in dead
     (backlog,) = await plans(db, queries.backlog())
     assert "delivery_open" in backlog
-    originals, refused = await plans(db, queries.named_blobs(["00" * 32]))
+    originals, refused, papers = await plans(db, queries.named_blobs(["00" * 32]))
     assert "message_blob" in originals
     assert "refused_packet_blob" in refused
+    assert "dossier_file_blob" in papers
+    (held,) = await plans(db, DossierQueries(db).unmapped("unmapped"))
+    assert "delivery_held" in held
     (since,) = await plans(db, queries.deliveries(message_id="m", since=START))
     assert "delivery_message" in since

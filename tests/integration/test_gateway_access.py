@@ -93,7 +93,7 @@ async def test_every_route_asks_who_is_calling(bus: Harness) -> None:
     seen = set()
     for method, path in routes_of(bus.app):
         seen |= {path, f"{method} {path}"}
-        address = path.format(delivery_id=1, message_id="x", code="x")
+        address = path.format(delivery_id=1, message_id="x", code="x", token="x")
         forwarded = {"X-Forwarded-For": "203.0.113.7"}
         answer = await bus.call(None, method, address, headers=forwarded)
         if PUBLIC & {path, f"{method} {path}"}:
