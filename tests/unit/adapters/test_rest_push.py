@@ -73,7 +73,7 @@ def test_a_wrong_configuration_is_refused_and_not_repeated(field: str, value: ob
 
 
 def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="mailbox, rest-push"):
+    with pytest.raises(ConfigurationError, match="mailbox, onestop, rest-push"):
         parse_config("fax", {})
 
 
