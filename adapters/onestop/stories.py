@@ -165,8 +165,9 @@ class _Draft:
     def tell(self) -> None:
         if self._online and self._registered():
             return
+        self._status = S.RECEIVED
+        self._tell_record()  # before the steps: a portal wants to know the dossier first
         self._move(S.RECEIVED, "Tiếp nhận hồ sơ, hẹn trả kết quả", wait=0)
-        self._tell_record()
         stages = self._chance.randint(3, 6)
         for stage in range(stages):
             self._move(S.PROCESSING, _STAGES[stage], wait=0.8 / stages)
@@ -180,6 +181,9 @@ class _Draft:
         """The online submission; true when it was refused and the story is over."""
         submitted = self._now - timedelta(minutes=self._chance.randrange(5, 900))
         self._facts["submitted"] = submitted
+        facts = self._facts | {"status": S.REGISTERED, "received": None, "due": None}
+        record = DossierRecord.model_validate(facts)
+        self.changes.append(Change(submitted, self._unit.code, record))
         self._step(submitted, S.REGISTERED, "Nộp hồ sơ trực tuyến")
         if self._chance.random() >= 0.05:
             return False

@@ -9,8 +9,10 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -19,6 +21,7 @@ from rich.table import Table
 from deploy.demo import play
 from deploy.demo.check import IN_TIME_SECONDS, Verdict, judge
 from deploy.demo.database import own_database
+from deploy.demo.dossiers import DEPARTMENT, PERIOD, Dossiers, Told
 from deploy.hub import SECRET, Hub
 from deploy.services import RabbitMQ, ServiceError
 from deploy.stage import PROVINCE, Stage, StageError, agency_codes
@@ -26,6 +29,15 @@ from deploy.stage import PROVINCE, Stage, StageError, agency_codes
 PROJECT = Path(__file__).resolve().parents[2]
 NEIGHBOUR = Path(__file__).parent / "neighbour"
 AXIS = Path(__file__).parent / "axis"
+FIGURES = {
+    "received": "Tiếp nhận / received",
+    "early": "Trước hạn / early",
+    "onTime": "Đúng hạn / on time",
+    "late": "Quá hạn / late",
+    "open": "Đang xử lý / open",
+    "openLate": "Đang, quá hạn / open, late",
+    "synced": "Đã đồng bộ / synced",
+}
 console = Console(width=None if sys.stdout.isatty() else 130)
 
 
@@ -36,14 +48,20 @@ def main() -> int:
     good = False
     try:
         with ExitStack() as stack:
-            stages, broker = _stages(options, folder, stack)
+            dossiers = Dossiers(folder / "dossiers", max(4, options.messages // 20), options.seed)
+            for process in dossiers.processes:
+                process.start()
+                stack.callback(process.stop)
+            stages, broker = _stages(options, folder, stack, dossiers)
             for stage in stages:
                 stack.callback(stage.close)
                 stage.open()
-            verdict, seconds, faulty = _play(stages, options)
+            verdict, seconds, faulty = _play(stages, options, dossiers)
             verdict.problems += [problem for stage in stages for problem in _journal(stage)]
             good = verdict.good
             _summary(stages, verdict, seconds, broker, faulty)
+            _deadlines(stages[0], dossiers)
+            _say(verdict)
             if sys.stdout.isatty() and not options.once:
                 _stay(stages[0], folder)
     except (StageError, ServiceError) as error:
@@ -79,7 +97,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _stages(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[list[Stage], str]:
+def _stages(
+    options: argparse.Namespace, folder: Path, stack: ExitStack, dossiers: Dossiers
+) -> tuple[list[Stage], str]:
     """Sơn Bình as it would run; a small bus for Nam Viên; the national axis between them."""
     url, broker = _broker(options, folder, stack)
     database = os.environ.get("LGSP_DATABASE_URL")
@@ -93,8 +113,8 @@ def _stages(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tupl
         Stage(
             folder / place.name,
             province=place,
-            also=member.declared,
-            secret_values={SECRET: member.secret},
+            also=_merged(member.declared, dossiers.declared() if place == PROVINCE else {}),
+            secret_values={SECRET: member.secret, **dossiers.secret_values},
             database_url=database if place == PROVINCE else None,
             broker_url=url if place == PROVINCE else None,
             settings={"LGSP_LOG_LEVEL": "WARNING"},
@@ -102,6 +122,11 @@ def _stages(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tupl
         for place, member in zip(places.values(), hub.members.values(), strict=True)
     ]
     return stages, broker
+
+
+def _merged(*declared: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    keys = {key for each in declared for key in each}
+    return {key: [item for each in declared for item in each.get(key, ())] for key in keys}
 
 
 def _broker(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tuple[str | None, str]:
@@ -123,7 +148,9 @@ def _broker(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tupl
     return url, broker
 
 
-def _play(stages: list[Stage], options: argparse.Namespace) -> tuple[Verdict, float, str]:
+def _play(
+    stages: list[Stage], options: argparse.Namespace, dossiers: Dossiers
+) -> tuple[Verdict, float, str]:
     columns = (
         TextColumn("{task.description:34}"),
         BarColumn(),
@@ -134,6 +161,7 @@ def _play(stages: list[Stage], options: argparse.Namespace) -> tuple[Verdict, fl
     with Progress(*columns, console=console) as bars:
         documents = bars.add_task("Văn bản gửi / documents sent", total=options.messages)
         arrived = bars.add_task("Gói đến nơi / packets arrived", total=None)
+        steps = bars.add_task("Bước hồ sơ tới cổng / dossier steps", total=None)
 
         def report(progress: play.Progress) -> None:
             bars.update(documents, completed=progress.documents)
@@ -141,8 +169,18 @@ def _play(stages: list[Stage], options: argparse.Namespace) -> tuple[Verdict, fl
 
         agencies = [agency for stage in stages for agency in stage.agencies]
         day = play.Day(agencies, options.messages, options.seed, report)
-        asyncio.run(day.play())
+        department = next(each for each in agencies if each.code == DEPARTMENT.code)
+
+        def told(progress: Told) -> None:
+            bars.update(steps, completed=progress.arrived, total=progress.expected)
+
+        async def all_of_it() -> list[str]:
+            await asyncio.gather(day.play(), dossiers.play(department, told, day.deadline))
+            return await dossiers.check()
+
+        problems = asyncio.run(all_of_it())
     verdict = judge(day.sent, day.books)
+    verdict.problems += problems
     if day.progress.arrived != day.progress.expected:  # statuses never sent count, too
         verdict.problems.append(f"{day.progress.arrived} of {day.progress.expected} arrived")
     return verdict, time.monotonic() - began, day.faulty
@@ -180,11 +218,36 @@ def _summary(
         f"gửi lại / its system failed for a while and the bus retried by itself.",
         soft_wrap=True,
     )
+
+
+def _deadlines(stage: Stage, dossiers: Dossiers) -> None:
+    """Số liệu giải quyết hồ sơ, as `lgsp dossier figures` has them."""
+    found = stage.lgsp("dossier", "figures", *PERIOD, "--json")
+    table = Table(title="Giải quyết hồ sơ / dossiers", title_style="bold")
+    table.add_column("Cơ quan / agency")
+    names = {agency.code: agency.name for agency in stage.agencies}
+    for title in FIGURES.values():
+        table.add_column(title, justify="right")
+    for row in (*found["items"], found["total"]):
+        name = names.get(row["agency"], row["agency"] or "Tổng / total")
+        table.add_row(name, *(str(row[key]) for key in FIGURES))
+    console.print(table)
+    changes = sum(len(story.changes) for story in dossiers.stories)
+    console.print(
+        f"{len(dossiers.stories)} hồ sơ, {changes} thay đổi từ hai phần mềm một cửa tới Cổng DVC "
+        f"quốc gia và cổng tỉnh / {len(dossiers.stories)} dossiers, {changes} changes from two "
+        "one-stop systems to the national and the provincial portal.",
+        soft_wrap=True,
+    )
+
+
+def _say(verdict: Verdict) -> None:
     if verdict.good:
         console.print(
             "[bold green]✓ ĐẠT / PASS:[/] mọi gói đến nơi đúng một lần, đúng thứ tự, nguyên vẹn "
             "từng byte (qua trục quốc gia: nguyên nội dung, tệp); nhật ký toàn vẹn / every packet "
             "arrived once, in order, byte-equal (beyond the axis: with all it says and its files); "
+            "dòng thời gian trên Cổng đúng từng bước / the portal has every step of every dossier; "
             "the journals verify.",
             soft_wrap=True,
         )
@@ -204,6 +267,7 @@ def _stay(stage: Stage, folder: Path) -> None:
         f"Xem tiếp / look further:\n"
         f"  {stage.url}/docs\n"
         f"  {lgsp} --config {config} message list\n"
+        f"  {lgsp} --config {config} dossier list\n"
         f"  {lgsp} --config {config} endpoint list\n"
         f"  {lgsp} --config {config} health\n"
         f"Ctrl-C để dừng / to stop.",
