@@ -110,13 +110,16 @@ class Document:
         """What its receiver says to a recall."""
         return "15" if (self.number // 10 + self.receivers.index(receiver)) % 2 else "16"
 
-    def end(self, receiver: str) -> tuple[str, str]:
-        """State and recall that the sender's bus has to show."""
+    def ends(self, receiver: str) -> set[tuple[str, str]]:
+        """State and recall that the sender's bus may show at the end."""
         state = STATES[self.chain(receiver)[-1]]
+        if self.way == "replace":  # unless it came to its end before the other took its place
+            ended = {(state, "none")} if state in {"refused", "finished"} else set()
+            return ended | {("replaced", "none")}
         if not self.recalled:
-            return state, "none"
+            return {(state, "none")}
         agreed = self.answer(receiver) == "15"
-        return ("recalled", "agreed") if agreed else (state, "refused")
+        return {("recalled", "agreed") if agreed else (state, "refused")}
 
     def packet(self, kind: int = 0, name: str = "") -> bytes:
         """`kind` as BussinessDocType: 0 new, 1 recall, 2 update, 3 replacement."""
@@ -556,9 +559,9 @@ async def _wrong_states(systems: Systems, *, first: bool = False) -> list[str]:
             continue
         states = {each["receiver"]: (each["state"], each["recall"]) for each in shown["receivers"]}
         wrong += [
-            f"{document.name} at {code}: {states.get(code)}, not {document.end(code)}"
+            f"{document.name} at {code}: {states.get(code)}, of {document.ends(code)}"
             for code in document.receivers
-            if states.get(code) != document.end(code)
+            if states.get(code) not in document.ends(code)
         ]
         if wrong and first:
             break
