@@ -157,6 +157,24 @@ def test_connecting_one_stop_software_works_as_written(tmp_path: Path) -> None:
     assert len(waiting) == 6, "one delivery of each dossier"
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_connecting_with_the_axis_client_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "connect-with-axis-client.md"), tmp_path)
+
+    def answered(name: str) -> Any:
+        return json.loads((tmp_path / f"{name}.json").read_text())
+
+    assert (tmp_path / "received.edxml").read_bytes() == (tmp_path / "packet.edxml").read_bytes()
+    assert answered("left")["count"] == 0
+    assert [row["from"] for row in answered("answers")["data"]] == ["H99.31"]
+    (followed,) = answered("followed")["data"]
+    assert (followed["senderDocId"], followed["toCode"]) == (answered("sent")["DocId"], "H99.31")
+    assert followed["receiveStatus"] == "done"
+    assert {row["code"] for row in answered("agencies")["data"]} == {"H99", "H99.14", "H99.31"}
+    refused = ("replayed", "wrong-secret", "not-its-agency", "not-transport")
+    assert [answered(name)["ErrorCode"] for name in refused] == ["15", "15", "19", "10"]
+
+
 def _named_commands() -> list[str]:
     found = set()
     for page in PAGES:
