@@ -7,7 +7,9 @@ since nobody has judged JSON.  A text that is not the one `encode` would write f
 
 from __future__ import annotations
 
+import base64
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,11 +36,21 @@ class Raw:
 
 
 class Namespaces(dict[str, str]):
-    """Namespace → prefix of one document being written; grows by what values name."""
+    """Namespace → prefix of one document being written; grows by what values name.
+
+    `binaries` collects what goes into attachments of its own (MTOM), by the token left in place.
+    """
+
+    binaries: dict[str, bytes] | None = None
+    reserved: Mapping[str, str] = {}
+
+    def reserve(self, prefixes: Mapping[str, str]) -> None:
+        """The contract's own prefixes, for the namespaces that are not yet declared."""
+        self.reserved = prefixes
 
     def prefix(self, namespace: str) -> str:
         if namespace not in self:
-            self[namespace] = f"v{len(self)}"
+            self[namespace] = self.reserved.get(namespace) or f"v{len(self)}"
         return self[namespace]
 
 
@@ -231,6 +243,18 @@ class QNameCodec(SimpleCodec):
             raise Mismatch("enumeration", "not one of the values listed", "ngoài danh mục")
 
 
+class Base64Codec(SimpleCodec):
+    """Base64 text as it is; with MTOM, a token that stands for an attachment."""
+
+    def encode(self, value: object, namespaces: Namespaces) -> str:
+        text = super().encode(value, namespaces)
+        if namespaces.binaries is None or isinstance(value, Raw):
+            return text
+        token = f"xop-{secrets.token_hex(16)}"
+        namespaces.binaries[token] = base64.b64decode(text)
+        return token
+
+
 class ListCodec(SimpleCodec):
     json_type = "array"
 
@@ -309,6 +333,7 @@ def simple_codec(kind: SimpleType) -> SimpleCodec:
 
 _BY_NAME: Mapping[str, type[SimpleCodec]] = {
     "boolean": BooleanCodec,
+    "base64Binary": Base64Codec,
     "decimal": DecimalCodec,
     "float": RealCodec,
     "double": RealCodec,
