@@ -356,8 +356,9 @@ def simple_type_matcher(patterns: list[str]) -> Callable[[str], bool]:
     Raises etree.XMLSchemaParseError for a pattern that it cannot compile.
     """
     facets = "".join(f'<xs:pattern value="{_quoted(each)}"/>' for each in patterns)
-    schema = compile_schemas({"memory:pattern": _PATTERN_SCHEMA.format(facets).encode()},
-                             "memory:pattern")
+    schema = compile_schemas(
+        {"memory:pattern": _PATTERN_SCHEMA.format(facets).encode()}, "memory:pattern"
+    )
 
     def matches(text: str) -> bool:
         element = etree.Element("v")

@@ -184,9 +184,7 @@ class Builder:
             form = node.get("form") or ("qualified" if doc.qualified_attributes else "")
             top = node.getparent() is doc.root
             space = doc.namespace if top or form == "qualified" else ""
-            found = Attribute(
-                clark(space, node.get("name") or ""), self._attribute_type(node, doc)
-            )
+            found = Attribute(clark(space, node.get("name") or ""), self._attribute_type(node, doc))
             found.default, found.fixed = node.get("default"), node.get("fixed")
         return Attribute(
             found.name,

@@ -74,8 +74,9 @@ def analyse(group: Group | None) -> Model:
     names, pairs = _Relations(Model()), set[tuple[str, str]]()
     present, pairs = names.of(group)
     model = names.model
-    model.usages = {name: Usage(names.elements.get(name), low, high)
-                    for name, (low, high) in present.items()}
+    model.usages = {
+        name: Usage(names.elements.get(name), low, high) for name, (low, high) in present.items()
+    }
     model.order = _order(list(present), pairs)
     model.simple = _is_simple(group)
     model.all = _has_all(group)
@@ -231,7 +232,8 @@ class _Expression:
     def _class(self, wildcard: Wildcard) -> str:
         found = "".join(c for n, c in self._chars.items() if wildcard.allows(split(n)[0]))
         found += "".join(
-            c for space, c in self._spaces.items()
+            c
+            for space, c in self._spaces.items()
             if (wildcard.allows(space) if space != "##other" else wildcard.allows("\0"))
         )
         return f"[{found}]" if found else r"(?!)"

@@ -41,7 +41,7 @@ class Operation:
     one_way: bool
     faults: dict[str, Slot] = field(default_factory=dict)  # fault name → its detail element
     problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # what is carried with a restriction
+    lost: list[str] = field(default_factory=list)  # what messages may hold and JSON would not
 
     def fault_to_xml(self, fault: ServiceFault, version: str | None = None) -> Wire:
         """For serving: the fault as an envelope of `version`, or of the operation's own."""
@@ -178,9 +178,20 @@ class _Compiler:
             request = reply = Message(self._plan, data.version, [], {})
             faults = {}
         return Operation(
-            data.name, port.service, port.name, port.address, data.version, data.style,
-            "encoded" in {data.input.use, output.use}, data.soap_action, data.documentation,
-            request, reply, data.output is None, faults, problems,
+            data.name,
+            port.service,
+            port.name,
+            port.address,
+            data.version,
+            data.style,
+            "encoded" in {data.input.use, output.use},
+            data.soap_action,
+            data.documentation,
+            request,
+            reply,
+            data.output is None,
+            faults,
+            problems,
         )
 
     def _fault_slot(self, fault: wsdl.Fault) -> Slot | None:

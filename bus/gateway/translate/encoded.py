@@ -45,10 +45,16 @@ def _resolve(
     if wanted:
         target = targets.get(wanted)
         if target is None or wanted in above:
-            raise Mismatch("href", "a reference leads nowhere or in a circle", "tham chiếu không có đích hoặc vòng tròn")
+            raise Mismatch(
+                "href",
+                "a reference leads nowhere or in a circle",
+                "tham chiếu không có đích hoặc vòng tròn",
+            )
         budget[0] -= sum(1 for _ in target.iter("*"))
         if budget[0] < 0:
-            raise Mismatch("href", "references multiply beyond the limit", "tham chiếu nhân bản quá giới hạn")
+            raise Mismatch(
+                "href", "references multiply beyond the limit", "tham chiếu nhân bản quá giới hạn"
+            )
         _become(el, target)
         above |= {wanted}
     for child in el:

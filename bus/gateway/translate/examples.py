@@ -35,7 +35,9 @@ def example(message: Message) -> dict[str, Any]:
     elif root is not None:
         value = _value(message.plan, root, 0)
         found = value if isinstance(value, dict) else {"#text": value}
-    needed = {k: _value(message.plan, s, 0) for k, (s, required) in message.headers.items() if required}
+    needed = {
+        k: _value(message.plan, s, 0) for k, (s, required) in message.headers.items() if required
+    }
     if needed:
         found["#headers"] = needed
     return found
@@ -72,7 +74,9 @@ def _object(plan: Plan, codec: ComplexCodec, depth: int) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for attribute in codec.required:
         fixed = attribute.declared.fixed
-        out[attribute.key] = _fixed(attribute.codec, fixed) if fixed is not None else simple_example(attribute.codec)
+        out[attribute.key] = (
+            _fixed(attribute.codec, fixed) if fixed is not None else simple_example(attribute.codec)
+        )
     if codec.text is not None:
         out["#text"] = simple_example(codec.text)
         return out
@@ -95,7 +99,13 @@ def _object(plan: Plan, codec: ComplexCodec, depth: int) -> dict[str, Any]:
     return out
 
 
-def _walk(plan: Plan, codec: ComplexCodec, particle: Particle, depth: int, out: list[tuple[Slot | None, Any]]) -> None:
+def _walk(
+    plan: Plan,
+    codec: ComplexCodec,
+    particle: Particle,
+    depth: int,
+    out: list[tuple[Slot | None, Any]],
+) -> None:
     optional_depth = 3  # optional elements are shown near the root only
     times = max(particle.min, 1 if depth < optional_depth else 0)
     if isinstance(particle, Wildcard):

@@ -35,7 +35,9 @@ class ServiceFault(PartnerRefused):
         subcodes: list[str] | None = None,
         entries: list[object] | None = None,
     ) -> None:
-        super().__init__(f"the service answered with fault {fault_code}", vi=f"Dịch vụ trả lỗi {fault_code}")
+        super().__init__(
+            f"the service answered with fault {fault_code}", vi=f"Dịch vụ trả lỗi {fault_code}"
+        )
         self.fault_code = fault_code
         self.reason = reason
         self.fault_actor = actor
@@ -79,7 +81,8 @@ def _read_12(element: etree._Element, reader: Reader) -> ServiceFault:
     return ServiceFault(
         _TO_11.get(plain, plain),
         _text(element.find(f"{clark(ENV12, 'Reason')}/{clark(ENV12, 'Text')}")),
-        actor=_text(element.find(clark(ENV12, "Role"))) or _text(element.find(clark(ENV12, "Node"))),
+        actor=_text(element.find(clark(ENV12, "Role")))
+        or _text(element.find(clark(ENV12, "Node"))),
         subcodes=subcodes,
         entries=_entries(element.find(clark(ENV12, "Detail")), reader),
     )
@@ -123,7 +126,9 @@ def write_fault(fault: ServiceFault, version: str, plan: Plan, known: dict[str, 
     entries = [_write_entry(each, writer, known) for each in fault.entries]
     detail = "".join(entries)
     used = "".join(
-        f' xmlns:{p}="{n}"' for n, p in writer.namespaces.items() if f"{p}:" in detail and p != "xml"
+        f' xmlns:{p}="{n}"'
+        for n, p in writer.namespaces.items()
+        if f"{p}:" in detail and p != "xml"
     )
     body = _body_12(fault, detail) if version == "1.2" else _body_11(fault, detail)
     env = ENV12 if version == "1.2" else ENV11
@@ -149,8 +154,14 @@ def _write_entry(entry: object, writer: Writer, known: dict[str, str]) -> str:
 
 
 def _body_11(fault: ServiceFault, detail: str) -> str:
-    code = fault.fault_code if fault.fault_code in {*_TO_12, "VersionMismatch", "MustUnderstand"} else "Server"
-    actor = f"<faultactor>{element_text(fault.fault_actor)}</faultactor>" if fault.fault_actor else ""
+    code = (
+        fault.fault_code
+        if fault.fault_code in {*_TO_12, "VersionMismatch", "MustUnderstand"}
+        else "Server"
+    )
+    actor = (
+        f"<faultactor>{element_text(fault.fault_actor)}</faultactor>" if fault.fault_actor else ""
+    )
     inner = f"<detail>{detail}</detail>" if detail else ""
     return (
         f"<faultcode>soap:{code}</faultcode><faultstring>{element_text(fault.reason)}</faultstring>"
@@ -160,7 +171,13 @@ def _body_11(fault: ServiceFault, detail: str) -> str:
 
 def _body_12(fault: ServiceFault, detail: str) -> str:
     code = _TO_12.get(fault.fault_code, fault.fault_code)
-    if code not in {"Sender", "Receiver", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"}:
+    if code not in {
+        "Sender",
+        "Receiver",
+        "VersionMismatch",
+        "MustUnderstand",
+        "DataEncodingUnknown",
+    }:
         code = "Receiver"
     subcode = ""
     for index, each in enumerate(reversed(fault.subcodes)):

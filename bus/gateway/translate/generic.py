@@ -63,7 +63,11 @@ def write(
         out.append(f"<{tag}>{element_text(value)}</{tag}>")
         return
     if not isinstance(value, dict):
-        raise Mismatch("any", f"a string or object is expected, not {json_kind(value)}", "cần chuỗi hoặc đối tượng JSON")
+        raise Mismatch(
+            "any",
+            f"a string or object is expected, not {json_kind(value)}",
+            "cần chuỗi hoặc đối tượng JSON",
+        )
     out.append(f"<{tag}")
     content: object = []
     for key, each in value.items():
@@ -93,7 +97,15 @@ def _content(content: object, out: list[str], namespaces: Namespaces) -> None:
             except Mismatch as error:
                 raise error.at(name).at(index).at("#content") from None
         else:
-            raise Mismatch("any", "text or an object of one element is expected", "cần chữ hoặc đối tượng một phần tử").at(index).at("#content")
+            raise (
+                Mismatch(
+                    "any",
+                    "text or an object of one element is expected",
+                    "cần chữ hoặc đối tượng một phần tử",
+                )
+                .at(index)
+                .at("#content")
+            )
 
 
 def _declared(value: object) -> str:
@@ -101,8 +113,14 @@ def _declared(value: object) -> str:
         raise Mismatch("any", "an object is expected", "cần một đối tượng JSON").at("#ns")
     found = ""
     for prefix, namespace in value.items():
-        if not _NAME.fullmatch(prefix) or prefix.startswith("xml") or not isinstance(namespace, str):
-            raise Mismatch("any", "not a prefix and a namespace", "không phải tiền tố và không gian tên").at("#ns")
+        if (
+            not _NAME.fullmatch(prefix)
+            or prefix.startswith("xml")
+            or not isinstance(namespace, str)
+        ):
+            raise Mismatch(
+                "any", "not a prefix and a namespace", "không phải tiền tố và không gian tên"
+            ).at("#ns")
         found += f' xmlns:{prefix}="{attribute_text(namespace)}"'
     return found
 
@@ -112,5 +130,3 @@ def _tag(name: str, namespaces: Namespaces) -> str:
     if not _NAME.fullmatch(plain):
         raise Mismatch("any", "not a name of XML", "không phải tên XML")
     return f"{namespaces.prefix(namespace)}:{plain}" if namespace else plain
-
-

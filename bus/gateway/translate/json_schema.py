@@ -89,9 +89,7 @@ class Schemas:
         return {"$ref": f"#/components/schemas/{self._names[id(codec)]}"}
 
     def _object(self, codec: ComplexCodec) -> Json:
-        properties: Json = {
-            slot.key: self.simple(slot.codec) for slot in codec.attributes.values()
-        }
+        properties: Json = {slot.key: self.simple(slot.codec) for slot in codec.attributes.values()}
         required = [slot.key for slot in codec.required]
         if codec.text is not None:
             properties["#text"] = self.simple(codec.text)

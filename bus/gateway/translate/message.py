@@ -126,10 +126,16 @@ class Message:
         known = {slot.key for slot in self.body}
         for key in data:
             if key not in known:
-                raise Mismatch("additionalProperties", "the contract has no such member", "đặc tả không có trường này").at(key[:100])
+                raise Mismatch(
+                    "additionalProperties",
+                    "the contract has no such member",
+                    "đặc tả không có trường này",
+                ).at(key[:100])
         for slot in self.body:
             if slot.key not in data:
-                raise Mismatch("minOccurs", "a required value is missing", "thiếu giá trị bắt buộc").at(slot.key)
+                raise Mismatch(
+                    "minOccurs", "a required value is missing", "thiếu giá trị bắt buộc"
+                ).at(slot.key)
             try:
                 writer.element(slot, data[slot.key])
             except Mismatch as error:
@@ -140,7 +146,11 @@ class Message:
             raise Mismatch("object", "an object is expected", "cần đối tượng JSON").at("#headers")
         for key, (_, required) in self.headers.items():
             if required and key not in headers:
-                raise Mismatch("minOccurs", "a required header is missing", "thiếu phần đầu bắt buộc").at(key).at("#headers")
+                raise (
+                    Mismatch("minOccurs", "a required header is missing", "thiếu phần đầu bắt buộc")
+                    .at(key)
+                    .at("#headers")
+                )
         if not headers:
             return
         writer.out.append("<soap:Header>")
@@ -157,10 +167,18 @@ class Message:
         elif key == "#any" and isinstance(value, list):
             for item in value:
                 if not isinstance(item, dict) or len(item) != 1:
-                    raise Mismatch("object", "an object with one member is expected", "cần đối tượng có một trường")
+                    raise Mismatch(
+                        "object",
+                        "an object with one member is expected",
+                        "cần đối tượng có một trường",
+                    )
                 generic.write(*next(iter(item.items())), writer.out, writer.namespaces)
         else:
-            raise Mismatch("additionalProperties", "the contract has no such header", "đặc tả không có phần đầu này")
+            raise Mismatch(
+                "additionalProperties",
+                "the contract has no such header",
+                "đặc tả không có phần đầu này",
+            )
 
     def _open(self, namespaces: Namespaces) -> str:
         declared = "".join(
@@ -189,13 +207,20 @@ class Message:
                 parts.append(mime.Attachment(f"{token}@lgsp", "application/octet-stream", data))
         if not parts:
             return Wire(text.encode(), content_type, action)
-        body, kind = mime.pack(text.encode(), media, parts, xop=bool(binaries),
-                               action=self.action if self.version == "1.2" else "")
+        body, kind = mime.pack(
+            text.encode(),
+            media,
+            parts,
+            xop=bool(binaries),
+            action=self.action if self.version == "1.2" else "",
+        )
         return Wire(body, kind, action)
 
     # --- XML to JSON ---
 
-    def to_json(self, body: bytes, content_type: str = "text/xml", *, validate: bool = True) -> Json:
+    def to_json(
+        self, body: bytes, content_type: str = "text/xml", *, validate: bool = True
+    ) -> Json:
         """The JSON value of an envelope.
 
         Raises ServiceFault for a fault; PartnerGarbage (a partner's message) or ContractMismatch
@@ -246,7 +271,11 @@ class Message:
         if self.wrapper is None and not (self.unwrapped and self.body):
             return self._read_parts(body, reader, validate=validate)
         if len(body) != 1:
-            raise Mismatch("body", f"one element is expected in the body, not {len(body)}", f"phần thân cần một phần tử, không phải {len(body)}").at("Body")
+            raise Mismatch(
+                "body",
+                f"one element is expected in the body, not {len(body)}",
+                f"phần thân cần một phần tử, không phải {len(body)}",
+            ).at("Body")
         return self._read_element(body[0], reader, validate=validate)
 
     def _read_element(self, element: etree._Element, reader: Reader, *, validate: bool) -> Json:
@@ -275,7 +304,11 @@ class Message:
         text = "".join(writer.out)
         again = parse(f"<r{_declared(writer.namespaces)}>{text}</r>".encode(), self.limits)[0]
         if [e.tag for e in again.iter("*")] != [e.tag for e in element.iter("*")]:
-            raise Mismatch("content", "elements are in another order than the contract's", "thứ tự phần tử khác đặc tả").at(local(element.tag))
+            raise Mismatch(
+                "content",
+                "elements are in another order than the contract's",
+                "thứ tự phần tử khác đặc tả",
+            ).at(local(element.tag))
 
     def _read_parts(self, body: etree._Element, reader: Reader, *, validate: bool) -> Json:
         by_name = {slot.element.name: slot for slot in self.body}
@@ -343,7 +376,9 @@ def _declared(namespaces: Namespaces) -> str:
 def _opened(envelope: etree._Element) -> tuple[etree._Element | None, etree._Element]:
     namespace = envelope.tag[1:].partition("}")[0]
     if namespace not in _ENVELOPES or local(envelope.tag) != "Envelope":
-        raise Mismatch("Envelope", "not a SOAP envelope", "không phải phong bì SOAP").at(local(envelope.tag))
+        raise Mismatch("Envelope", "not a SOAP envelope", "không phải phong bì SOAP").at(
+            local(envelope.tag)
+        )
     body = envelope.find(clark(namespace, "Body"))
     if body is None:
         raise Mismatch("Envelope", "no body", "không có phần thân").at("Envelope")
@@ -351,7 +386,11 @@ def _opened(envelope: etree._Element) -> tuple[etree._Element | None, etree._Ele
 
 
 def _unexpected(element: etree._Element, wanted: str) -> Mismatch:
-    error = Mismatch("body", f"{wanted} is expected, not {element.tag}", f"cần {wanted}, không phải {element.tag}")
+    error = Mismatch(
+        "body",
+        f"{wanted} is expected, not {element.tag}",
+        f"cần {wanted}, không phải {element.tag}",
+    )
     error.line = element.sourceline or 0
     return error.at(local(element.tag)).at("Body").at("Envelope")
 
@@ -376,16 +415,33 @@ def _given_attachments(attached: object) -> list[mime.Attachment]:
     for index, each in enumerate(attached):
         try:
             data = base64.b64decode(str(each["data"]), validate=True)
-            kind, identity = str(each.get("contentType", "application/octet-stream")), str(each.get("contentId", f"part{index}@lgsp"))
+            kind, identity = (
+                str(each.get("contentType", "application/octet-stream")),
+                str(each.get("contentId", f"part{index}@lgsp")),
+            )
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise Mismatch("attachment", "contentType, contentId and data (base64) are expected", "cần contentType, contentId và data (base64)").at(index).at("#attachments") from None
+            raise (
+                Mismatch(
+                    "attachment",
+                    "contentType, contentId and data (base64) are expected",
+                    "cần contentType, contentId và data (base64)",
+                )
+                .at(index)
+                .at("#attachments")
+            ) from None
         if any(c in f"{kind}{identity}" for c in "\r\n<>"):
-            raise Mismatch("attachment", "not a header's value", "không dùng được trong tiêu đề").at(index).at("#attachments")
+            raise (
+                Mismatch("attachment", "not a header's value", "không dùng được trong tiêu đề")
+                .at(index)
+                .at("#attachments")
+            )
         found.append(mime.Attachment(identity, kind, data))
     return found
 
 
 def _shown(each: mime.Attachment) -> Json:
-    return {"contentId": each.content_id, "contentType": each.content_type, "data": base64.b64encode(each.data).decode()}
-
-
+    return {
+        "contentId": each.content_id,
+        "contentType": each.content_type,
+        "data": base64.b64encode(each.data).decode(),
+    }

@@ -88,12 +88,17 @@ def inline(envelope: etree._Element, attachments: list[Attachment]) -> list[Atta
     return [each for each in attachments if each.content_id not in used]
 
 
-def pack(envelope: bytes, root_type: str, attachments: list[Attachment], *, xop: bool,
-         action: str = "") -> tuple[bytes, str]:
+def pack(
+    envelope: bytes, root_type: str, attachments: list[Attachment], *, xop: bool, action: str = ""
+) -> tuple[bytes, str]:
     """multipart/related and its Content-Type. `root_type`: that of a message without attachments."""
     boundary = f"lgsp-{secrets.token_hex(16)}"
     kind = root_type.partition(";")[0]
-    root = f'application/xop+xml; charset=utf-8; type="{root_type.replace(chr(34), chr(39))}"' if xop else f"{kind}; charset=utf-8"
+    root = (
+        f'application/xop+xml; charset=utf-8; type="{root_type.replace(chr(34), chr(39))}"'
+        if xop
+        else f"{kind}; charset=utf-8"
+    )
     chunks = [_head(boundary, root, "envelope@lgsp"), envelope]
     for each in attachments:
         chunks += [b"\r\n", _head(boundary, each.content_type, each.content_id), each.data]

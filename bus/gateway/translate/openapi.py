@@ -49,16 +49,12 @@ def _post(key: str, operation: Operation, schemas: Schemas) -> Json:
 
 
 def _faults(operation: Operation) -> str:
-    named = ", ".join(
-        f"{name} ({slot.element.name})" for name, slot in operation.faults.items()
-    )
+    named = ", ".join(f"{name} ({slot.element.name})" for name, slot in operation.faults.items())
     return f"The service answered with a fault{': ' + named if named else ''}"
 
 
 def _content(message: Message, schemas: Schemas) -> Json:
-    return {
-        "application/json": {"schema": schemas.message(message), "example": example(message)}
-    }
+    return {"application/json": {"schema": schemas.message(message), "example": example(message)}}
 
 
 def _problem() -> Json:
@@ -88,4 +84,3 @@ _PROBLEM: Json = {
         "fault": {"$ref": "#/components/schemas/Fault"},
     },
 }
-

@@ -119,8 +119,9 @@ class Plan:
                 slot = self.slot(usage.element, keys[name], usage.min, usage.max)
                 codec.slots[name] = codec.by_key[slot.key] = slot
         if model.order is not None:
-            codec.order = [codec.slots.get(name) for name in model.order
-                           if name == WILD or name in codec.slots]
+            codec.order = [
+                codec.slots.get(name) for name in model.order if name == WILD or name in codec.slots
+            ]
 
     def _attributes(self, kind: ComplexType) -> dict[str, AttributeSlot]:
         keys = _keys(list(kind.attributes))

@@ -102,7 +102,9 @@ class Reader:
 
     def leaf(self, slot: Slot, codec: SimpleCodec, el: etree._Element) -> object:
         if len(el):
-            raise Mismatch("cvc-type.3.1.2", "text is expected, not elements", "cần chữ, không phải phần tử")
+            raise Mismatch(
+                "cvc-type.3.1.2", "text is expected, not elements", "cần chữ, không phải phần tử"
+            )
         text = el.text
         if text is None:
             usual = slot.element.default or slot.element.fixed
@@ -118,7 +120,11 @@ class Reader:
             self._attributes(codec, el, out)
         if codec.text is not None:
             if len(el):
-                raise Mismatch("cvc-complex-type.2.2", "text is expected, not elements", "cần chữ, không phải phần tử")
+                raise Mismatch(
+                    "cvc-complex-type.2.2",
+                    "text is expected, not elements",
+                    "cần chữ, không phải phần tử",
+                )
             _put(out, "#text", codec.text.decode(el.text or "", el))
             return out
         if codec.ordered:
@@ -136,11 +142,20 @@ class Reader:
             try:
                 if slot.free and not len(child.attrib) and not len(child):
                     value: object = child.text or ""
-                elif slot.decode is not None and not len(child.attrib) and not len(child) and child.text:
+                elif (
+                    slot.decode is not None
+                    and not len(child.attrib)
+                    and not len(child)
+                    and child.text
+                ):
                     value = slot.decode(child.text, child)
                 else:
                     codec_of = slot.codec
-                    if slot.decode is None and not child.items() and isinstance(codec_of, ComplexCodec):
+                    if (
+                        slot.decode is None
+                        and not child.items()
+                        and isinstance(codec_of, ComplexCodec)
+                    ):
                         value = self.complex(codec_of, child, {})
                     else:
                         value = self.element(slot, child)
@@ -174,7 +189,9 @@ class Reader:
         wildcard = codec.model.wildcard_for(child.tag)
         if wildcard is None:
             error = Mismatch(
-                "cvc-complex-type.2.4", "this element is not expected here", "phần tử không được phép ở đây"
+                "cvc-complex-type.2.4",
+                "this element is not expected here",
+                "phần tử không được phép ở đây",
             )
             error.line = child.sourceline or 0
             raise error.at(local(child.tag))
@@ -212,7 +229,11 @@ class Reader:
         for child in el:
             slot = codec.slots.get(child.tag)
             if slot is None and codec.model.wildcard_for(child.tag) is None:
-                error = Mismatch("cvc-complex-type.2.4", "this element is not expected here", "phần tử không được phép ở đây")
+                error = Mismatch(
+                    "cvc-complex-type.2.4",
+                    "this element is not expected here",
+                    "phần tử không được phép ở đây",
+                )
                 error.line = child.sourceline or 0
                 raise error.at(local(child.tag))
             if slot is None:
@@ -227,7 +248,7 @@ class Reader:
                 content.append(item)
             if mixed and child.tail:
                 content.append(child.tail)
-        if content or mixed:
+        if content:
             out["#content"] = content
         return out
 
@@ -245,8 +266,14 @@ class Reader:
     def _foreign_attribute(self, codec: ComplexCodec, name: str, value: str, out: Json) -> None:
         known = name.startswith("{http://www.w3.org/2001/XMLSchema-instance}")
         if codec.any_attribute is None and self.careful and not known:
-            raise Mismatch("cvc-complex-type.3.2.2", "unknown attribute", "thuộc tính không có trong đặc tả").at(f"@{local(name)}")
-        out[f"@{name}" if f"@{name}" not in {a.key for a in codec.attributes.values()} else f"@{{}}{name}"] = value
+            raise Mismatch(
+                "cvc-complex-type.3.2.2", "unknown attribute", "thuộc tính không có trong đặc tả"
+            ).at(f"@{local(name)}")
+        out[
+            f"@{name}"
+            if f"@{name}" not in {a.key for a in codec.attributes.values()}
+            else f"@{{}}{name}"
+        ] = value
 
 
 def _skips(codec: ComplexCodec, name: str) -> bool:

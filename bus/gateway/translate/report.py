@@ -29,9 +29,9 @@ def report(contract: Contract) -> dict[str, Any]:
 
 
 def _row(service: str, port: str, operation: Operation) -> dict[str, Any]:
-    lost = []
+    notes = []
     if operation.encoded:
-        lost.append("SOAP encoding: ids, references and sparse arrays become plain values")
+        notes.append("SOAP encoding: ids, references and sparse arrays become plain values")
     return {
         "service": service,
         "port": port,
@@ -43,5 +43,6 @@ def _row(service: str, port: str, operation: Operation) -> dict[str, Any]:
         "faults": list(operation.faults),
         "supported": not operation.problems,
         "problems": operation.problems,
-        "lost": lost,
+        "lost": operation.lost,
+        "notes": notes,
     }

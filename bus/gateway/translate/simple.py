@@ -362,5 +362,7 @@ def _number(value: object) -> str:
 
 def _one_word(text: str) -> str:
     if not text or text.split() != [text]:
-        raise Mismatch("list", "an item without blanks is expected", "phần tử không được có dấu cách")
+        raise Mismatch(
+            "list", "an item without blanks is expected", "phần tử không được có dấu cách"
+        )
     return text

@@ -13,7 +13,9 @@ def element_text(text: str) -> str:
     """`text` as the content of an element."""
     if not text.isprintable():  # the fast way is for text without controls and line ends
         if _FORBIDDEN.search(text):
-            raise Mismatch("xml", "a character that XML does not allow", "ký tự không được phép trong XML")
+            raise Mismatch(
+                "xml", "a character that XML does not allow", "ký tự không được phép trong XML"
+            )
         text = text.replace("&", "&amp;").replace("\r", "&#13;")
     elif "&" in text:
         text = text.replace("&", "&amp;")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 
 from lxml import etree
@@ -10,8 +9,9 @@ from lxml import etree
 from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.names import XSD, clark, local
 from bus.gateway.translate.schema import Document, Index
-from schemas.xml import compile_schemas
+from schemas.xml import Limits, compile_schemas, parse
 
+_LIMITS = Limits(size=32_000_000, elements=1_000_000, attributes=2_000_000)
 _STEP = re.compile(r"(?:[^/\[:]*:)?([^/\[:]+)(\[\d+\])?")
 
 
@@ -75,7 +75,7 @@ def _assembled(index: Index) -> tuple[dict[str, bytes], str]:
         target = f' targetNamespace="{_attribute(space)}"' if space else ""
         documents[driver] = f'<xs:schema xmlns:xs="{XSD}"{target}>{includes}</xs:schema>'.encode()
     imports = "".join(
-        f'<xs:import {f"namespace={chr(34)}{_attribute(space)}{chr(34)} " if space else ""}'
+        f"<xs:import {f'namespace={chr(34)}{_attribute(space)}{chr(34)} ' if space else ''}"
         f'schemaLocation="{driver}"/>'
         for space, driver in drivers.items()
     )
@@ -85,11 +85,12 @@ def _assembled(index: Index) -> tuple[dict[str, bytes], str]:
 
 
 def _rewritten(document: Document, drivers: dict[str, str]) -> bytes:
-    given = document.root
-    root = etree.Element(given.tag, dict(given.attrib), nsmap=given.nsmap)  # type: ignore[arg-type]
-    root.extend(
-        copy.deepcopy(n) for n in given if local(n.tag) not in {"import", "include", "annotation"}
-    )
+    root = parse(
+        etree.tostring(document.root), _LIMITS
+    )  # with the prefixes in scope, which QNames mean
+    for node in list(root):
+        if local(node.tag) in {"import", "include"}:
+            root.remove(node)
     used = [space for space in drivers if space != document.namespace]
     for space in reversed(used):
         node = etree.Element(clark(XSD, "import"), schemaLocation=drivers[space])

@@ -49,13 +49,21 @@ class Writer:
         if value is None or (type(value) is Raw and value.value is None):
             self._null(slot, value)
         elif isinstance(codec, ComplexCodec):
-            raise Mismatch("object", f"an object is expected, not {json_kind(value)}", f"cần đối tượng JSON, không phải {json_kind(value)}")
+            raise Mismatch(
+                "object",
+                f"an object is expected, not {json_kind(value)}",
+                f"cần đối tượng JSON, không phải {json_kind(value)}",
+            )
         else:
             self._leaf(slot, codec, value)
 
     def _start(self, slot: Slot, codec: ComplexCodec) -> None:
         if codec.type.abstract or slot.element.abstract:
-            raise Mismatch("abstract", "an abstract type: #type must name a derived one", "kiểu trừu tượng: #type phải nêu kiểu dẫn xuất")
+            raise Mismatch(
+                "abstract",
+                "an abstract type: #type must name a derived one",
+                "kiểu trừu tượng: #type phải nêu kiểu dẫn xuất",
+            )
         self.out.append(slot.start)
 
     def _leaf(self, slot: Slot, codec: SimpleCodec, value: object) -> None:
@@ -66,7 +74,11 @@ class Writer:
         text = codec.encode(value, self.namespaces)
         fixed = slot.element.fixed
         if fixed is not None and type(value) is not Raw and not _equal(codec, text, fixed):
-            raise Mismatch("fixed", "another value is fixed by the contract", "đặc tả quy định giá trị cố định khác")
+            raise Mismatch(
+                "fixed",
+                "another value is fixed by the contract",
+                "đặc tả quy định giá trị cố định khác",
+            )
         return text
 
     def _null(self, slot: Slot, value: object) -> None:
@@ -74,13 +86,21 @@ class Writer:
             raise Mismatch("nillable", "null is not allowed here", "không được để null")
         codec = slot.codec
         if isinstance(codec, ComplexCodec) and codec.required:
-            raise Mismatch("use", "attributes are required even where there is no value", "thiếu thuộc tính bắt buộc").at(codec.required[0].key)
+            raise Mismatch(
+                "use",
+                "attributes are required even where there is no value",
+                "thiếu thuộc tính bắt buộc",
+            ).at(codec.required[0].key)
         written = value.lexical if isinstance(value, Raw) else "true"
         self.out.append(f'{slot.start} xsi:nil="{attribute_text(written)}"/>')
 
     def _withheld(self, slot: Slot) -> None:
         if not self.withholds:
-            raise Mismatch("#withheld", "only answers may withhold a value", "chỉ câu trả lời mới được giữ lại giá trị")
+            raise Mismatch(
+                "#withheld",
+                "only answers may withhold a value",
+                "chỉ câu trả lời mới được giữ lại giá trị",
+            )
         prefix = self.namespaces.prefix(LGSP)
         self.out.append(f'{slot.start} xsi:nil="true" {prefix}:withheld="true"/>')
 
@@ -111,13 +131,17 @@ class Writer:
             return
         done = self._attributes(codec, value)
         if done != len(value):
-            raise Mismatch("nillable", "no value may stand beside #nil", "không được có giá trị cùng #nil")
+            raise Mismatch(
+                "nillable", "no value may stand beside #nil", "không được có giá trị cùng #nil"
+            )
         self.out.append("/>")
 
     def _nil(self, slot: Slot, nil: object) -> bool:
         shown, written = (nil.value, nil.lexical) if isinstance(nil, Raw) else (nil, None)
         if not slot.element.nillable or not isinstance(shown, bool):
-            raise Mismatch("nillable", "#nil is not allowed here", "không được dùng #nil ở đây").at("#nil")
+            raise Mismatch("nillable", "#nil is not allowed here", "không được dùng #nil ở đây").at(
+                "#nil"
+            )
         text = written if written is not None else str(shown).lower()
         self.out.append(f' xsi:nil="{attribute_text(text)}"')
         return shown
@@ -125,7 +149,9 @@ class Writer:
     def _typed(self, slot: Slot, label: object) -> Codec:
         kind = self.plan.labelled(label) if isinstance(label, str) else None
         if kind is None:
-            raise Mismatch("xsi:type", "no such type in the contract", "đặc tả không có kiểu này").at("#type")
+            raise Mismatch(
+                "xsi:type", "no such type in the contract", "đặc tả không có kiểu này"
+            ).at("#type")
         try:
             return self.plan.substitute(slot.element.type, kind)
         except Mismatch as error:
@@ -136,7 +162,12 @@ class Writer:
         return f"{self.namespaces.prefix(namespace)}:{plain}" if namespace else plain
 
     def _simple_object(
-        self, slot: Slot, codec: SimpleCodec, value: dict[str, object], start: str, nil: object = None
+        self,
+        slot: Slot,
+        codec: SimpleCodec,
+        value: dict[str, object],
+        start: str,
+        nil: object = None,
     ) -> None:
         """A simple element with xsi:type, xsi:nil or attributes of XSI."""
         out = self.out
@@ -207,8 +238,15 @@ class Writer:
                     self._many(slot, given, check_counts)
                 elif slot.free and type(given) is str:
                     out.append(f"{slot.opening}{element_text(given)}{slot.close}")
-                elif slot.decode is not None and given is not None and type(given) is not dict and slot.element.fixed is None:
-                    out.append(f"{slot.opening}{element_text(slot.codec.encode(given, namespaces))}{slot.close}")  # type: ignore[union-attr]
+                elif (
+                    slot.decode is not None
+                    and given is not None
+                    and type(given) is not dict
+                    and slot.element.fixed is None
+                ):
+                    out.append(
+                        f"{slot.opening}{element_text(slot.codec.encode(given, namespaces))}{slot.close}"
+                    )  # type: ignore[union-attr]
                 else:
                     self.element(slot, given)
             except Mismatch as error:
@@ -219,11 +257,19 @@ class Writer:
 
     def _many(self, slot: Slot, values: object, check_counts: bool) -> None:
         if type(values) is not list:
-            raise Mismatch("array", f"an array is expected, not {json_kind(values)}", f"cần mảng JSON, không phải {json_kind(values)}")
+            raise Mismatch(
+                "array",
+                f"an array is expected, not {json_kind(values)}",
+                f"cần mảng JSON, không phải {json_kind(values)}",
+            )
         if check_counts and (len(values) < slot.min or (slot.max >= 0 and len(values) > slot.max)):
             rule = "minOccurs" if len(values) < slot.min else "maxOccurs"
             limit = slot.min if rule == "minOccurs" else slot.max
-            raise Mismatch(rule, f"{rule} is {limit}, this has {len(values)}", f"{rule} là {limit}, ở đây có {len(values)}")
+            raise Mismatch(
+                rule,
+                f"{rule} is {limit}, this has {len(values)}",
+                f"{rule} là {limit}, ở đây có {len(values)}",
+            )
         index = 0
         try:
             if slot.free:
@@ -264,7 +310,9 @@ class Writer:
                 names += _any_names(value)
             elif slot.key in value:
                 given = value[slot.key]
-                names += [slot.element.name] * (len(given) if isinstance(given, list) and slot.array else 1)
+                names += [slot.element.name] * (
+                    len(given) if isinstance(given, list) and slot.array else 1
+                )
         if not codec.model.valid(names):
             raise _not_valid(codec)
 
@@ -278,7 +326,11 @@ class Writer:
         if type(items) is not list:
             raise Mismatch("array", "an array is expected", "cần mảng JSON").at("#any")
         if len(items) < usage.min or 0 <= usage.max < len(items):
-            raise Mismatch("maxOccurs", f"{usage.min} to {usage.max} are expected", f"cần từ {usage.min} đến {usage.max} phần tử").at("#any")
+            raise Mismatch(
+                "maxOccurs",
+                f"{usage.min} to {usage.max} are expected",
+                f"cần từ {usage.min} đến {usage.max} phần tử",
+            ).at("#any")
         for index, item in enumerate(items):
             try:
                 self._any(codec, item)
@@ -290,13 +342,19 @@ class Writer:
         value, name = self._one(item)
         wildcard = codec.model.wildcard_for(name)
         if wildcard is None:
-            raise Mismatch("any", "an element of this namespace is not allowed here", "không gian tên này không được phép ở đây")
+            raise Mismatch(
+                "any",
+                "an element of this namespace is not allowed here",
+                "không gian tên này không được phép ở đây",
+            )
         slot = self.plan.top(name) if wildcard.process != "skip" else None
         try:
             if slot is not None:
                 self.element(slot, value)
             elif wildcard.process == "strict":
-                raise Mismatch("any", "this element is not in the contract", "đặc tả không có phần tử này")
+                raise Mismatch(
+                    "any", "this element is not in the contract", "đặc tả không có phần tử này"
+                )
             else:
                 generic.write(name, value, self.out, self.namespaces)
         except Mismatch as error:
@@ -305,11 +363,15 @@ class Writer:
     def _one(self, item: object) -> tuple[object, str]:
         """The only member of an item, its #lexical put back."""
         if type(item) is not dict or not item:
-            raise Mismatch("object", "an object with one member is expected", "cần đối tượng có một trường")
+            raise Mismatch(
+                "object", "an object with one member is expected", "cần đối tượng có một trường"
+            )
         notes = item.get("#lexical")
         members = [(k, v) for k, v in item.items() if k != "#lexical"]
         if len(members) != 1:
-            raise Mismatch("object", "an object with one member is expected", "cần đối tượng có một trường")
+            raise Mismatch(
+                "object", "an object with one member is expected", "cần đối tượng có một trường"
+            )
         name, value = members[0]
         if isinstance(notes, dict) and isinstance(notes.get(name), str):
             value = Raw(value, notes[name])
@@ -333,7 +395,11 @@ class Writer:
     def _item(self, codec: ComplexCodec, item: object, names: list[str]) -> None:
         if type(item) is str:
             if not codec.type.mixed:
-                raise Mismatch("mixed", "text is not allowed between elements", "không được có chữ giữa các phần tử")
+                raise Mismatch(
+                    "mixed",
+                    "text is not allowed between elements",
+                    "không được có chữ giữa các phần tử",
+                )
             self.out.append(element_text(item))
             return
         value, key = self._one(item)
@@ -360,8 +426,16 @@ class Writer:
             try:
                 text = slot.codec.encode(given, self.namespaces)
                 fixed = slot.declared.fixed
-                if fixed is not None and type(given) is not Raw and not _equal(slot.codec, text, fixed):
-                    raise Mismatch("fixed", "another value is fixed by the contract", "đặc tả quy định giá trị cố định khác")
+                if (
+                    fixed is not None
+                    and type(given) is not Raw
+                    and not _equal(slot.codec, text, fixed)
+                ):
+                    raise Mismatch(
+                        "fixed",
+                        "another value is fixed by the contract",
+                        "đặc tả quy định giá trị cố định khác",
+                    )
                 out.append(f' {slot.name}="{attribute_text(text)}"')
             except Mismatch as error:
                 raise error.at(slot.key) from None
@@ -388,12 +462,19 @@ class Writer:
         known = set(codec.by_key) | {slot.key for slot in codec.attributes.values()}
         for key in value:
             if key not in known and not key.startswith("@"):
-                usable = {"#text": codec.text is not None, "#content": codec.ordered,
-                          "#any": not codec.ordered and None in codec.order}
+                usable = {
+                    "#text": codec.text is not None,
+                    "#content": codec.ordered,
+                    "#any": not codec.ordered and None in codec.order,
+                }
                 if not usable.get(key, False):
                     raise _unknown(key)
             elif key in codec.by_key and codec.ordered:
-                raise Mismatch("#content", "elements of this type are listed in #content", "phần tử của kiểu này liệt kê trong #content").at(key)
+                raise Mismatch(
+                    "#content",
+                    "elements of this type are listed in #content",
+                    "phần tử của kiểu này liệt kê trong #content",
+                ).at(key)
 
     def _restored(self, codec: Codec, value: dict[str, object]) -> dict[str, object]:
         """With the texts of #lexical put beside the values they stand for."""
@@ -405,7 +486,9 @@ class Writer:
         for place, text in notes.items():
             key, _, index = place.partition("/")
             if key not in value or not isinstance(text, str):
-                raise Mismatch("#lexical", "stands for nothing", "không ứng với giá trị nào").at("#lexical")
+                raise Mismatch("#lexical", "stands for nothing", "không ứng với giá trị nào").at(
+                    "#lexical"
+                )
             found = value[key]
             if index and isinstance(found, list) and index.isdigit() and int(index) < len(found):
                 found = value[key] = list(found)
@@ -469,19 +552,29 @@ def _any_names(value: dict[str, object]) -> list[str]:
     items = value.get("#any", [])
     if not isinstance(items, list):
         return []
-    return [next((k for k in item if k != "#lexical"), "") for item in items if isinstance(item, dict)]
+    return [
+        next((k for k in item if k != "#lexical"), "") for item in items if isinstance(item, dict)
+    ]
 
 
 def _required(key: str) -> Mismatch:
-    return Mismatch("minOccurs" if not key.startswith("@") else "use", "a required value is missing", "thiếu giá trị bắt buộc").at(key)
+    return Mismatch(
+        "minOccurs" if not key.startswith("@") else "use",
+        "a required value is missing",
+        "thiếu giá trị bắt buộc",
+    ).at(key)
 
 
 def _unknown(key: str) -> Mismatch:
-    return Mismatch("additionalProperties", "the contract has no such member", "đặc tả không có trường này").at(key[:100])
+    return Mismatch(
+        "additionalProperties", "the contract has no such member", "đặc tả không có trường này"
+    ).at(key[:100])
 
 
 def _not_valid(codec: ComplexCodec) -> Mismatch:
     expected = ", ".join(local(name) for name in list(codec.slots)[:12])
-    return Mismatch("content", f"not a valid combination or order of: {expected}", f"kết hợp hoặc thứ tự không hợp lệ của: {expected}")
-
-
+    return Mismatch(
+        "content",
+        f"not a valid combination or order of: {expected}",
+        f"kết hợp hoặc thứ tự không hợp lệ của: {expected}",
+    )

@@ -19,7 +19,11 @@ Style = Literal["document", "rpc"]
 Use = Literal["literal", "encoded"]
 
 _SOAP = {WSDL_SOAP11: "1.1", WSDL_SOAP12: "1.2"}
-_HTTP_TRANSPORTS = {"http://schemas.xmlsoap.org/soap/http", "http://www.w3.org/2003/05/soap/bindings/HTTP/", ""}
+_HTTP_TRANSPORTS = {
+    "http://schemas.xmlsoap.org/soap/http",
+    "http://www.w3.org/2003/05/soap/bindings/HTTP/",
+    "",
+}
 _MTOM = "OptimizedMimeSerialization"
 
 
@@ -191,8 +195,12 @@ class Reader:
             found.ports.append(self._port(service, port, binding, declared, address))
 
     def _port(
-        self, service: etree._Element, port: etree._Element, binding: etree._Element,
-        declared: etree._Element, address: str,
+        self,
+        service: etree._Element,
+        port: etree._Element,
+        binding: etree._Element,
+        declared: etree._Element,
+        address: str,
     ) -> PortData:
         version: Version = _SOAP[names.split(declared.tag)[0]]  # type: ignore[assignment]
         port_type = self._get("portType", binding.get("type") or "", binding)
@@ -218,19 +226,26 @@ class Reader:
         output = abstract.find(clark(WSDL, "output"))
         order = abstract.get("parameterOrder", "").split()
         found = OperationData(
-            name, kind, version,
+            name,
+            kind,
+            version,
             declared.get("soapAction", "") if declared is not None else "",
             self._side(node, abstract, "input", order, problems),
             self._side(node, abstract, "output", order, problems) if output is not None else None,
             self._faults(abstract),
-            _doc(abstract), problems,
+            _doc(abstract),
+            problems,
         )
         if abstract.find(clark(WSDL, "input")) is None:
             problems.append("the service calls its client (notification): nothing to call")
         return found
 
     def _side(
-        self, node: etree._Element, abstract: etree._Element, kind: str, order: list[str],
+        self,
+        node: etree._Element,
+        abstract: etree._Element,
+        kind: str,
+        order: list[str],
         problems: list[str],
     ) -> MessageSide:
         side = MessageSide()
@@ -248,14 +263,17 @@ class Reader:
         for header in headers:
             side.headers.append(self._header(header))
         in_headers = {
-            h.get("part") for h in headers
+            h.get("part")
+            for h in headers
             if self._get("message", h.get("message") or "", h)
             is self._get("message", declared.get("message") or "", declared)
         }
         wanted = body.get("parts") if body is not None else None
-        chosen = wanted.split() if wanted is not None else [
-            p for p in parts if p not in in_headers and p not in side.attachments
-        ]
+        chosen = (
+            wanted.split()
+            if wanted is not None
+            else [p for p in parts if p not in in_headers and p not in side.attachments]
+        )
         if order:
             chosen.sort(key=lambda p: order.index(p) if p in order else len(order))
         side.parts = [parts[p] for p in chosen if p in parts]
