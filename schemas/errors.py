@@ -5,8 +5,8 @@ LgspError
 │   ├── InvalidRequest             400  the request cannot be read
 │   │   ├── MalformedXml           400  not XML, or XML that the hardened parser refuses
 │   │   ├── MalformedPacket        422  XML, but not an edXML packet that can be routed
-│   │   ├── InvalidContract        422  a WSDL or XSD that cannot be used
 │   │   └── ContractMismatch       422  a message that breaks its service's contract
+│   ├── InvalidContract            422  a WSDL or XSD that cannot be used
 │   ├── Unauthenticated            401  no valid credentials
 │   ├── Forbidden                  403  valid credentials, not for this agency or action
 │   ├── NotFound                   404  nothing with that id that the caller may see
@@ -140,11 +140,12 @@ class MalformedPacket(InvalidRequest):
     )
 
 
-class InvalidContract(InvalidRequest):
+class InvalidContract(LocalError):
     """`context` may name the document, the line, and what is missing."""
 
     code = "invalid-contract"
     http_status = 422
+    soap_fault = "Client"
     actor = "administrator"
     title = Text("Tệp WSDL/XSD không dùng được", "A WSDL or XSD that cannot be used")
     advice = Text(

@@ -344,9 +344,9 @@ class _Given(etree.Resolver):
     def __init__(self, documents: Mapping[str, bytes]) -> None:
         self._documents = documents
 
-    def resolve(self, system_url: str, public_id: str, context: Any) -> Any:  # noqa: ARG002
+    def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> Any:  # noqa: ARG002
         return self.resolve_string(
-            self._documents.get(system_url, b"<missing/>"), context, base_url=system_url
+            self._documents.get(system_url or "", b"<missing/>"), context, base_url=system_url
         )
 
 

@@ -38,7 +38,7 @@ class SimpleBuilder:
         for child in node:
             tag = local(child.tag)
             if tag == "restriction":
-                return self._restriction(child, doc, self._base(child, doc), name)
+                return self._restriction(child, self._base(child, doc), name)
             if tag == "list":
                 item = self._item(child, doc)
                 return SimpleType(name, variety="list", item=item, base=_any_simple())
@@ -64,7 +64,7 @@ class SimpleBuilder:
                 vi=f"simpleContent dựa trên {base.name} không có nội dung đơn giản",
                 line=node.sourceline or 0,
             )
-        return self._restriction(node, doc, inherited, None) if restricts else inherited
+        return self._restriction(node, inherited, None) if restricts else inherited
 
     def _base(self, node: etree._Element, doc: Document) -> SimpleType:
         named = node.get("base")
@@ -75,9 +75,7 @@ class SimpleBuilder:
             return _any_simple()
         return self.build(inline, doc, None)
 
-    def _restriction(
-        self, node: etree._Element, doc: Document, base: SimpleType, name: str | None
-    ) -> SimpleType:
+    def _restriction(self, node: etree._Element, base: SimpleType, name: str | None) -> SimpleType:
         found = SimpleType(
             name,
             variety=base.variety,

@@ -21,7 +21,7 @@ from bus.gateway.translate.components import (
     Particle,
     Wildcard,
 )
-from bus.gateway.translate.names import split
+from bus.gateway.translate.names import Tag, split
 
 WILD = "*"
 _FIRST = 0xF0000  # supplementary private use area A: no name's own character
@@ -63,7 +63,7 @@ class Model:
     def _foreign(self, name: str) -> str:
         return self._spaces.get(split(name)[0]) or self._spaces["##other"]
 
-    def wildcard_for(self, name: str) -> Wildcard | None:
+    def wildcard_for(self, name: Tag) -> Wildcard | None:
         namespace = split(name)[0]
         return next((each for each in self.wildcards if each.allows(namespace)), None)
 

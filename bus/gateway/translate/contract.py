@@ -207,7 +207,7 @@ class _Compiler:
         self, port: wsdl.PortData, data: wsdl.OperationData, side: wsdl.MessageSide, *, reply: bool
     ) -> Message:
         plan = self._encoded if side.use == "encoded" else self._plan
-        headers = {}
+        headers: dict[str, tuple[Slot, bool]] = {}
         for header in side.headers:
             slot = self._part(plan, header.part)
             headers[_free(slot.key, headers)] = (slot, header.required)

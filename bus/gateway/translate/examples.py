@@ -23,7 +23,8 @@ _TEXTS = {
     "Name": "name", "NCName": "name", "ID": "id1", "IDREF": "id1",
 }  # fmt: skip
 _TRIES: tuple[object, ...] = (
-    "text", 1, 0, -1, 10, 100, "1", "0", "A", "a", "001", "1234567890", "ABCDEFGH", "a@example.gov.vn",
+    "text", 1, 0, -1, 10, 100, "1", "0", "A", "a", "001", "1234567890", "ABCDEFGH",
+    "a@example.gov.vn",
 )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def _pattern(alternatives: list[str]) -> Check:
 
 
 def pattern_matcher(alternatives: list[str]) -> Callable[[str], bool]:
-    """Python's expressions where they mean the same; libxml2's for the rest (\\p, \\i, \\c …)."""
+    r"""Python's expressions where they mean the same; libxml2's for the rest (\\p, \\i, \\c …)."""
     python = python_pattern(alternatives)
     if python is not None:
         compiled = re.compile(python)

@@ -6,10 +6,10 @@ from schemas.errors import ContractMismatch, InvalidContract
 
 
 def bad_contract(en: str, *, vi: str, **context: str | int) -> InvalidContract:
-    return InvalidContract(en[:500], vi=vi[:500], **context)
+    return InvalidContract(en[:500], vi=vi[:500], retry_after=None, **context)
 
 
-class Mismatch(Exception):  # noqa: N818 - inside the package only; leaves it as ContractMismatch
+class Mismatch(Exception):
     """A value breaks a rule of the contract; the path is put together while it rises.
 
     `rule` is the XSD term (`minOccurs`, `pattern`, `xs:int` …).  The offending value is not

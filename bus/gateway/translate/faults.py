@@ -189,6 +189,7 @@ def _body_12(fault: ServiceFault, detail: str) -> str:
     inner = f"<soap:Detail>{detail}</soap:Detail>" if detail else ""
     return (
         f"<soap:Code><soap:Value>soap:{code}</soap:Value>{subcode}</soap:Code>"
-        f'<soap:Reason><soap:Text xml:lang="en">{element_text(fault.reason)}</soap:Text></soap:Reason>'
+        f'<soap:Reason><soap:Text xml:lang="en">{element_text(fault.reason)}</soap:Text>'
+        "</soap:Reason>"
         f"{role}{inner}"
     )

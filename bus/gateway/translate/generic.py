@@ -26,7 +26,7 @@ def read_item(el: etree._Element) -> dict[str, object]:
         if not isinstance(value, dict):
             value = {"#content": [value] if value else []}
         value["#ns"] = meant
-    return {el.tag: value}
+    return {str(el.tag): value}
 
 
 def read(el: etree._Element) -> str | dict[str, object]:
@@ -35,7 +35,7 @@ def read(el: etree._Element) -> str | dict[str, object]:
     out: dict[str, object] = {f"@{name}": value for name, value in el.items()}
     content: list[object] = [el.text] if el.text else []
     for child in el:
-        content.append({child.tag: read(child)})
+        content.append({str(child.tag): read(child)})
         if child.tail:
             content.append(child.tail)
     if content:

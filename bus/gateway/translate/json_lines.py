@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from json.decoder import scanstring
 
 
 def line_of(data: bytes, pointer: str) -> int:
@@ -27,7 +26,7 @@ def _inside(text: str, at: int, step: str) -> int:
     position, index = _skip(text, at + 1), 0
     while text[position] not in "}]":
         if is_object:
-            key, position = scanstring(text, position + 1)
+            key, position = _DECODER.raw_decode(text, position)
             position = _skip(text, _skip(text, position) + 1)
         else:
             key = str(index)

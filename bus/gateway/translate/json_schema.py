@@ -125,8 +125,10 @@ class Schemas:
 
     def _content(self, codec: ComplexCodec) -> Json:
         kinds: list[Json] = [{"type": "string"}] if codec.type.mixed else []
-        for slot in codec.slots.values():
-            kinds.append(_object({slot.key: self.slot(slot), "#lexical": _LEXICAL}, [slot.key]))
+        kinds += [
+            _object({slot.key: self.slot(slot), "#lexical": _LEXICAL}, [slot.key])
+            for slot in codec.slots.values()
+        ]
         if codec.model.wildcards:
             kinds.append({"type": "object"})
         return {"type": "array", "items": {"anyOf": kinds} if kinds else {}}

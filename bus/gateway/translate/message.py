@@ -13,9 +13,9 @@ from bus.gateway.translate import encoded, generic, mime
 from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.faults import read_fault
 from bus.gateway.translate.json_lines import line_of
-from bus.gateway.translate.names import ENV11, ENV12, XSI, clark, local
+from bus.gateway.translate.names import ENV11, ENV12, XSI, Tag, clark, local, split
 from bus.gateway.translate.plan import Plan, Slot, reachable
-from bus.gateway.translate.reading import LGSP, Json, Reader
+from bus.gateway.translate.reading import Json, Reader
 from bus.gateway.translate.simple import Namespaces, Raw
 from bus.gateway.translate.validate import Validator
 from bus.gateway.translate.writing import Writer
@@ -242,7 +242,9 @@ class Message:
         return PartnerGarbage(
             f"the partner's answer is against its contract: {error.detail.en}",
             vi=f"Trả lời của đối tác sai đặc tả: {error.detail.vi}",
-            **error.context,
+            path=error.context.get("path", ""),
+            rule=error.context.get("rule", ""),
+            line=error.context.get("line", 0),
         )
 
     def _read(self, data: bytes, content_type: str, *, validate: bool) -> Json:
@@ -311,12 +313,12 @@ class Message:
             ).at(local(element.tag))
 
     def _read_parts(self, body: etree._Element, reader: Reader, *, validate: bool) -> Json:
-        by_name = {slot.element.name: slot for slot in self.body}
+        by_name: dict[Tag, Slot] = {slot.element.name: slot for slot in self.body}
         out: Json = {}
         for element in body:
             slot = by_name.get(element.tag)
             if slot is None:
-                raise _unexpected(element, ", ".join(by_name))
+                raise _unexpected(element, ", ".join(map(str, by_name)))
             if validate and self.validator is not None:
                 self.validator.check(element)
             value = reader.element(slot, element)
@@ -324,7 +326,7 @@ class Message:
         return out
 
     def _read_headers(self, header: etree._Element, reader: Reader) -> Json:
-        by_name = {slot.element.name: slot for slot, _ in self.headers.values()}
+        by_name: dict[Tag, Slot] = {slot.element.name: slot for slot, _ in self.headers.values()}
         out: Json = {}
         for block in header:
             for name in _SOAP_ATTRIBUTES:
@@ -374,7 +376,7 @@ def _declared(namespaces: Namespaces) -> str:
 
 
 def _opened(envelope: etree._Element) -> tuple[etree._Element | None, etree._Element]:
-    namespace = envelope.tag[1:].partition("}")[0]
+    namespace = split(envelope.tag)[0]
     if namespace not in _ENVELOPES or local(envelope.tag) != "Envelope":
         raise Mismatch("Envelope", "not a SOAP envelope", "không phải phong bì SOAP").at(
             local(envelope.tag)
@@ -388,8 +390,8 @@ def _opened(envelope: etree._Element) -> tuple[etree._Element | None, etree._Ele
 def _unexpected(element: etree._Element, wanted: str) -> Mismatch:
     error = Mismatch(
         "body",
-        f"{wanted} is expected, not {element.tag}",
-        f"cần {wanted}, không phải {element.tag}",
+        f"{wanted} is expected, not {element.tag!s}",
+        f"cần {wanted}, không phải {element.tag!s}",
     )
     error.line = element.sourceline or 0
     return error.at(local(element.tag)).at("Body").at("Envelope")

@@ -91,7 +91,7 @@ def inline(envelope: etree._Element, attachments: list[Attachment]) -> list[Atta
 def pack(
     envelope: bytes, root_type: str, attachments: list[Attachment], *, xop: bool, action: str = ""
 ) -> tuple[bytes, str]:
-    """multipart/related and its Content-Type. `root_type`: that of a message without attachments."""
+    """multipart/related and its Content-Type. `root_type`: that of the envelope alone."""
     boundary = f"lgsp-{secrets.token_hex(16)}"
     kind = root_type.partition(";")[0]
     root = (
@@ -104,8 +104,8 @@ def pack(
         chunks += [b"\r\n", _head(boundary, each.content_type, each.content_id), each.data]
     chunks.append(f"\r\n--{boundary}--\r\n".encode())
     header = (
-        f'multipart/related; boundary="{boundary}"; type="{"application/xop+xml" if xop else kind}"; '
-        f'start="<envelope@lgsp>"'
+        f'multipart/related; boundary="{boundary}"; start="<envelope@lgsp>"; '
+        f'type="{"application/xop+xml" if xop else kind}"'
     )
     if xop:
         header += f'; start-info="{kind}"'

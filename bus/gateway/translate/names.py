@@ -21,6 +21,8 @@ XOP = "http://www.w3.org/2004/08/xop/include"
 XMLMIME = "http://www.w3.org/2005/05/xmlmime"
 XML = "http://www.w3.org/XML/1998/namespace"
 
+Tag = str | bytes | bytearray | etree.QName  # what lxml's stubs say of a name; always str here
+
 XSI_TYPE = f"{{{XSI}}}type"
 XSI_NIL = f"{{{XSI}}}nil"
 
@@ -29,16 +31,17 @@ def clark(namespace: str | None, local: str) -> str:
     return f"{{{namespace}}}{local}" if namespace else local
 
 
-def split(name: str) -> tuple[str, str]:
+def split(tag: Tag) -> tuple[str, str]:
     """`{namespace}local` → (namespace or "", local)."""
+    name = str(tag)
     if name.startswith("{"):
         namespace, _, local = name[1:].partition("}")
         return namespace, local
     return "", name
 
 
-def local(name: str) -> str:
-    return name.rpartition("}")[2]
+def local(tag: Tag) -> str:
+    return str(tag).rpartition("}")[2]
 
 
 def resolve(text: str, node: etree._Element, *, default: str | None = None) -> str:

@@ -20,10 +20,11 @@ from bus.gateway.translate.components import (
 )
 from bus.gateway.translate.content import WILD, Model, analyse
 from bus.gateway.translate.failure import Mismatch
-from bus.gateway.translate.names import XML, XSD, XSI, clark, local, split
-from bus.gateway.translate.simple import SimpleCodec, simple_codec
+from bus.gateway.translate.names import XML, XSD, XSI, Tag, clark, local, split
+from bus.gateway.translate.simple import Namespaces, SimpleCodec, simple_codec
 
-Decode = Callable[[str, etree._Element], object]
+Decode = Callable[[str, etree._Element], object]  # noqa: SLF001 - lxml's name for it
+Encode = Callable[[object, Namespaces], str]
 
 
 @dataclass(slots=True, eq=False)
@@ -47,9 +48,9 @@ class Slot:
     max: int = 1
     array: bool = False
     decode: Decode | None = None  # of simple types: the fast way
+    encode: Encode | None = None
     free: bool = False  # any text is a value, and is the value
     opening: str = ""  # "<ns1:Name>", with xsi:type in SOAP encoding
-    array_members: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +60,7 @@ class ComplexCodec:
     any_attribute: Wildcard | None = None
     text: SimpleCodec | None = None
     model: Model = field(default_factory=Model)
-    slots: dict[str, Slot] = field(default_factory=dict)  # by Clark name
+    slots: dict[Tag, Slot] = field(default_factory=dict)  # by Clark name
     by_key: dict[str, Slot] = field(default_factory=dict)
     order: list[Slot | None] = field(default_factory=list)  # None: the wildcards' place
     ordered: bool = False  # JSON keeps a list in document order
@@ -138,7 +139,7 @@ class Plan:
         slot = Slot(key, element, codec, f"<{tag}", f"</{tag}>", low, high)
         slot.array = high == UNBOUNDED or high > 1
         if isinstance(codec, SimpleCodec):
-            slot.decode = codec.decode
+            slot.decode, slot.encode = codec.decode, codec.encode
             slot.free = codec.free and element.default is None and element.fixed is None
         slot.opening = f"<{tag}{self._typed(element.type)}>"
         if self.encoded:
@@ -158,8 +159,7 @@ class Plan:
     def _array_type(self, kind: ComplexType) -> str:
         encoding = self.prefix(_ENC11)
         return (
-            f' xsi:type="{encoding}:Array" '
-            f'{encoding}:arrayType="{self.tag(kind.array_of)}[{_SIZE}]"'
+            f' xsi:type="{encoding}:Array" {encoding}:arrayType="{self.tag(kind.array_of)}[{SIZE}]"'
         )
 
     # --- names ---
@@ -173,8 +173,9 @@ class Plan:
         namespace, plain = split(name)
         return f"{self.prefix(namespace)}:{plain}" if namespace else plain
 
-    def top(self, name: str) -> Slot | None:
+    def top(self, tag: Tag) -> Slot | None:
         """A global element by Clark name; its key is that name."""
+        name = str(tag)
         if name not in self._globals:
             known = self.builder.has_element(name)
             self._globals[name] = self.slot(self.builder.element(name), name) if known else None
@@ -226,7 +227,7 @@ class Plan:
 
 
 _ENC11 = "http://schemas.xmlsoap.org/soap/encoding/"
-_SIZE = "\N{SYMBOL FOR SUBSTITUTE}"  # stands for the number of items until it is known
+SIZE = "\N{SYMBOL FOR SUBSTITUTE}"  # stands for the number of items until it is known
 
 
 def derives(actual: AnyType, declared: AnyType) -> bool:

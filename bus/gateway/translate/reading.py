@@ -8,7 +8,7 @@ from lxml import etree
 
 from bus.gateway.translate import generic
 from bus.gateway.translate.failure import Mismatch
-from bus.gateway.translate.names import XSI_NIL, XSI_TYPE, clark, local, resolve
+from bus.gateway.translate.names import XSI_NIL, XSI_TYPE, Tag, clark, local, resolve
 from bus.gateway.translate.plan import Codec, ComplexCodec, Plan, Slot
 from bus.gateway.translate.simple import Raw, SimpleCodec
 from schemas.errors import InvalidContract
@@ -83,8 +83,7 @@ class Reader:
         self, slot: Slot, codec: SimpleCodec, el: etree._Element, special: Json, nil: str | None
     ) -> object:
         others = [(k, v) for k, v in el.items() if k not in {XSI_NIL, XSI_TYPE}]
-        for name, value in others:
-            special[f"@{name}"] = value
+        special.update({f"@{name}": each for name, each in others})
         if nil is not None and nil.strip() in {"true", "1"}:
             if not special:
                 return None if nil == "true" else Raw(None, nil)
@@ -131,49 +130,38 @@ class Reader:
             return self._ordered(codec, el, out)
         if self.careful:
             _no_text(el)
+        self._plain(codec, el, out)
+        return out
+
+    def _plain(self, codec: ComplexCodec, el: etree._Element, out: Json) -> None:
         slots = codec.slots
         for child in el:
-            slot = slots.get(child.tag)
+            slot = slots.get(child.tag) or self._unexpected(codec, child, out)
             if slot is None:
-                slot = self._unexpected(codec, child, out)
-                if slot is None:
-                    continue
-            key = slot.key
+                continue
             try:
-                if slot.free and not len(child.attrib) and not len(child):
-                    value: object = child.text or ""
-                elif (
-                    slot.decode is not None
-                    and not len(child.attrib)
-                    and not len(child)
-                    and child.text
-                ):
-                    value = slot.decode(child.text, child)
-                else:
-                    codec_of = slot.codec
-                    if (
-                        slot.decode is None
-                        and not child.items()
-                        and isinstance(codec_of, ComplexCodec)
-                    ):
-                        value = self.complex(codec_of, child, {})
-                    else:
-                        value = self.element(slot, child)
+                value = self._value(slot, child)
             except Mismatch as error:
                 raise _placed(error, slot, child, out) from None
             if type(value) is Raw:
                 value = self._raw(value, slot, out)
-            if slot.array:
-                found = out.get(key)
-                if found is None:
-                    out[key] = [value]
-                else:
-                    found.append(value)  # type: ignore[attr-defined]
-            elif key in out:
-                self._second(codec, slot, child, out)
+            key = slot.key
+            if key not in out:
+                out[key] = [value] if slot.array else value
+            elif slot.array:
+                out[key].append(value)  # type: ignore[attr-defined]
             else:
-                out[key] = value
-        return out
+                self._second(codec, slot, child, out)
+
+    def _value(self, slot: Slot, child: etree._Element) -> object:
+        """The usual forms at once; whatever has attributes or is empty the long way."""
+        if not len(child.attrib):
+            if slot.decode is None:
+                return self.complex(slot.codec, child, {})  # type: ignore[arg-type]
+            text = child.text
+            if text and not len(child):
+                return text if slot.free else slot.decode(text, child)
+        return self.element(slot, child)
 
     def _raw(self, value: Raw, slot: Slot, out: Json) -> object:
         place = slot.key
@@ -209,14 +197,15 @@ class Reader:
         out.setdefault("#any", []).append(item)  # type: ignore[attr-defined]
 
     def _any(self, child: etree._Element, *, typed: bool) -> Json:
+        name = str(child.tag)
         slot = self.plan.top(child.tag) if typed else None
         if slot is None:
             return generic.read_item(child)
         try:
             item: Json = {}
-            _put(item, child.tag, self.element(slot, child))
+            _put(item, name, self.element(slot, child))
         except Mismatch as error:
-            raise error.at(child.tag) from None
+            raise error.at(name) from None
         return item
 
     def _ordered(self, codec: ComplexCodec, el: etree._Element, out: Json) -> Json:
@@ -276,7 +265,7 @@ class Reader:
         ] = value
 
 
-def _skips(codec: ComplexCodec, name: str) -> bool:
+def _skips(codec: ComplexCodec, name: Tag) -> bool:
     wildcard = codec.model.wildcard_for(name)
     return wildcard is not None and wildcard.process == "skip"
 

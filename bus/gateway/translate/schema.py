@@ -133,6 +133,6 @@ class Loader:
 def _same(one: etree._Element, other: etree._Element) -> bool:
     """The same definition twice is common (one file saved under two names)."""
     return bool(
-        etree.tostring(one, method="c14n", exclusive=True, with_tail=False)
-        == etree.tostring(other, method="c14n", exclusive=True, with_tail=False)
+        etree.tostring(one, method="c14n", exclusive=True)
+        == etree.tostring(other, method="c14n", exclusive=True)
     )

@@ -86,7 +86,7 @@ def _assembled(index: Index) -> tuple[dict[str, bytes], str]:
 
 def _rewritten(document: Document, drivers: dict[str, str]) -> bytes:
     root = parse(
-        etree.tostring(document.root), _LIMITS
+        etree.tostring(document.root, encoding="utf-8"), _LIMITS
     )  # with the prefixes in scope, which QNames mean
     for node in list(root):
         if local(node.tag) in {"import", "include"}:
@@ -97,7 +97,7 @@ def _rewritten(document: Document, drivers: dict[str, str]) -> bytes:
         if space:
             node.set("namespace", space)
         root.insert(0, node)
-    return etree.tostring(root)
+    return etree.tostring(root, encoding="utf-8")
 
 
 def _attribute(text: str) -> str:

@@ -10,7 +10,7 @@ from bus.gateway.translate import generic
 from bus.gateway.translate.content import WILD
 from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.names import XSI, local, split
-from bus.gateway.translate.plan import _SIZE, Codec, ComplexCodec, Plan, Slot
+from bus.gateway.translate.plan import SIZE, Codec, ComplexCodec, Plan, Slot
 from bus.gateway.translate.reading import LGSP
 from bus.gateway.translate.simple import Namespaces, Raw, SimpleCodec, json_kind
 from bus.gateway.translate.text import attribute_text, element_text
@@ -71,8 +71,10 @@ class Writer:
         self.out.append(f"{slot.opening}{element_text(text)}{slot.close}")
 
     def _text(self, slot: Slot, codec: SimpleCodec, value: object) -> str:
+        return self._fixed(codec, value, slot.element.fixed)
+
+    def _fixed(self, codec: SimpleCodec, value: object, fixed: str | None) -> str:
         text = codec.encode(value, self.namespaces)
-        fixed = slot.element.fixed
         if fixed is not None and type(value) is not Raw and not _equal(codec, text, fixed):
             raise Mismatch(
                 "fixed",
@@ -216,7 +218,7 @@ class Writer:
         if done != len(value):
             self._complain(codec, value)
 
-    def _plain(self, codec: ComplexCodec, value: dict[str, object]) -> int:
+    def _plain(self, codec: ComplexCodec, value: dict[str, object]) -> int:  # noqa: C901 - the hot loop
         done = 0
         out, namespaces = self.out, self.namespaces
         order = codec.order
@@ -239,14 +241,13 @@ class Writer:
                 elif slot.free and type(given) is str:
                     out.append(f"{slot.opening}{element_text(given)}{slot.close}")
                 elif (
-                    slot.decode is not None
+                    slot.encode is not None
                     and given is not None
                     and type(given) is not dict
                     and slot.element.fixed is None
                 ):
-                    out.append(
-                        f"{slot.opening}{element_text(slot.codec.encode(given, namespaces))}{slot.close}"
-                    )  # type: ignore[union-attr]
+                    text = slot.encode(given, namespaces)
+                    out.append(f"{slot.opening}{element_text(text)}{slot.close}")
                 else:
                     self.element(slot, given)
             except Mismatch as error:
@@ -273,13 +274,13 @@ class Writer:
         index = 0
         try:
             if slot.free:
-                for index, each in enumerate(values):
+                for index, each in enumerate(values):  # noqa: B007 - the error says where
                     if type(each) is str:
                         self.out.append(f"{slot.opening}{element_text(each)}{slot.close}")
                     else:
                         self.element(slot, each)
             else:
-                for index, each in enumerate(values):
+                for index, each in enumerate(values):  # noqa: B007
                     self.element(slot, each)
         except Mismatch as error:
             raise error.at(index) from None
@@ -295,7 +296,7 @@ class Writer:
         items = value.get(inner.key, [])
         size = str(len(items)) if isinstance(items, list) else "0"
         start = self.out.pop() if self.out[-1] == slot.start else slot.start
-        self.out.append(f"{start.replace(_SIZE, size)}>")
+        self.out.append(f"{start.replace(SIZE, size)}>")
         try:
             self._many(inner, items, check_counts=True)
         except Mismatch as error:
@@ -348,13 +349,13 @@ class Writer:
                 "không gian tên này không được phép ở đây",
             )
         slot = self.plan.top(name) if wildcard.process != "skip" else None
+        if slot is None and wildcard.process == "strict":
+            raise Mismatch(
+                "any", "this element is not in the contract", "đặc tả không có phần tử này"
+            ).at(name)
         try:
             if slot is not None:
                 self.element(slot, value)
-            elif wildcard.process == "strict":
-                raise Mismatch(
-                    "any", "this element is not in the contract", "đặc tả không có phần tử này"
-                )
             else:
                 generic.write(name, value, self.out, self.namespaces)
         except Mismatch as error:
@@ -424,18 +425,7 @@ class Writer:
                 continue
             done += 1
             try:
-                text = slot.codec.encode(given, self.namespaces)
-                fixed = slot.declared.fixed
-                if (
-                    fixed is not None
-                    and type(given) is not Raw
-                    and not _equal(slot.codec, text, fixed)
-                ):
-                    raise Mismatch(
-                        "fixed",
-                        "another value is fixed by the contract",
-                        "đặc tả quy định giá trị cố định khác",
-                    )
+                text = self._fixed(slot.codec, given, slot.declared.fixed)
                 out.append(f' {slot.name}="{attribute_text(text)}"')
             except Mismatch as error:
                 raise error.at(slot.key) from None
@@ -507,9 +497,9 @@ def _judge(codec: Codec, key: str, value: object, text: str) -> object:
     if key == "#text" and codec.text is not None:
         return _means(codec.text, value, text)
     if key.startswith("@"):
-        for slot in codec.attributes.values():
-            if slot.key == key:
-                return _means(slot.codec, value, text)
+        for attribute in codec.attributes.values():
+            if attribute.key == key:
+                return _means(attribute.codec, value, text)
     slot = codec.by_key.get(key)
     return _judged(slot, Raw(value, text)) if slot is not None else value
 

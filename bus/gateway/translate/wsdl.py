@@ -105,8 +105,8 @@ class Reader:
         root = self._sources.tree(main)
         if root.tag != clark(WSDL, "definitions"):
             raise bad_contract(
-                f"{main} is not a WSDL 1.1 document but {root.tag}",
-                vi=f"{main} không phải WSDL 1.1 mà là {root.tag}",
+                f"{main} is not a WSDL 1.1 document but {root.tag!s}",
+                vi=f"{main} không phải WSDL 1.1 mà là {root.tag!s}",
                 document=main,
             )
         self._collect(main)
