@@ -4,7 +4,9 @@ LgspError
 ├── LocalError                     the fault is on this side: the caller's request or the bus itself
 │   ├── InvalidRequest             400  the request cannot be read
 │   │   ├── MalformedXml           400  not XML, or XML that the hardened parser refuses
-│   │   └── MalformedPacket        422  XML, but not an edXML packet that can be routed
+│   │   ├── MalformedPacket        422  XML, but not an edXML packet that can be routed
+│   │   └── ContractMismatch       422  a message that breaks its service's contract
+│   ├── InvalidContract            422  a WSDL or XSD that cannot be used
 │   ├── Unauthenticated            401  no valid credentials
 │   ├── Forbidden                  403  valid credentials, not for this agency or action
 │   ├── NotFound                   404  nothing with that id that the caller may see
@@ -136,6 +138,32 @@ class MalformedPacket(InvalidRequest):
     advice = Text(
         "Hệ thống gửi sửa gói tin theo QCVN 102:2016 rồi gửi lại.",
         "The sending system corrects the packet (QCVN 102:2016) and sends again.",
+    )
+
+
+class InvalidContract(LocalError):
+    """`context` may name the document, the line, and what is missing."""
+
+    code = "invalid-contract"
+    http_status = 422
+    soap_fault = "Client"
+    actor = "administrator"
+    title = Text("Tệp WSDL/XSD không dùng được", "A WSDL or XSD that cannot be used")
+    advice = Text(
+        "Quản trị trục bổ sung hoặc sửa tệp được nêu rồi kiểm tra lại dịch vụ.",
+        "The administrator adds or corrects the named file and checks the service again.",
+    )
+
+
+class ContractMismatch(InvalidRequest):
+    """`context`: path (JSON pointer, or XPath in XML), rule, line."""
+
+    code = "contract-mismatch"
+    http_status = 422
+    title = Text("Nội dung không đúng đặc tả dịch vụ", "Content against the service's contract")
+    advice = Text(
+        "Hệ thống gửi sửa phần tử được nêu theo đặc tả của dịch vụ rồi gửi lại.",
+        "The sending system corrects the named element by the service's contract and sends again.",
     )
 
 

@@ -12,7 +12,7 @@ one token) `Events` enforces the same number by itself, because libxml2 does not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -322,3 +322,57 @@ def _malformed(line: int, column: int, reason: str) -> MalformedXml:
         column=column,
         reason="syntax",
     )
+
+
+def compile_schemas(documents: Mapping[str, bytes], main: str) -> etree.XMLSchema:
+    """An XML Schema validator of documents that refer to each other by the names given.
+
+    Nothing else is read: a reference to any other name fails.  Raises etree.XMLSchemaParseError
+    for what libxml2 cannot compile.
+    """
+    parser: etree.XMLParser[etree._Element] = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, load_dtd=False, no_network=True
+    )
+    parser.resolvers.add(_Given(documents))
+    root = etree.fromstring(documents[main], parser, base_url=main)
+    return etree.XMLSchema(root)
+
+
+class _Given(etree.Resolver):
+    """Answers with the documents given, and for all others with an empty one."""
+
+    def __init__(self, documents: Mapping[str, bytes]) -> None:
+        self._documents = documents
+
+    def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> Any:  # noqa: ARG002
+        return self.resolve_string(
+            self._documents.get(system_url or "", b"<missing/>"), context, base_url=system_url
+        )
+
+
+def simple_type_matcher(patterns: list[str]) -> Callable[[str], bool]:
+    """Whether a text matches one of these XSD patterns, by libxml2's own engine.
+
+    Raises etree.XMLSchemaParseError for a pattern that it cannot compile.
+    """
+    facets = "".join(f'<xs:pattern value="{_quoted(each)}"/>' for each in patterns)
+    schema = compile_schemas(
+        {"memory:pattern": _PATTERN_SCHEMA.format(facets).encode()}, "memory:pattern"
+    )
+
+    def matches(text: str) -> bool:
+        element = etree.Element("v")
+        element.text = text
+        return bool(schema.validate(element))
+
+    return matches
+
+
+_PATTERN_SCHEMA = (
+    '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="v"><xs:simpleType>'
+    '<xs:restriction base="xs:string">{}</xs:restriction></xs:simpleType></xs:element></xs:schema>'
+)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

@@ -1,0 +1,204 @@
+"""JSON Schema (2020-12, as OpenAPI 3.1 uses it) for what the plan reads and writes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from bus.gateway.translate import builtin
+from bus.gateway.translate.components import SimpleType
+from bus.gateway.translate.facets import python_pattern
+from bus.gateway.translate.plan import ComplexCodec, Plan, Slot
+from bus.gateway.translate.simple import (
+    BooleanCodec,
+    IntegerCodec,
+    ListCodec,
+    RealCodec,
+    SimpleCodec,
+    UnionCodec,
+)
+
+if TYPE_CHECKING:
+    from bus.gateway.translate.message import Message
+
+Json = dict[str, Any]
+
+_SAFE = 2**53 - 1
+_LEXICAL = {"type": "object", "additionalProperties": {"type": "string"}}
+_NOT_NAME = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class Schemas:
+    """Component schemas of the types that messages reach, named as in `#type` where they can."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._names: dict[int, str] = {}
+        self._made: dict[str, Json] = {}
+
+    def components(self) -> dict[str, Json]:
+        return self._made
+
+    def message(self, message: Message) -> Json:
+        root = message.root
+        if message.wrapper is None and not (message.unwrapped and message.body):
+            properties = {slot.key: self.slot(slot) for slot in message.body}
+            found: Json = {"type": "object", "properties": properties, "required": list(properties)}
+        elif root is not None and isinstance(root.codec, ComplexCodec):
+            found = self._complex(root)
+        elif root is not None and isinstance(root.codec, SimpleCodec):
+            found = _object({"#text": self.simple(root.codec)}, ["#text"])
+        else:
+            found = {"type": "object"}
+        return {"allOf": [found], "properties": _envelope(message, self)}
+
+    def slot(self, slot: Slot) -> Json:
+        """The value of one element, without the array around it."""
+        codec = slot.codec
+        if isinstance(codec, SimpleCodec):
+            shown = self.simple(codec)
+            if slot.element.default is not None:
+                shown = {**shown, "description": f"default: {slot.element.default}"}
+        else:
+            shown = self._complex(slot)
+        if slot.element.nillable:
+            shown = {"anyOf": [shown, {"type": "null"}]}
+        return shown
+
+    def _complex(self, slot: Slot) -> Json:
+        codec = slot.codec
+        assert isinstance(codec, ComplexCodec)  # noqa: S101 - the caller looked
+        choices = [codec, *self._derived(slot)]
+        refs = [self._ref(each, slot.key) for each in choices if not each.type.abstract]
+        return refs[0] if len(refs) == 1 else {"anyOf": refs} if refs else {"type": "object"}
+
+    def _derived(self, slot: Slot) -> list[ComplexCodec]:
+        kinds = [self._plan.codec(kind) for kind in self._plan.derived_from(slot.element.type)]
+        return [kind for kind in kinds if isinstance(kind, ComplexCodec)]
+
+    def _ref(self, codec: ComplexCodec, hint: str) -> Json:
+        if id(codec) not in self._names:
+            label = self._plan.label(codec.type.name) if codec.type.name else hint
+            plain = _NOT_NAME.sub("_", label) or "Type"
+            name, number = plain, 2
+            while name in self._made or name in {"Fault", "Problem"}:
+                name, number = f"{plain}_{number}", number + 1
+            self._names[id(codec)] = name
+            self._made[name] = {}
+            self._made[name] = self._object(codec)
+        return {"$ref": f"#/components/schemas/{self._names[id(codec)]}"}
+
+    def _object(self, codec: ComplexCodec) -> Json:
+        properties: Json = {slot.key: self.simple(slot.codec) for slot in codec.attributes.values()}
+        required = [slot.key for slot in codec.required]
+        if codec.text is not None:
+            properties["#text"] = self.simple(codec.text)
+        elif codec.ordered:
+            properties["#content"] = self._content(codec)
+        else:
+            self._members(codec, properties, required)
+        properties["#type"] = {"type": "string"}
+        properties["#nil"] = {"type": "boolean"}
+        properties["#lexical"] = _LEXICAL
+        found = _object(properties, required)
+        if codec.type.doc:
+            found["description"] = codec.type.doc
+        if codec.any_attribute is not None:
+            found["patternProperties"] = {"^@": {}}
+        return found
+
+    def _members(self, codec: ComplexCodec, properties: Json, required: list[str]) -> None:
+        for slot in codec.order:
+            if slot is None:
+                properties["#any"] = {"type": "array", "items": {"type": "object"}}
+                continue
+            shown = self.slot(slot)
+            if slot.array:
+                shown = {"type": "array", "items": shown}
+                if slot.min and codec.model.simple:
+                    shown["minItems"] = slot.min
+                if slot.max > 0:
+                    shown["maxItems"] = slot.max
+            properties[slot.key] = shown
+            if slot.min and codec.model.simple:
+                required.append(slot.key)
+
+    def _content(self, codec: ComplexCodec) -> Json:
+        kinds: list[Json] = [{"type": "string"}] if codec.type.mixed else []
+        kinds += [
+            _object({slot.key: self.slot(slot), "#lexical": _LEXICAL}, [slot.key])
+            for slot in codec.slots.values()
+        ]
+        if codec.model.wildcards:
+            kinds.append({"type": "object"})
+        return {"type": "array", "items": {"anyOf": kinds} if kinds else {}}
+
+    def simple(self, codec: SimpleCodec) -> Json:
+        kind = codec.kind
+        if isinstance(codec, ListCodec):
+            return {"type": "array", "items": self.simple(codec.item)}
+        if isinstance(codec, UnionCodec):
+            return {"anyOf": [self.simple(each) for each in codec.members]}
+        if isinstance(codec, BooleanCodec):
+            return {"type": "boolean"}
+        if isinstance(codec, RealCodec):
+            return {"anyOf": [{"type": "number"}, {"enum": ["INF", "-INF", "NaN"]}]}
+        if isinstance(codec, IntegerCodec):
+            return _integer(codec)
+        return _string(kind)
+
+
+def _integer(codec: IntegerCodec) -> Json:
+    low = codec.low if codec.low is None or abs(codec.low) <= _SAFE else None
+    high = codec.high if codec.high is None or abs(codec.high) <= _SAFE else None
+    number: Json = {"type": "integer"}
+    if low is not None:
+        number["minimum"] = low
+    if high is not None:
+        number["maximum"] = high
+    bounded = low is not None and high is not None
+    if bounded:
+        return number
+    return {"anyOf": [number, {"type": "string", "pattern": "^[+-]?[0-9]+$"}]}
+
+
+def _string(kind: SimpleType) -> Json:
+    facets, found = kind.facets, Json(type="string")
+    if kind.builtin in {"date", "decimal"}:
+        found["format"] = "xsd-date" if kind.builtin == "date" else "decimal"
+    elif kind.builtin == "base64Binary":
+        found["contentEncoding"] = "base64"
+    elif kind.builtin in builtin.LEXICAL:
+        found["format"] = f"xsd-{kind.builtin}"
+    if facets.enumeration is not None and kind.builtin not in {"QName", "decimal"}:
+        found["enum"] = list(dict.fromkeys(facets.enumeration))
+    patterns = [p for each in facets.patterns if (p := python_pattern(each)) is not None]
+    if patterns:
+        found["pattern"] = f"^(?:{patterns[-1]})$"
+    if kind.builtin not in {"base64Binary", "hexBinary", "QName"}:
+        low = facets.length if facets.length is not None else facets.min_length
+        high = facets.length if facets.length is not None else facets.max_length
+        if low is not None:
+            found["minLength"] = low
+        if high is not None:
+            found["maxLength"] = high
+    return found
+
+
+def _object(properties: Json, required: list[str]) -> Json:
+    found: Json = {"type": "object", "properties": properties}
+    if required:
+        found["required"] = list(dict.fromkeys(required))
+    return found
+
+
+def _envelope(message: Message, schemas: Schemas) -> Json:
+    found: Json = {}
+    if message.headers:
+        properties = {key: schemas.slot(slot) for key, (slot, _) in message.headers.items()}
+        required = [key for key, (_, needed) in message.headers.items() if needed]
+        found["#headers"] = _object(properties, required)
+    if message.attachments:
+        part = {name: {"type": "string"} for name in ("contentId", "contentType", "data")}
+        found["#attachments"] = {"type": "array", "items": _object(part, ["data"])}
+    return found
