@@ -25,6 +25,7 @@ from bus.cli import (
     province,
     refused,
     serve,
+    service,
     setup,
 )
 from bus.cli.lang import say
@@ -60,6 +61,7 @@ GROUPS = (
     axis,
     client,
     province,
+    service,
     health,
     journal,
     backup,

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from corpus import NAMES, canonical, contract, messages, operations
-
 from bus.gateway.translate.examples import example
+from tests.unit.translate.corpus import NAMES, canonical, contract, messages, operations
 
 
 def test_the_corpus_is_large_enough() -> None:

@@ -7,17 +7,13 @@ text is not the usual one (white space collapsed), JSON carries it in #lexical.
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from corpus import NAMES, canonical, contract, messages
-from instances import message as instances
+from tests.unit.translate.corpus import NAMES, canonical, contract, messages
+from tests.unit.translate.instances import message as instances
 
 _SKIP = {
     "attachments-mtom.wsdl",  # binary parts have an envelope of their own; tested by hand

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,8 @@ import pytest
 import zeep
 from lxml import etree
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from corpus import NAMES, ROOT, canonical, contract
-
 from bus.gateway.translate.examples import example
+from tests.unit.translate.corpus import NAMES, ROOT, canonical, contract
 
 # What zeep 4.3.3 itself gets wrong or cannot say; each was looked at.
 ZEEP_CANNOT = {
@@ -50,7 +46,10 @@ ZEEP_CANNOT = {
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n.removesuffix(".wsdl") not in ZEEP_CANNOT])
 def test_zeep_reads_our_request_and_writes_the_same(name: str) -> None:
-    client = zeep.Client(str(ROOT / name), transport=_Offline())
+    client = zeep.Client(  # type: ignore[no-untyped-call]
+        str(ROOT / name),
+        transport=_Offline(),  # type: ignore[no-untyped-call]
+    )
     for service in client.wsdl.services.values():
         for port in service.ports.values():
             ours = contract(name).services[service.name].ports[port.name]
@@ -74,6 +73,6 @@ def _alone(element: etree._Element) -> bytes:
     return etree.tostring(element, encoding="utf-8")
 
 
-class _Offline(zeep.Transport):  # type: ignore[misc]
+class _Offline(zeep.Transport):
     def load(self, url: str) -> bytes:
         return Path(url).read_bytes()

@@ -1,0 +1,84 @@
+"""`lgsp service check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bus.cli.failure import PROBLEM
+from bus.cli.lang import say
+from bus.cli.options import Json, examples
+from bus.cli.output import headings, say_line, show_json, show_table, to_json
+
+service_app = typer.Typer(
+    no_args_is_help=True, help=say("Dịch vụ SOAP (WSDL).", "SOAP services (WSDL).")
+)
+SUFFIXES = frozenset({".wsdl", ".xsd", ".xml"})
+
+
+@service_app.command(
+    "check",
+    help=say(
+        "Trục dịch được gì của một WSDL, và JSON sẽ mất gì (lẽ ra không gì cả). Không nhập, không "
+        "gọi mạng; các tệp .wsdl, .xsd cùng thư mục được đọc theo. Mã thoát 1 nếu có vấn đề.",
+        "What of a WSDL can be translated, and what JSON would lose (nothing, it should be). "
+        "Imports nothing and calls nobody; .wsdl and .xsd files beside it are read, too. Exit "
+        "status 1 if there is a problem.",
+    )
+    + examples("lgsp service check dan-cu/TraCuu.wsdl"),
+)
+def check(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help=say("tệp WSDL", "the WSDL file"))
+    ],
+    *,
+    json: Json = False,
+) -> None:
+    # late: lxml is needed here only
+    from bus.gateway.translate import compile_wsdl  # noqa: PLC0415
+
+    found = compile_wsdl(_documents(file), file.name).report()
+    if json:
+        show_json(to_json(found))
+    else:
+        _show(found)
+    if not found["ok"]:
+        raise typer.Exit(PROBLEM)
+
+
+def _documents(file: Path) -> dict[str, bytes]:
+    """The file and those beside and below it that it may refer to, by relative path."""
+    below = (each for each in sorted(file.parent.rglob("*")) if each.suffix.lower() in SUFFIXES)
+    documents = {str(each.relative_to(file.parent)): each.read_bytes() for each in below}
+    return documents | {file.name: file.read_bytes()}
+
+
+def _show(found: dict[str, Any]) -> None:
+    columns = headings(
+        "Dịch vụ|Cổng|Thao tác|SOAP|Kiểu|Dịch được|Vấn đề|Mất",
+        "Service|Port|Operation|SOAP|Style|Supported|Problems|Lost",
+    )
+    names = ("service", "port", "operation", "soap", "style", "supported", "problems", "lost")
+    rows = [tuple(row[name] for name in names) for row in found["operations"]]
+    show_table(columns, rows, empty=say("Không có thao tác SOAP nào.", "No SOAP operations."))
+    for location, named_by in found["missing"].items():
+        say_line(
+            say(
+                f"✗ thiếu {location} ({named_by} nêu tên): đặt tệp cạnh WSDL rồi kiểm tra lại",
+                f"✗ {location} is missing (named by {named_by}): put it beside the WSDL, and check "
+                "again",
+            )
+        )
+    for name in found["defined_twice"]:
+        say_line(say(f"✗ {name} được định nghĩa hai lần", f"✗ {name} is defined twice"))
+    if found["ok"]:
+        say_line(
+            say("✓ Dịch được hết, không mất gì.", "✓ All of it is translated, nothing is lost.")
+        )
+
+
+def add_to(app: typer.Typer) -> None:
+    panel = say("Khai báo", "Declare")
+    app.add_typer(service_app, name="service", rich_help_panel=panel)
