@@ -112,7 +112,10 @@ class _Entrance:
         raise Unauthenticated("wrong password", vi="Tài khoản hoặc mật khẩu không đúng")
 
     async def enveloped(self, request: Request) -> Response:
-        parameters, data = parse_envelope(await request.body())
+        body = await request.body()
+        if not body:  # nobody is named before anything can be wrong with what was sent
+            raise _lapsed()
+        parameters, data = parse_envelope(body)
         door = self._in_session(request, str(parameters.get("session", "")))
         serve = _SERVICES.get(str(parameters.get("service", "")))
         if serve is None:
