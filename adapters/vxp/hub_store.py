@@ -154,7 +154,7 @@ class HubStore:
     def update(self, doc_id: str, system: str, state: str, at: str) -> bool:
         """All copies of one hub at once; False when it has none."""
         done = self._db.execute(
-            "UPDATE copy SET state=?, at=? WHERE doc_id=? AND system=?",
+            "UPDATE copy SET state=?, at=? WHERE doc_id=? AND +system=?",  # by its key
             (state, at, doc_id, system),
         )
         return done.rowcount > 0

@@ -10,9 +10,10 @@ GONE = ", ".join(f"'{state.value}'" for state in sorted(MAY_BE_SENT_AGAIN))
 KNOWN = f"""
 SELECT r.n, r.receiver, e.message_id FROM {{rows}}
 JOIN exchange e ON e.document_id = r.document_id AND e.receiver = r.receiver
-WHERE e.sender = r.sender AND e.business = 0 AND e.state NOT IN ({GONE})
+WHERE e.sender || '' = r.sender AND e.business = 0 AND e.state NOT IN ({GONE})
   AND e.message_id <> r.message_id
 """  # noqa: S608 - constants of this project
+# `|| ''`: else SQLite reads everything the sender ever sent instead of looking for the document
 KNOWN_COLUMNS: Columns = (
     ("n", "int"),
     ("message_id", "text"),

@@ -1,0 +1,30 @@
+"""Accepting a document looks for the same document, never through all that its sender sent."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from bus.ledger import exchange_sql as sql
+from bus.ledger.migrate import migrate
+from bus.ledger.sqlite import _json, _with_rows
+
+
+@pytest.mark.parametrize(
+    ("query", "columns", "index"),
+    [
+        (sql.KNOWN, sql.KNOWN_COLUMNS, "exchange_document"),
+        (sql.BY_ID, sql.ASKED, "exchange_document"),
+        (sql.BY_CODE, sql.ASKED, "exchange_code"),
+    ],
+)
+async def test_documents_are_looked_up_by_their_own_index(
+    query: str, columns: sql.Columns, index: str, tmp_path: Path
+) -> None:
+    await migrate(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        explain = "EXPLAIN QUERY PLAN " + _with_rows(query, columns)
+        plan = "\n".join(str(row[-1]) for row in connection.execute(explain, (_json([]),)))
+    assert f"USING INDEX {index} (" in plan, plan
