@@ -10,6 +10,7 @@ import pytest
 from bus.ledger import exchange_sql as sql
 from bus.ledger.migrate import migrate
 from bus.ledger.sqlite import _json, _with_rows
+from bus.ledger.tx import Columns
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from bus.ledger.sqlite import _json, _with_rows
     ],
 )
 async def test_documents_are_looked_up_by_their_own_index(
-    query: str, columns: sql.Columns, index: str, tmp_path: Path
+    query: str, columns: Columns, index: str, tmp_path: Path
 ) -> None:
     await migrate(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
     with sqlite3.connect(tmp_path / "ledger.db") as connection:
