@@ -12,7 +12,6 @@ from bus.gateway.translate.schema import Document, Index
 from schemas.xml import Limits, compile_schemas, parse
 
 _LIMITS = Limits(size=32_000_000, elements=1_000_000, attributes=2_000_000)
-_STEP = re.compile(r"(?:[^/\[:]*:)?([^/\[:]+)(\[\d+\])?")
 
 
 class Validator:
@@ -29,9 +28,24 @@ class Validator:
         rule = entry.type_name.removeprefix("SCHEMAV_").replace("_", "-").lower()
         error = Mismatch(rule, _said(entry.message), _said(entry.message, vietnamese=True))
         error.line = entry.line
-        for part in reversed((entry.path or "").strip("/").split("/")):
-            error.at(_STEP.sub(r"\1\2", part))
+        for step in reversed(_steps(element, entry.path or "")):
+            error.at(step)
         raise error
+
+
+def _steps(element: etree._Element, path: str) -> list[str]:
+    """libxml2's path with the names in it: it writes `*[2]` where a default namespace is used."""
+    found, at = [local(element.tag)], element
+    for step in path.strip("/").split("/")[1:]:
+        name, _, position = step.rstrip("]").partition("[")
+        plain = name.rpartition(":")[2]
+        fitting = [c for c in at if plain in {"*", local(c.tag)}]
+        index = int(position or 1) - 1
+        if index >= len(fitting):
+            break
+        at = fitting[index]
+        found.append(f"{local(at.tag)}[{position}]" if position and plain != "*" else local(at.tag))
+    return found
 
 
 _FACET = re.compile(r"\[facet '(\w+)'\]")
