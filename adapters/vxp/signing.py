@@ -110,7 +110,7 @@ def _hash(text: str, secret: bytes) -> str:
 def _fields(text: str) -> dict[str, str]:
     try:
         signed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SignatureRefused("sign-header is not JSON") from None
     if not isinstance(signed, dict):
         raise SignatureRefused("sign-header is not a JSON object")
@@ -123,7 +123,7 @@ def _fields(text: str) -> dict[str, str]:
 def _fresh(text: str, now: datetime) -> datetime:
     try:
         at = parse_timestamp(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # so many milliseconds that no date holds them
         raise SignatureRefused("timestamp is not signed or not ddMMyyyyTHHmmss+SSSS") from None
     if abs((now - at).total_seconds()) > WINDOW:
         raise SignatureRefused(f"timestamp is more than {WINDOW:g} s away from this clock")

@@ -86,7 +86,9 @@ def test_a_request_of_another_time_is_refused(away: int) -> None:
         verify(headers(), SECRET, NOW + timedelta(seconds=away))
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", "1", '{"systemid":"x"}', '{"XroadVnpt-x":"y"}'])
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, "[]", "{}", "1", '{"systemid":"x"}', '{"XroadVnpt-x":"y"}']
+)
 def test_a_well_signed_text_that_is_no_request_is_refused(text: str) -> None:
     mac = hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest()
     given_headers = {
@@ -96,6 +98,13 @@ def test_a_well_signed_text_that_is_no_request_is_refused(text: str) -> None:
     }
     with pytest.raises(SignatureRefused):
         verify(given_headers, SECRET, NOW)
+
+
+def test_a_signed_timestamp_that_no_date_holds_is_refused() -> None:
+    fields = FIELDS | {"timestamp": f"22112026T183426+{'9' * 30}"}
+    signed = {name.lower(): value for name, value in sign(fields, SECRET).items()}
+    with pytest.raises(SignatureRefused, match="timestamp"):
+        verify(signed, SECRET, NOW)
 
 
 def test_a_replay_is_refused_and_forgotten_after_the_window() -> None:
