@@ -58,12 +58,7 @@ class Writer:
             self._leaf(slot, codec, value)
 
     def _start(self, slot: Slot, codec: ComplexCodec) -> None:
-        if codec.type.abstract or slot.element.abstract:
-            raise Mismatch(
-                "abstract",
-                "an abstract type: #type must name a derived one",
-                "kiểu trừu tượng: #type phải nêu kiểu dẫn xuất",
-            )
+        _require_concrete(slot, codec)
         self.out.append(slot.start)
 
     def _leaf(self, slot: Slot, codec: SimpleCodec, value: object) -> None:
@@ -87,6 +82,8 @@ class Writer:
         if not slot.element.nillable:
             raise Mismatch("nillable", "null is not allowed here", "không được để null")
         codec = slot.codec
+        if isinstance(codec, ComplexCodec):  # one without a value is of a type as well
+            _require_concrete(slot, codec)
         if isinstance(codec, ComplexCodec) and codec.required:
             raise Mismatch(
                 "use",
@@ -486,6 +483,15 @@ class Writer:
             else:
                 value[key] = _judge(codec, key, found, text)
         return value
+
+
+def _require_concrete(slot: Slot, codec: ComplexCodec) -> None:
+    if codec.type.abstract or slot.element.abstract:
+        raise Mismatch(
+            "abstract",
+            "an abstract type: #type must name a derived one",
+            "kiểu trừu tượng: #type phải nêu kiểu dẫn xuất",
+        )
 
 
 def _judge(codec: Codec, key: str, value: object, text: str) -> object:

@@ -27,6 +27,13 @@ _TEXT = st.text(
 _DEEPEST = 4
 
 
+def _may_be_null(slot: Slot) -> bool:
+    codec = slot.codec
+    if _attributes_needed(codec) or slot.element.abstract:
+        return False
+    return not (isinstance(codec, ComplexCodec) and codec.type.abstract)
+
+
 def fits(codec: SimpleCodec, value: object) -> bool:
     try:
         codec.encode(value, Namespaces())
@@ -69,7 +76,7 @@ def simple(codec: SimpleCodec) -> st.SearchStrategy[Any]:
 @st.composite
 def value(draw: st.DrawFn, plan: Plan, slot: Slot, depth: int = 0) -> Any:
     codec = slot.codec
-    if slot.element.nillable and draw(st.integers(0, 4)) == 0 and not _attributes_needed(codec):
+    if slot.element.nillable and draw(st.integers(0, 4)) == 0 and _may_be_null(slot):
         return None
     if isinstance(codec, SimpleCodec):
         if slot.element.fixed is not None:

@@ -9,6 +9,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from bus.gateway.translate.examples import example
+from schemas.errors import ContractMismatch
 from tests.unit.translate.corpus import NAMES, canonical, contract, messages, operations
 
 
@@ -45,3 +46,10 @@ def test_json_to_xml_to_json_and_xml_to_json_to_xml(name: str) -> None:
             if not wire.content_type.startswith("multipart"):
                 back = message.to_xml(json.dumps(again).encode())
                 assert canonical(back.body) == canonical(wire.body)
+
+
+def test_null_for_an_abstract_type_is_refused_not_written() -> None:
+    """The schema refuses xsi:nil where no concrete type is named (cvc-type 2)."""
+    put = contract("rpc-abstract.wsdl").operations["Put"]
+    with pytest.raises(ContractMismatch, match="abstract"):
+        put.request.to_xml({"item": None, "note": "x"})

@@ -17,8 +17,7 @@ from tests.unit.translate.instances import message as instances
 
 _SKIP = {
     "attachments-mtom.wsdl",  # binary parts have an envelope of their own; tested by hand
-    "catalogue.wsdl",  # so large a choice of types that what is drawn does not shrink steadily
-    "rpc-abstract.wsdl",  # null for a part of an abstract type has no valid XML, and is refused
+    "catalogue.wsdl",  # hypothesis finds what is drawn from it inconsistent: not understood yet
 }
 
 
