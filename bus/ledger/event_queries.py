@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select
 
 from bus.ledger.database import Database
 from bus.ledger.tables import dossier_event, message
+from schemas.dossier.progress import Kind
 from schemas.instant import Instant
 
 
@@ -19,7 +20,7 @@ class Place(NamedTuple):
     message_id: str
     sender: str
     code: str
-    kind: str  # dossier, step
+    kind: Kind
 
 
 class Said(NamedTuple):
