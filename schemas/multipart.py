@@ -74,6 +74,7 @@ class _Reader:
 
     def __init__(self, boundary: str) -> None:
         self.ended = False
+        self._begun = False
         self._items: list[Item] = []
         self._data: list[bytes] = []  # of the part at hand; the parser cuts it at each line's end
         self._headers: dict[str, bytes] = {}
@@ -99,6 +100,9 @@ class _Reader:
 
     def feed(self, piece: bytes) -> list[Item]:
         self._items = []
+        if not self._begun:  # .NET begins with an empty line, of which the parser is not sure
+            piece = piece.lstrip(b"\r\n")
+            self._begun = bool(piece)
         try:
             self._parser.write(piece)
         except FormParserError as error:
