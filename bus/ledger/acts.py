@@ -197,7 +197,7 @@ async def ready_probe(tx: Tx, chain: Chain, now: Instant, endpoint: str) -> Head
     rows = await tx.execute(
         "UPDATE delivery SET next_attempt_at = ? WHERE id = (SELECT id FROM ("
         " SELECT id, attempts FROM delivery WHERE endpoint = ? AND head"
-        " AND state IN ('queued','waiting') LIMIT 1000) AS some"
+        " AND state IN ('queued','waiting') LIMIT 1000) AS ready"
         " ORDER BY attempts, id LIMIT 1) RETURNING id, lane",
         now,
         endpoint,

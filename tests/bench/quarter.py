@@ -13,12 +13,12 @@ import asyncio
 import itertools
 import json
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -358,10 +358,12 @@ def main() -> None:
         help="processes of the bus",
     )
     parser.add_argument("--json", type=Path, help="write the verdict to this file, too")
+    parser.add_argument("--folder", type=Path, help="keep logs and databases here")
     options = parser.parse_args()
     plan = Plan(options.dossiers, options.seed, options.in_flight, kills=options.kills)
-    with tempfile.TemporaryDirectory(prefix="lgsp-quarter-") as folder, ExitStack() as stack:
-        place = Path(folder)
+    with ExitStack() as stack:
+        place = options.folder or Path(stack.enter_context(TemporaryDirectory(prefix="lgsp-")))
+        place.mkdir(parents=True, exist_ok=True)
         place.chmod(0o755)  # PostgreSQL of root runs as another user
         rabbit, postgres = RabbitMQ(place / "rabbitmq"), PostgreSQL(place / "postgres")
         for service in (rabbit, postgres):
