@@ -92,7 +92,7 @@ clients:
 class Plan:
     dossiers: int
     seed: int = 1
-    in_flight: int = 32  # dossiers told at once
+    in_flight: int = 128  # dossiers told at once
     fault_seconds: float = 4.0
     kills: int = 4  # of each process of the bus but the gateway, spread over the run
 
@@ -114,7 +114,9 @@ class Figures:
     left: dict[str, int] = field(default_factory=dict)  # unfinished deliveries by state
 
     def to_json(self) -> dict[str, Any]:
-        return {name: round(v, 1) if isinstance(v, float) else v for name, v in asdict(self).items()}
+        return {
+            name: round(v, 1) if isinstance(v, float) else v for name, v in asdict(self).items()
+        }
 
 
 class Scene:
@@ -348,7 +350,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--dossiers", type=int, default=34_000, help="about 8 steps each (34000)")
-    parser.add_argument("--in-flight", type=int, default=32, help="told at once (32)")
+    parser.add_argument("--in-flight", type=int, default=128, help="told at once (128)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=4, help="of dispatcher and workers (4)")
     parser.add_argument(
