@@ -137,6 +137,7 @@ class Engine:
     trouble: Trouble
     manifests: Named[str, Manifest]
     create: CreateAdapter
+    states: EndpointStates
 
     async def record(self, item: DossierRecord, *, ref: str | None = None) -> Receipt:
         return await accept_record(self.acceptor, item, self._source(item), ref)
@@ -235,4 +236,4 @@ async def engine(
         collector = Collector(ledger, live, states, membership, acceptor, create=create)
         await collector.start()
         stack.push_async_callback(collector.close)
-        yield Engine(ledger, live, acceptor, got, trouble, manifests, create)
+        yield Engine(ledger, live, acceptor, got, trouble, manifests, create, states)
