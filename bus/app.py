@@ -30,6 +30,7 @@ from bus.engine.janitor import Janitor
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
+from bus.engine.reconcile_daily import Reconciler
 from bus.engine.worker import Worker
 from bus.gateway.app import create_app, create_probes_app
 from bus.gateway.limits import GatewayLimits
@@ -191,6 +192,17 @@ async def _engine(
         )
         directories.start()
         stack.push_async_callback(directories.close)
+        reconciler = Reconciler(
+            ledger,
+            live,
+            states,
+            membership,
+            create=adapter_maker(settings, http),
+            manifests=acceptor.manifests,
+            folder=settings.reconciliation_dir,
+        )
+        reconciler.start()
+        stack.push_async_callback(reconciler.close)
     if "dispatcher" in roles:
         arrivals = ArrivalReporter(acceptor)
         arrivals.start()

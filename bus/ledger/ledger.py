@@ -22,7 +22,8 @@ from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
-from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
+from bus.ledger.reconcile_queries import ReconcileQueries
+from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
@@ -57,6 +58,7 @@ class Ledger:
         self.queries = Queries(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.reconciling = ReconcileQueries(self.db)
         self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
         self.identities = Identities(self.db)
@@ -158,6 +160,16 @@ class Ledger:
         done, heads = await self._writer.act(
             lambda tx, chain, now: acts.release(
                 tx, chain, now, ids, code=code, actor=actor, reason=reason
+            )
+        )
+        self._freed(heads)
+        return done
+
+    async def send_again(self, sending: SendAgain, *, actor: str, reason: str) -> bool:
+        """Deliver messages once more; False: something of their key is under way already."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.send_again(
+                tx, chain, now, sending, actor=actor, reason=reason
             )
         )
         self._freed(heads)
