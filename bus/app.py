@@ -274,7 +274,10 @@ async def _gateway(
         facades={path: registry.facade(name) for name, path in settings.facades.items()},
     )
     place = (settings.http_host, settings.http_port)
-    return await _listen(stack, settings, create_app(deps), place)
+    app = create_app(deps)
+    url = await _listen(stack, settings, app, place)
+    stack.push_async_callback(app.state.services.feed.close)  # streams would outlast the drain
+    return url
 
 
 async def _listen(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
@@ -12,6 +11,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from adapters.connection import resolve_secret, tls_context
+from adapters.content import as_body, read_whole
 from adapters.dvcqg import codec, shown
 from adapters.dvcqg.codec import SYNC_RECORD, SYNC_STEP, Call
 from adapters.dvcqg.config import DvcqgConfig
@@ -20,7 +20,6 @@ from adapters.dvcqg.manifest import MANIFEST
 from adapters.dvcqg.outcomes import Judged, Verdict, judge
 from adapters.dvcqg.session import Session
 from adapters.http import FAILURES, exchange, failure_outcome
-from adapters.upload import PIECE, Upload
 from schemas.adapter import (
     AdapterConfig,
     Manifest,
@@ -31,7 +30,7 @@ from schemas.adapter import (
 )
 from schemas.dossier import DossierRecord, Step
 from schemas.dossier.reconcile import Seen
-from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable, Unavailable
+from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable
 
 MIN_PASSWORD = 8
 """Bytes. The portal issues its passwords; this only catches an empty or mistaken file."""
@@ -87,8 +86,10 @@ class Dvcqg:
         each call takes `connect_seconds + answer_seconds` at the longest, and one that fails is
         the last.
         """
+        content = await read_whole(delivery)
+        if isinstance(content, Outcome):
+            return content
         try:
-            content = await _content(delivery)
             match delivery.kind:
                 case "dossier":
                     return await self._sync_record(
@@ -239,19 +240,10 @@ class Dvcqg:
             call.url,
             headers=call.headers,
             timeout=self._timeout,
-            data=_body(call.body),
+            data=as_body(call.body, codec.JSON),
             tls=self._tls,
         )
         return judge(answer)
-
-
-def _body(content: bytes) -> bytes | Upload:
-    """A large one is written in pieces, so that others get their turn."""
-    return content if len(content) <= PIECE else Upload(_whole(content), len(content), codec.JSON)
-
-
-async def _whole(content: bytes) -> AsyncGenerator[bytes, None]:
-    yield content
 
 
 def _good(judged: Judged) -> bool:
@@ -289,19 +281,6 @@ def _unanswered(outcome: Outcome) -> ConfigurationError | PartnerUnavailable:
 
 def _at_portal(step: Step, answer: str = "") -> Outcome:
     return Outcome(Result.DELIVERED, partner_ref=f"{step.code}#{step.id}"[:200], answer=answer)
-
-
-async def _content(delivery: OutboundDelivery) -> bytes:
-    """Raises _Given when it cannot be read: no fault of the portal."""
-    try:
-        content = b"".join([piece async for piece in delivery.read()])
-    except Exception as error:  # noqa: BLE001 - whatever the store raises, nothing was sent
-        detail = f"The content could not be read ({type(error).__name__})."
-        raise _Given(Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail)) from None
-    if len(content) != delivery.size or hashlib.sha256(content).hexdigest() != delivery.sha256:
-        detail = "The content is not what the ledger says."
-        raise _Given(Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail))
-    return content
 
 
 def _parsed(model: type[Model], content: bytes) -> Model:

@@ -24,6 +24,7 @@ from aiohttp import web
 from adapters.faults import Fault, FaultyServer, Mode, misbehave
 from adapters.onestop.stories import Change, Desk, Teller
 from schemas.dossier import DossierRecord, Form, Step, Supplement
+from schemas.dossier.calendar import WorkingCalendar
 from schemas.vietnam import VIETNAM
 
 _JSON = "application/json"
@@ -337,7 +338,10 @@ def _supplement(each: Supplement) -> dict[str, Any]:
 
 async def _serve(options: argparse.Namespace) -> None:
     desks = tuple(Desk(code, f"UBND {code}") for code in options.desk or [options.unit])
-    teller = Teller(desks, options.seed, options.first_day)
+    calendar = WorkingCalendar(
+        holidays=frozenset(options.holiday), made_up=frozenset(options.made_up)
+    )
+    teller = Teller(desks, options.seed, options.first_day, calendar=calendar)
     secret = options.secret_file.read_bytes().strip()
     sandbox = OneStopSandbox(options.unit, secret, host=options.host, port=options.port)
     changes = [change for story in teller.stories(options.dossiers) for change in story.changes]
@@ -364,6 +368,10 @@ def main() -> None:
     parser.add_argument(
         "--first-day", type=date.fromisoformat, default=date(2026, 8, 3), help="of reception"
     )
+    for name, text in (("--holiday", "nobody works then"), ("--made-up", "a day off is worked")):
+        parser.add_argument(
+            name, type=date.fromisoformat, action="append", default=[], help=f"{text}; repeatable"
+        )
     uvloop.run(_serve(parser.parse_args()))
 
 

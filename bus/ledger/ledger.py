@@ -11,11 +11,12 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import acts
+from bus.ledger import acts, dossier_events
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
+from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
@@ -58,6 +59,7 @@ class Ledger:
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
         self.reconciling = ReconcileQueries(self.db)
+        self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
         self.identities = Identities(self.db)
         self.blobs = BlobStore(blob_dir)
@@ -272,6 +274,10 @@ class Ledger:
         return await self._writer.act(
             lambda tx, chain, now: acts.add_file(tx, chain, now, file, actor=actor)
         )
+
+    async def number_events(self) -> int:
+        """Gives accepted records and steps their positions for readers; how many got one."""
+        return await self._writer.act(lambda tx, _chain, _now: dossier_events.number(tx))
 
     async def note_restored(self, *, copied_at: Instant, actor: str) -> int:
         """This ledger was made from a copy; returns how many deliveries are open."""
