@@ -29,8 +29,9 @@ from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
 from bus.ledger.records import Receipt
 from schemas.adapter import AdapterConfig, Manifest, OutboundDelivery, Outcome, Result
+from schemas.declared import BreakerPolicy
 from schemas.dossier import DossierRecord, Step
-from schemas.province import Agency, BreakerPolicy, Endpoint, Mapping, RetryPolicy, Subscription
+from schemas.province import Agency, Endpoint, Mapping, RetryPolicy, Subscription
 from schemas.vietnam import VIETNAM
 
 BUILD, NATIONAL, PROVINCIAL = "H99.02", "000.00.00.G22", "H99.99"

@@ -1,0 +1,36 @@
+"""Whether a declared service can be called: its contract compiles and has what is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bus.cli.lang import say, spoken
+from schemas.errors import LgspError
+
+if TYPE_CHECKING:
+    from schemas.service import Service
+
+
+def faults_of_service(service: Service, contents: Mapping[str, bytes]) -> list[str]:
+    """What is wrong with it, each in one sentence. `contents`: documents by SHA-256."""
+    # late: lxml is needed here only
+    from bus.gateway.translate import compile_wsdl  # noqa: PLC0415
+
+    documents = {
+        name: contents[digest]
+        for name, digest in service.contract.documents.items()
+        if digest in contents
+    }
+    try:
+        contract = compile_wsdl(documents, service.contract.main)
+    except LgspError as error:
+        return [spoken(error.detail)]
+    found = [
+        say(f"đặc tả không có thao tác {name}", f"the contract has no operation {name}")
+        for name in service.operations
+        if name not in contract.operations
+    ]
+    if not any(not each.problems for each in contract.operations.values()):
+        found.append(say("không gọi được thao tác nào", "no operation can be called"))
+    return found
