@@ -1,4 +1,4 @@
-"""Whether a declared service can be called: its contract compiles and has what is named."""
+"""Whether a declared service can be called: its contract compiles, its sign-on is understood."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def faults_of_service(service: Service, contents: Mapping[str, bytes]) -> list[str]:
     """What is wrong with it, each in one sentence. `contents`: documents by SHA-256."""
     # late: lxml is needed here only
+    from adapters.signon import parse_sign_on  # noqa: PLC0415
     from bus.gateway.translate import compile_wsdl  # noqa: PLC0415
 
     documents = {
@@ -23,6 +24,7 @@ def faults_of_service(service: Service, contents: Mapping[str, bytes]) -> list[s
         if digest in contents
     }
     try:
+        parse_sign_on(service.sign_on)
         contract = compile_wsdl(documents, service.contract.main)
     except LgspError as error:
         return [spoken(error.detail)]
