@@ -174,7 +174,7 @@ async def _difference(
 
     revision = await ledger.config.revision()
     current = await ledger.config.province()
-    known = set(current.services)
+    known = current.services
 
     def check(service: Service) -> list[str]:
         if service in known:  # compiled before: a province has dozens

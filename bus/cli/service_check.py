@@ -33,6 +33,8 @@ def faults_of_service(service: Service, contents: Mapping[str, bytes]) -> list[s
         for name in service.operations
         if name not in contract.operations
     ]
-    if not any(not each.problems for each in contract.operations.values()):
-        found.append(say("không gọi được thao tác nào", "no operation can be called"))
+    if all(each.problems for each in contract.operations.values()):
+        lacks = ", ".join(contract.missing)
+        vi, en = (f"; thiếu tệp: {lacks}", f"; missing: {lacks}") if lacks else ("", "")
+        found.append(say(f"không gọi được thao tác nào{vi}", f"no operation can be called{en}"))
     return found

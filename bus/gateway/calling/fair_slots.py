@@ -42,6 +42,10 @@ class FairSlots:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.release()  # called and gone: the next in line gets the place
+            elif turn in turns:
+                turns.remove(turn)
+                if not turns:
+                    self._waiting.pop(caller, None)
             raise
 
     def release(self) -> None:
