@@ -376,3 +376,14 @@ class PartnerRefused(PartnerError):
         "Xem lý do của đối tác; sửa nội dung và gửi thông điệp mới.",
         "Read the partner's reason; correct the content and send a new message.",
     )
+
+
+def by_code(code: str) -> type[LgspError] | None:
+    """The class whose errors carry this code: for codes that were written down."""
+    pending = [LgspError]
+    while pending:
+        cls = pending.pop()
+        if cls.code == code:
+            return cls
+        pending += cls.__subclasses__()
+    return None
