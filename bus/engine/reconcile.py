@@ -18,7 +18,7 @@ import structlog
 
 from bus.engine.live import Snapshot
 from bus.ledger.ledger import Ledger
-from bus.ledger.reconcile_queries import CHUNK, Counted, Known, Told
+from bus.ledger.reconcile_queries import CHUNK, Counted, Known, Told, Way
 from bus.ledger.records import SendAgain
 from routing.decision import PlannedDelivery
 from routing.mapping import Unmapped, map_record
@@ -27,7 +27,7 @@ from schemas.adapter import DossierLookup, DossierSource, Manifest, Reconciling
 from schemas.delivery import TERMINAL, DeliveryState
 from schemas.dossier import DossierRecord, DossierStatus, Step
 from schemas.dossier.reconcile import Fault, Finding, Remedy, Seen, Side, reconcile, row_facts
-from schemas.errors import ConfigurationError, PartnerError
+from schemas.errors import ConfigurationError, PartnerError, PartnerLacksDossier
 from schemas.instant import SECOND, Instant, to_datetime
 from schemas.province import Endpoint
 from schemas.vietnam import day_of, start_of
@@ -408,7 +408,7 @@ class _Portal:
         for codes in _pieces(list(before)):
             for now in await self._desk.ledger.reconciling.of_codes(self._endpoint.name, codes):
                 then = before[now.row.code]
-                same = (now.row, now.states) == (then.row, then.states)
+                same = (now.row, now.ways) == (then.row, then.ways)
                 if now.row.sender == then.row.sender and same and not now.moving:
                     unchanged.add(now.row.code)
         return unchanged
@@ -419,10 +419,9 @@ class _Portal:
         done, why = "", ""
         if finding.remedy is Remedy.SEND:
             lacking = case.lacking(there)
-            ended = [case.known.states.get(told.message_id) for told in lacking]
-            final = next((state for state in ended if state in _FINAL), None)
+            final = next((way for told in lacking if (way := case.final(told))), None)
             if final is not None:
-                why = f"what it lacks is {final.value}: a person decides"
+                why = f"what it lacks is {final.state.value}: a person decides"
             elif not self._desk.dry_run:
                 sent = await self._send(case, lacking)
                 done, why = ("sent", "") if sent else ("", "something of it is under way")
@@ -455,6 +454,15 @@ class _Case:
     @property
     def code(self) -> str:
         return self.known.row.code
+
+    def final(self, told: Told) -> Way | None:
+        """The delivery after which it must not go again by itself. A step that was refused only
+        for want of the dossier may.
+        """
+        way = self.known.ways.get(told.message_id)
+        if way is None or way.state not in _FINAL or way.code == PartnerLacksDossier.code:
+            return None
+        return way
 
     def lacking(self, there: Seen | None) -> tuple[Told, ...]:
         """The record, which is a whole state, and the steps that the portal does not show."""

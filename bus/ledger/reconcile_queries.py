@@ -26,6 +26,15 @@ class Told(NamedTuple):
     text: str  # canonical JSON
 
 
+class Way(NamedTuple):
+    """A delivery."""
+
+    message_id: str
+    id: int
+    state: DeliveryState
+    code: str | None  # why it is where it is
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A dossier, and what became of it at one endpoint."""
@@ -33,7 +42,7 @@ class Known:
     row: DossierRow
     record: Told | None = field(repr=False)  # the current one; None: only steps have come
     steps: tuple[Told, ...] = field(repr=False)  # in the order in which the endpoint gets them
-    states: Mapping[str, DeliveryState]  # of the latest delivery of a message, by its id
+    ways: Mapping[str, Way]  # the latest delivery of each message, by its id
     moving: bool  # deliveries of it are not finished
 
 
@@ -134,13 +143,13 @@ class ReconcileQueries:
             for each in mine:
                 first.setdefault(each.message_id, each.id)
             told = sorted(steps.get(key, ()), key=lambda t: (first.get(t.message_id, 0), t))
-            states = {each.message_id: each.state for each in mine}
-            known.append(Known(row, record, tuple(told), states, row.code in moving))
+            latest = {each.message_id: each for each in mine}
+            known.append(Known(row, record, tuple(told), latest, row.code in moving))
         return known
 
     async def _ways(
         self, endpoint: str, keys: Collection[tuple[str, str]]
-    ) -> dict[tuple[str, str], list[_Way]]:
+    ) -> dict[tuple[str, str], list[Way]]:
         """Deliveries by dossier, oldest first."""
         query = (
             select(
@@ -149,6 +158,7 @@ class ReconcileQueries:
                 delivery.c.message_id,
                 delivery.c.id,
                 delivery.c.state,
+                delivery.c.code,
             )
             .select_from(message.join(delivery, delivery.c.message_id == message.c.id))
             .where(
@@ -158,9 +168,9 @@ class ReconcileQueries:
             )
             .order_by(delivery.c.id)
         )
-        found: dict[tuple[str, str], list[_Way]] = {}
-        for sender, code, message_id, number, state in await self._all(query):
-            way = _Way(message_id, number, DeliveryState(state))
+        found: dict[tuple[str, str], list[Way]] = {}
+        for sender, code, message_id, number, state, reason in await self._all(query):
+            way = Way(message_id, number, DeliveryState(state), reason)
             found.setdefault((sender, code), []).append(way)
         return found
 
@@ -191,9 +201,3 @@ class ReconcileQueries:
     async def _all(self, query: Select[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         async with self._db.read() as connection:
             return [tuple(row) for row in await connection.execute(query)]
-
-
-class _Way(NamedTuple):
-    message_id: str
-    id: int
-    state: DeliveryState

@@ -111,7 +111,9 @@ class Scene:
         self.portal.store._db.execute(text, values)
 
 
-def _items(portal: Portal, one_stop: OneStopSandbox) -> tuple[tuple[Kind, Item], ...]:
+def _items(
+    portal: Portal, one_stop: OneStopSandbox, *, shows: bool
+) -> tuple[tuple[Kind, Item], ...]:
     national = {
         "url": portal.service_url,
         "login_url": portal.login_url,
@@ -119,7 +121,7 @@ def _items(portal: Portal, one_stop: OneStopSandbox) -> tuple[tuple[Kind, Item],
         "password": "cong",
         "madonvi": USER,
         "dstcode": DSTCODE,
-        "lookup_shows_steps": True,
+        "lookup_shows_steps": shows,
         "lookups_per_second": 1000,
     }
     fetched = {
@@ -147,11 +149,12 @@ def _items(portal: Portal, one_stop: OneStopSandbox) -> tuple[tuple[Kind, Item],
 
 
 @asynccontextmanager
-async def scene(ledger_url: str, folder: Path) -> AsyncIterator[Scene]:
+async def scene(ledger_url: str, folder: Path, *, shows: bool = True) -> AsyncIterator[Scene]:
+    """`shows`: look-ups at the portal show the timeline."""
     secrets = {"cong": PASSWORD, "mot-cua": KEY}
     account = Account(USER, PASSWORD, USER)
     async with (
-        Portal([account], lookup_shows_steps=True, lapse=0.01) as portal,
+        Portal([account], lookup_shows_steps=shows, lapse=0.01) as portal,
         OneStopSandbox(UNIT, KEY) as one_stop,
         open_session() as http,
     ):
@@ -160,7 +163,7 @@ async def scene(ledger_url: str, folder: Path) -> AsyncIterator[Scene]:
             config = endpoint.config
             return registry.create(endpoint.kind, config, http=http, secrets=secrets.__getitem__)
 
-        items = _items(portal, one_stop)
+        items = _items(portal, one_stop, shows=shows)
         async with engine(ledger_url, folder, items=items, real=real) as bus:
             yield Scene(bus, portal, one_stop)
 
@@ -396,6 +399,51 @@ async def test_what_the_portal_refused_for_good_is_reported_and_not_sent_again(
         assert (only.finding.fault, only.done) == (Fault.MISSING, "")
         assert "rejected" in only.why
         assert at.portal.store.record(code) is None
+
+
+async def test_steps_refused_for_want_of_their_record_follow_once_it_is_there(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with scene(sqlite_url, tmp_path) as at:
+        code = _code(BUILD, 1)
+        await at.portal.set_fault("reject")
+        await at.bus.record(record(code))
+        await at.settled()
+        await at.portal.set_fault("ok")
+        for number in range(STEPS):
+            await at.bus.step(step(code, number))
+        await at.settled()
+        rejected = await at.bus.ledger.queries.deliveries(code="partner-lacks-dossier")
+        assert len(rejected) == STEPS
+        await at.bus.record(record(code, summary="Đã sửa"))
+        await at.settled()
+        report = await at.reconcile("cong")
+        assert found_by(report) == {code: (Side.PORTAL, Fault.STALE, (), "sent")}
+        await at.settled()
+        assert at.timeline(code) == [f"Bước {number}" for number in range(STEPS)]
+        assert not (await at.reconcile("cong")).discrepancies
+
+
+async def test_a_portal_that_shows_no_steps_is_compared_by_its_records(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Steps it may have lost cannot be seen; only where it lost the dossier they go again."""
+    async with scene(sqlite_url, tmp_path, shows=False) as at:
+        codes = [_code(BUILD, number) for number in range(5)]
+        for code in codes:
+            await at.push(code)
+        await at.settled()
+        for befalls, code in zip((lost, older, other_summary, lost_steps), codes, strict=False):
+            befalls(at, code)
+        report = await at.reconcile("cong")
+        assert found_by(report) == {
+            codes[0]: (Side.PORTAL, Fault.MISSING, (), "sent"),
+            codes[1]: (Side.PORTAL, Fault.STALE, (), "sent"),
+            codes[2]: (Side.PORTAL, Fault.DIFFERING, ("summary",), "sent"),
+        }
+        await at.settled()
+        assert not (await at.reconcile("cong")).discrepancies
+        assert [at.timeline(code) for code in codes[:3]] == [at.steps[code] for code in codes[:3]]
 
 
 async def test_a_portal_that_does_not_answer_is_not_hammered(
