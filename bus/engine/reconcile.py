@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import structlog
 
@@ -27,7 +27,7 @@ from schemas.adapter import DossierLookup, DossierSource, Manifest, Reconciling
 from schemas.delivery import TERMINAL, DeliveryState
 from schemas.dossier import DossierRecord, DossierStatus, Step
 from schemas.dossier.reconcile import Fault, Finding, Remedy, Seen, Side, reconcile, row_facts
-from schemas.errors import ConfigurationError, PartnerError, PartnerLacksDossier
+from schemas.errors import ConfigurationError, PartnerError, PartnerLacksDossier, PartnerUnavailable
 from schemas.instant import SECOND, Instant, to_datetime
 from schemas.province import Endpoint
 from schemas.vietnam import day_of, start_of
@@ -42,6 +42,9 @@ TRIES, PAUSE = 3, 1.0
 
 GIVE_UP = 20
 """Calls in a row that got no answer: the partner is away, and the rest is not asked."""
+
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""Of what is looked up one by one, the ledger itself tells what came meanwhile."""
 
 DAY: Instant = 86_400 * SECOND
 _FINAL = TERMINAL - {DeliveryState.DELIVERED}
@@ -306,8 +309,7 @@ class _Portal:
         asked = {code: case.expected for code, case in cases.items() if code in shown}
         there = {code: seen for code, seen in shown.items() if seen is not None}
         self._report.compared += len(shown)
-        as_of = to_datetime(self._report.began_at)
-        found = list(reconcile(None, asked, there, as_of=as_of))
+        found = list(reconcile(None, asked, there, as_of=NEVER))
         unchanged = await self._unchanged([cases[f.code] for f in found if f.code in cases])
         for finding in found:
             case = cases.get(finding.code)
@@ -386,6 +388,8 @@ class _Portal:
 
     async def _ask(self, code: str) -> Seen | None:
         """Raises PartnerError when no try was answered."""
+        if self._caller.away:
+            raise PartnerUnavailable("the portal does not answer look-ups")
         for number in range(TRIES):
             await self._caller.turn()
             try:
