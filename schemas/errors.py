@@ -383,6 +383,6 @@ class PartnerLacksDossier(PartnerRefused):
     code = "partner-lacks-dossier"
     title = Text("Nơi nhận chưa có hồ sơ của bước này", "The partner lacks the step's dossier")
     advice = Text(
-        "Sửa và gửi lại bản ghi hồ sơ; các bước được gửi lại khi đối soát.",
-        "Correct the dossier's record and send it; reconciliation then sends its steps again.",
+        "Sửa và gửi lại bản ghi hồ sơ; các bước tự đi tiếp khi nơi nhận đã có hồ sơ.",
+        "Correct the dossier's record and send it; its steps then go on by themselves.",
     )

@@ -215,10 +215,7 @@ def _told(reply: Reply | None) -> str:
     return f"{code}{reply.message}"[:2000]
 
 
-_LACKING = (
-    "The portal does not know the dossier: its record must be sent first; then reconciliation"
-    " sends this step again."
-)
+_LACKING = "The portal does not know the dossier: this step waits until a record of it was taken."
 
 
 def _refusal(reply: Reply | None) -> str:

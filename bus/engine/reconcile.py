@@ -27,7 +27,7 @@ from schemas.adapter import DossierLookup, DossierSource, Manifest, Reconciling
 from schemas.delivery import TERMINAL, DeliveryState
 from schemas.dossier import DossierRecord, DossierStatus, Step
 from schemas.dossier.reconcile import Fault, Finding, Remedy, Seen, Side, reconcile, row_facts
-from schemas.errors import ConfigurationError, PartnerError, PartnerLacksDossier, PartnerUnavailable
+from schemas.errors import ConfigurationError, PartnerError, PartnerUnavailable
 from schemas.instant import SECOND, Instant, to_datetime
 from schemas.province import Endpoint
 from schemas.vietnam import day_of, start_of
@@ -460,13 +460,9 @@ class _Case:
         return self.known.row.code
 
     def final(self, told: Told) -> Way | None:
-        """The delivery after which it must not go again by itself. A step that was refused only
-        for want of the dossier may.
-        """
+        """The delivery after which it must not go again by itself."""
         way = self.known.ways.get(told.message_id)
-        if way is None or way.state not in _FINAL or way.code == PartnerLacksDossier.code:
-            return None
-        return way
+        return way if way is not None and way.state in _FINAL else None
 
     def lacking(self, there: Seen | None) -> tuple[Told, ...]:
         """The record, which is a whole state, and the steps that the portal does not show."""

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierRow
 from bus.ledger.tables import delivery, dossier, dossier_step, message
+from bus.ledger.tx import PARKED
 from schemas.delivery import OPEN, DeliveryState
 from schemas.instant import Instant
 
@@ -55,6 +56,12 @@ class Counted(NamedTuple):
 
 _ROW = [dossier.c[each.name] for each in fields(DossierRow)]
 _PLACE = tuple_(dossier.c.sender, dossier.c.code)
+
+
+def _moves(way: Way) -> bool:
+    """On its way, or held up; not: a step that waits for its dossier."""
+    parked = way.state is DeliveryState.HELD and way.code == PARKED
+    return way.state in OPEN and not parked
 
 
 class ReconcileQueries:
@@ -134,7 +141,7 @@ class ReconcileQueries:
         keys = [(row.sender, row.code) for row, _ in found]
         ways = await self._ways(endpoint, keys)
         steps = await self._steps(keys)
-        moving = {code for (_, code), way in ways.items() if any(e.state in OPEN for e in way)}
+        moving = {code for (_, code), way in ways.items() if any(_moves(each) for each in way)}
         known = []
         for row, record in found:
             key = (row.sender, row.code)

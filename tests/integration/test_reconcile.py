@@ -25,6 +25,7 @@ from adapters.onestop.stories import Change
 from bus.engine.reconcile import Desk, Report, Scope, with_portal, with_source
 from bus.ledger.config_store import Item, Kind
 from schemas.adapter import Adapter, DossierLookup, DossierSource
+from schemas.delivery import DeliveryState
 from schemas.dossier import DossierRecord, Step
 from schemas.dossier.reconcile import Fault, Side
 from schemas.province import Agency, Endpoint, Subscription
@@ -401,27 +402,71 @@ async def test_what_the_portal_refused_for_good_is_reported_and_not_sent_again(
         assert at.portal.store.record(code) is None
 
 
-async def test_steps_refused_for_want_of_their_record_follow_once_it_is_there(
-    sqlite_url: str, tmp_path: Path
+async def test_steps_wait_for_a_record_that_the_portal_takes(
+    ledger_url: str, tmp_path: Path
 ) -> None:
-    async with scene(sqlite_url, tmp_path) as at:
-        code = _code(BUILD, 1)
+    """Its first record is refused; steps come before and with the corrected one, and after it."""
+    async with scene(ledger_url, tmp_path) as at:
+        code, other = _code(BUILD, 1), _code(BUILD, 2)
         await at.portal.set_fault("reject")
         await at.bus.record(record(code))
         await at.settled()
         await at.portal.set_fault("ok")
+        await at.push(other)
         for number in range(STEPS):
             await at.bus.step(step(code, number))
-        await at.settled()
-        rejected = await at.bus.ledger.queries.deliveries(code="partner-lacks-dossier")
-        assert len(rejected) == STEPS
+        await _parked(at.bus, STEPS)
+        assert at.timeline(other) == at.steps[other]
+        await at.pause("cong")
+        await at.bus.step(step(code, STEPS))
         await at.bus.record(record(code, summary="Đã sửa"))
+        await at.bus.step(step(code, STEPS + 1))
+        await at.resume("cong")
         await at.settled()
-        report = await at.reconcile("cong")
-        assert found_by(report) == {code: (Side.PORTAL, Fault.STALE, (), "sent")}
-        await at.settled()
-        assert at.timeline(code) == [f"Bước {number}" for number in range(STEPS)]
+        assert at.timeline(code) == [f"Bước {number}" for number in range(STEPS + 2)]
         assert not (await at.reconcile("cong")).discrepancies
+
+
+async def test_a_dossier_that_the_portal_lost_comes_back_with_the_steps_that_waited_for_it(
+    ledger_url: str, tmp_path: Path
+) -> None:
+    async with scene(ledger_url, tmp_path) as at:
+        code = _code(BUILD, 1)
+        await at.push(code)
+        await at.settled()
+        lost(at, code)
+        for number in (STEPS, STEPS + 1):
+            await at.bus.step(step(code, number))
+        await _parked(at.bus, 2)
+        report = await at.reconcile("cong")
+        assert found_by(report) == {code: (Side.PORTAL, Fault.MISSING, (), "sent")}
+        await at.settled()
+        assert at.timeline(code) == [f"Bước {number}" for number in range(STEPS + 2)]
+
+
+async def test_a_step_that_waits_for_its_record_goes_on_when_an_operator_says_so(
+    ledger_url: str, tmp_path: Path
+) -> None:
+    async with scene(ledger_url, tmp_path) as at:
+        code = _code(BUILD, 1)
+        await at.bus.step(step(code, 1))
+        await _parked(at.bus, 1)
+        (row,) = await at.bus.ledger.queries.deliveries(code="partner-lacks-dossier")
+        at.portal.store.write([{"MaHoSo": code}], updating=False)  # came by another way
+        assert await at.bus.ledger.replay([row.id], actor="test", reason="đã có") == [row.id]
+        await at.settled()
+        assert at.timeline(code) == ["Bước 1"]
+
+
+async def _parked(bus: Engine, count: int) -> None:
+    """Returns when so many steps wait for their dossier."""
+
+    async def held() -> bool:
+        rows = await bus.ledger.queries.deliveries(code="partner-lacks-dossier")
+        return [row.state for row in rows] == [DeliveryState.HELD] * count
+
+    condition: Condition = held
+    await wait_until(condition, what="steps wait for their dossier")
 
 
 async def test_a_portal_that_shows_no_steps_is_compared_by_its_records(
