@@ -18,9 +18,10 @@ from schemas.agency import AgencyCode
 from schemas.dossier import DossierRecord
 from schemas.dossier import Step as DossierStep
 from schemas.errors import LgspError
-from schemas.message import Lane
+from schemas.flows import Item
+from schemas.message import Kind, Lane
 
-MessageKind = Literal["document", "status", "dossier", "step"]
+MessageKind = Kind
 """Kinds of messages that are delivered; the `kind` of their bodies."""
 
 
@@ -58,8 +59,9 @@ class Addressed:
 class OutboundDelivery:
     """One delivery as an adapter sees it.
 
-    A dossier or step comes as its canonical JSON (schemas.dossier, names by alias), whatever its
-    sender wrote; with national codes in place of local ones where the manifest says `maps`.
+    A dossier, step or item comes as its canonical JSON (schemas.dossier, schemas.flows, names by
+    alias), whatever its sender wrote; with national codes in place of local ones where the manifest
+    says `maps`, and a submission always with its receiver's local ones.
     Media type, size and digest are those of what is handed over.
     """
 
@@ -166,6 +168,23 @@ class Inbox(Protocol):
         `original` is what the partner wrote, `ref` its id of it: a record told again under the
         same one is a repeat. A step is recognised by its dossier and its own id, whatever door it
         comes through. `agency` must belong to the endpoint, and be the record's own.
+        Raises LedgerUnavailable: nothing was accepted, the round must end.
+        """
+        ...
+
+    async def take_item(
+        self,
+        ref: str,
+        agency: AgencyCode,
+        item: Item,
+        original: bytes,
+        *,
+        media_type: str = "application/json",
+    ) -> Taken:
+        """Accepts one item durably, as sent by `agency`, which must belong to the endpoint.
+
+        It is recognised by its own identity, whatever `ref`. Refused is one whose identity was
+        accepted with other content, or whose receiver cannot be told.
         Raises LedgerUnavailable: nothing was accepted, the round must end.
         """
         ...

@@ -10,22 +10,26 @@ import orjson
 from yarl import URL
 
 from adapters.dvcqg.config import DvcqgConfig
-from adapters.dvcqg.fields import STEP, write_step
+from adapters.portal_fields import STEP, write_step
 from schemas.dossier import Step
 from schemas.errors import InvalidRequest
 
 JSON = "application/json"
 SYNC_RECORD, SYNC_STEP, LOOK_UP = "DongBoHoSoMC", "CapNhatTienDoHoSoMC", "TraCuuHoSo"
+SYNC_EVALUATION, SYNC_STATUS = "DongBoDanhGia", "DongBoTrangThaiHoSo"
+QUESTIONS = "LayDanhSachHoiDapGuiTuDVCQG"
+ANSWER_QUESTION, PUBLISH_ANSWER = "DongBoKetQuaHoiDapGuiTuDVCQG", "DongBoHoiDap"
 TIMELINE = "DanhSachTienTrinh"
 """List of the steps in a look-up's result, of portals that give it: elements as they were sent."""
 
 
 class Call(NamedTuple):
-    """One POST."""
+    """One request, a POST unless it says otherwise."""
 
     url: URL
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
 
 
 def login_call(config: DvcqgConfig, password: str) -> Call:
@@ -53,6 +57,20 @@ def lookup_call(config: DvcqgConfig, code: str, *, session: str) -> Call:
     if config.dialect == "portal":
         return _enveloped(config, LOOK_UP, session, {"mahoso": code})
     return _call(config, str(config.lookup_url), {"mahoso": code})
+
+
+def service_call(config: DvcqgConfig, service: str, *, session: str) -> Call:
+    """A service that asks for nothing more."""
+    return _enveloped(config, service, session, {})
+
+
+def exchange_call(
+    config: DvcqgConfig, method: str, url: URL, query: Mapping[str, str], *, session: str
+) -> Call:
+    """One operation of the profile exchange; the session is its bearer token."""
+    call = _call(config, str(url), {}, query)
+    headers = dict(call.headers) | {"Authorization": f"Bearer {session}"}
+    return Call(call.url, headers, b"" if method == "GET" else call.body, method)
 
 
 def _enveloped(

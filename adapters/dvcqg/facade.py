@@ -29,10 +29,19 @@ from adapters.dvcqg.codec import (
     parse_array,
     parse_envelope,
 )
-from adapters.dvcqg.fields import read_record, read_step, write_record, wrong_field
+from adapters.portal_fields import read_record, read_step, write_record, wrong_field
+from adapters.portal_submission import KNOWN, RECEIVED, read_submission, receipt
 from schemas.door import AgencyEntry, Door, Doors, Refusal
 from schemas.dossier import DossierRecord, parse_dossier_code, unit_of
-from schemas.errors import Conflict, InvalidRequest, LgspError, NotFound, Unauthenticated
+from schemas.errors import (
+    Conflict,
+    DuplicateMessage,
+    InvalidRequest,
+    LgspError,
+    NotFound,
+    Unauthenticated,
+    UnknownReceiver,
+)
 
 NAME = "dvcqg"
 SESSION_SECONDS = 1800.0
@@ -65,6 +74,10 @@ class DvcqgFacade:
             ("/relay/tracuu", entrance.relay_lookup),
             (f"/relay/{SYNC_RECORD}", entrance.relay(SYNC_RECORD, None)),
             (f"/relay/{SYNC_STEP}", entrance.relay(SYNC_STEP, None)),
+        ]
+        posts += [
+            (f"{prefix}/nhanhsdvcqg", entrance.submission)
+            for prefix in ("", "/XrdAdapter/RestService/forward", "/VXPAdapter/RestService/forward")
         ]
         return [Route(path, serve, methods=["POST"]) for path, serve in posts]
 
@@ -146,6 +159,27 @@ class _Entrance:
 
         return handle
 
+    async def submission(self, request: Request) -> Response:
+        """A portal pushes an online submission, as to one-stop software; known ones are answered 1,
+        whatever they say: the portal has been heard.
+        """
+        door = self._by_password(request)
+        body = await request.body()
+        try:
+            item = read_submission(_object(body))
+        except InvalidRequest as error:
+            return _json(receipt(FAILED, "", error.detail.vi))
+        number = item.record.code
+        try:
+            accepted = await door.submit_item(item, body)
+        except DuplicateMessage:
+            return _json(receipt(KNOWN, number, "Hồ sơ đã tồn tại"))
+        except UnknownReceiver as error:
+            return _json(receipt(FAILED, number, error.detail.vi))
+        if accepted.duplicate:
+            return _json(receipt(KNOWN, number, "Hồ sơ đã tồn tại"))
+        return _json(receipt(RECEIVED, number, "Tiếp nhận thành công"))
+
     async def relay_lookup(self, request: Request) -> Response:
         door = self._by_password(request)
         parameters, data = parse_envelope(await request.body())
@@ -155,6 +189,12 @@ class _Entrance:
         username, password = _basic(request)
         self._proved(request, username, password)
         return self._doors.signed(request.scope, username).enter()
+
+
+def _object(body: bytes) -> object:
+    """Raises InvalidRequest."""
+    parameters, _ = parse_envelope(body)
+    return parameters
 
 
 def _basic(request: Request) -> tuple[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
@@ -12,23 +11,30 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from adapters.connection import resolve_secret, tls_context
+from adapters.content import as_body, read_whole
 from adapters.dvcqg import codec
 from adapters.dvcqg.codec import SYNC_RECORD, SYNC_STEP, Call
 from adapters.dvcqg.config import DvcqgConfig
-from adapters.dvcqg.fields import write_record, write_step
+from adapters.dvcqg.evaluations import write_evaluation
 from adapters.dvcqg.manifest import MANIFEST
 from adapters.dvcqg.outcomes import Judged, Verdict, judge
+from adapters.dvcqg.polling import Polling, failure
+from adapters.dvcqg.questions import write_answer
 from adapters.dvcqg.session import Session
-from adapters.http import FAILURES, exchange, failure_outcome
-from adapters.upload import PIECE, Upload
-from schemas.adapter import AdapterConfig, Manifest, OutboundDelivery, Outcome, Result
+from adapters.http import FAILURES, exchange, failure_outcome, open_answer
+from adapters.http import Answer as HttpAnswer
+from adapters.portal_fields import write_record, write_step
+from schemas.adapter import AdapterConfig, Inbox, Manifest, OutboundDelivery, Outcome, Result
 from schemas.dossier import DossierRecord, Step
-from schemas.errors import ConfigurationError, PartnerGarbage, Unavailable
+from schemas.errors import ConfigurationError, PartnerGarbage
+from schemas.flows import Answer, Evaluation
 
 MIN_PASSWORD = 8
 """Bytes. The portal issues its passwords; this only catches an empty or mistaken file."""
 
 _THERE = frozenset({Verdict.EXISTS, Verdict.REACHED})
+
+MAX_FETCHED = 8_000_000  # bytes of one answer
 
 REMEMBERED = 200_000
 """Codes of dossiers that the portal is known to have; forgetting one costs an answer."""
@@ -67,6 +73,7 @@ class Dvcqg:
         self._tls = tls_context(config.ca_file)
         self._session = Session(self._log_in, seconds=config.session_seconds)
         self._known: OrderedDict[str, None] = OrderedDict()
+        self._polling = Polling(config, self._ask)
         self._timeout = aiohttp.ClientTimeout(
             total=config.connect_seconds + config.answer_seconds,
             connect=config.connect_seconds,
@@ -79,8 +86,10 @@ class Dvcqg:
         each call takes `connect_seconds + answer_seconds` at the longest, and one that fails is
         the last.
         """
+        content = await read_whole(delivery)
+        if isinstance(content, Outcome):
+            return content
         try:
-            content = await _content(delivery)
             match delivery.kind:
                 case "dossier":
                     return await self._sync_record(
@@ -88,6 +97,15 @@ class Dvcqg:
                     )
                 case "step":
                     return await self._sync_step(_parsed(Step, content), delivery.maybe_sent)
+                case "evaluation":
+                    evaluation = _parsed(Evaluation, content)
+                    return await self._sync_item(
+                        codec.SYNC_EVALUATION, write_evaluation(evaluation), delivery
+                    )
+                case "answer":
+                    answer = _parsed(Answer, content)
+                    service = codec.PUBLISH_ANSWER if answer.asked else codec.ANSWER_QUESTION
+                    return await self._sync_item(service, write_answer(answer), delivery)
                 case _:
                     raise TypeError(f"delivery {delivery.id}: {delivery.kind} is not for a portal")
         except _Given as given:
@@ -133,6 +151,67 @@ class Dvcqg:
             return _at_portal(step, judged.outcome.answer)
         return judged.outcome
 
+    # ---- what comes beside dossiers
+
+    async def _sync_item(
+        self, service: str, item: Mapping[str, Any], delivery: OutboundDelivery
+    ) -> Outcome:
+        """Sent again after any doubt: it replaces what the portal has under the same number."""
+        judged = await self._push(service, item, updating=False)
+        if judged.verdict in {Verdict.DONE, Verdict.EXISTS}:
+            return Outcome(
+                Result.DELIVERED, partner_ref=delivery.order_key, answer=judged.outcome.answer
+            )
+        return judged.outcome
+
+    # ---- what is fetched (schemas.adapter.Poller)
+
+    @property
+    def interval(self) -> float:
+        return self._config.poll_seconds
+
+    async def poll(self, inbox: Inbox) -> int:
+        """One round; nothing, where nothing is configured to be fetched."""
+        return await self._polling.round(inbox)
+
+    async def _ask(self, call_of: Callable[[str], Call]) -> tuple[Judged, bytes]:
+        """A call whose whole answer is wanted. Raises PartnerError, ConfigurationError."""
+        found = b""
+
+        async def whole(call: Call) -> Judged:
+            nonlocal found
+            answer = await self._whole(call)
+            found = answer.body
+            return judge(answer)
+
+        try:
+            return await self._in_session(call_of, whole), found
+        except FAILURES as error:
+            raise failure(failure_outcome(error)) from None
+        except _Given as given:
+            raise failure(given.outcome) from None
+
+    async def _whole(self, call: Call) -> HttpAnswer:
+        """Raises PartnerGarbage for an answer beyond the limit, one of FAILURES."""
+        async with open_answer(
+            self._http,
+            call.method,
+            call.url,
+            headers=call.headers,
+            timeout=self._timeout,
+            data=call.body or None,
+            tls=self._tls,
+        ) as response:
+            body = bytearray()
+            async for piece in response.content.iter_any():
+                body += piece
+                if len(body) > MAX_FETCHED:
+                    raise PartnerGarbage(
+                        f"an answer of more than {MAX_FETCHED} bytes",
+                        vi=f"Cổng DVCQG trả lời hơn {MAX_FETCHED} byte",
+                    )
+            return HttpAnswer(response.status, response.headers, bytes(body))
+
     # ---- calls
 
     @property
@@ -169,19 +248,24 @@ class Dvcqg:
         except FAILURES as error:
             return Judged(Verdict.UNCLEAR, failure_outcome(error), None)
 
-    async def _in_session(self, call_of: Callable[[str], Call]) -> Judged:
+    async def _in_session(
+        self,
+        call_of: Callable[[str], Call],
+        exchange_with: Callable[[Call], Awaitable[Judged]] | None = None,
+    ) -> Judged:
         """A call, and once more with a new session when its own is refused: then it did nothing.
 
         Raises one of FAILURES (of the call), _Given (of the login).
         """
+        send = exchange_with or self._exchange
         if self._config.dialect != "portal":
-            return await self._exchange(call_of(""))
+            return await send(call_of(""))
         session = await self._session.current()
-        judged = await self._exchange(call_of(session))
+        judged = await send(call_of(session))
         if judged.verdict is not Verdict.SESSION:
             return judged
         self._session.refused(session)
-        return await self._exchange(call_of(await self._session.current()))
+        return await send(call_of(await self._session.current()))
 
     async def _log_in(self) -> str:
         """Raises _Given: without a login nothing was sent."""
@@ -199,23 +283,14 @@ class Dvcqg:
     async def _exchange(self, call: Call) -> Judged:
         answer = await exchange(
             self._http,
-            "POST",
+            call.method,
             call.url,
             headers=call.headers,
             timeout=self._timeout,
-            data=_body(call.body),
+            data=as_body(call.body, codec.JSON),
             tls=self._tls,
         )
         return judge(answer)
-
-
-def _body(content: bytes) -> bytes | Upload:
-    """A large one is written in pieces, so that others get their turn."""
-    return content if len(content) <= PIECE else Upload(_whole(content), len(content), codec.JSON)
-
-
-async def _whole(content: bytes) -> AsyncGenerator[bytes, None]:
-    yield content
 
 
 def _good(judged: Judged) -> bool:
@@ -245,19 +320,6 @@ def _doubtful(cause: Outcome) -> Outcome:
 
 def _at_portal(step: Step, answer: str = "") -> Outcome:
     return Outcome(Result.DELIVERED, partner_ref=f"{step.code}#{step.id}"[:200], answer=answer)
-
-
-async def _content(delivery: OutboundDelivery) -> bytes:
-    """Raises _Given when it cannot be read: no fault of the portal."""
-    try:
-        content = b"".join([piece async for piece in delivery.read()])
-    except Exception as error:  # noqa: BLE001 - whatever the store raises, nothing was sent
-        detail = f"The content could not be read ({type(error).__name__})."
-        raise _Given(Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail)) from None
-    if len(content) != delivery.size or hashlib.sha256(content).hexdigest() != delivery.sha256:
-        detail = "The content is not what the ledger says."
-        raise _Given(Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail))
-    return content
 
 
 def _parsed(model: type[Model], content: bytes) -> Model:

@@ -11,6 +11,7 @@ import structlog
 
 from bus.engine.accept import Acceptor
 from bus.engine.accept_dossier import Source, accept_record, accept_step
+from bus.engine.accept_item import accept_item
 from bus.gateway.access import Caller, today
 from bus.gateway.exchange import Exchange
 from bus.gateway.gate import Gate
@@ -30,6 +31,7 @@ from schemas.door import (
 )
 from schemas.dossier import DossierRecord, DossierStatus, Step, unit_of
 from schemas.errors import ConfigurationError, InvalidRequest, NotFound, Unauthenticated
+from schemas.flows import Item
 from schemas.instant import Instant
 from schemas.province import Agency, Client
 
@@ -88,6 +90,29 @@ class BusDoor:
         sender = await self.handler_of(step.code, agency)
         source = Source(self.caller.id, original, media_type, self._trace)
         return _accepted(await accept_step(self._acceptor, step, sender, source))
+
+    async def submit_item(
+        self,
+        item: Item,
+        original: bytes,
+        *,
+        agency: str | None = None,
+        media_type: str = "application/json",
+    ) -> Accepted:
+        sender = agency or self._only_agency()
+        self.caller.require_sends_as(sender)
+        source = Source(self.caller.id, original, media_type, self._trace)
+        return _accepted(await accept_item(self._acceptor, item, sender, source))
+
+    def _only_agency(self) -> str:
+        agencies = self.caller.client.agencies
+        if len(agencies) == 1:
+            return agencies[0]
+        raise InvalidRequest(
+            "which agency sends it is not known: name it",
+            vi="Chưa rõ cơ quan gửi: nêu mã cơ quan",
+            field="agency",
+        )
 
     async def handler_of(self, code: str, agency: str | None = None) -> str:
         """Own code of the agency whose dossier it is, one the caller speaks for.

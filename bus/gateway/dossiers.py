@@ -125,7 +125,7 @@ async def figures(
 ) -> Response:
     ledger, snapshot = services.deps.ledger, services.deps.live.snapshot
     rows = await dossier_figures.of_period(
-        ledger.dossiers,
+        ledger,
         first=first,
         last=last,
         senders=_agencies(door.caller, agency),

@@ -201,10 +201,12 @@ class DossierQueries:
         )
         return [Unmapped(*row) for row in await self._all(query)]
 
-    async def records(self, message_ids: Collection[str]) -> dict[str, str]:
-        """Canonical JSON by message."""
-        query = select(message.c.id, message.c.record).where(message.c.id.in_(message_ids))
-        return {row[0]: row[1] for row in await self._all(query)}
+    async def kinds_and_records(self, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Kind and canonical JSON by message."""
+        query = select(message.c.id, message.c.kind, message.c.record).where(
+            message.c.id.in_(message_ids)
+        )
+        return {row[0]: (row[1], row[2]) for row in await self._all(query)}
 
     async def file(self, file_id: str) -> FileRow | None:
         columns = [dossier_file.c[name] for name in FileRow._fields]

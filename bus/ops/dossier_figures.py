@@ -7,11 +7,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 
-from bus.ledger.dossier_queries import DossierQueries, Whole
+from bus.ledger.dossier_queries import Whole
+from bus.ledger.ledger import Ledger
 from bus.ops.reports import MEDIA_TYPES, File, FileFormat, plain, to_csv, to_xlsx
 from schemas.dossier import DossierRecord, Step
 from schemas.dossier.calendar import WorkingCalendar
-from schemas.dossier.figures import Case, Figures, Reckoning, case_of, figures, total
+from schemas.dossier.figures import (
+    Case,
+    Figures,
+    Rating,
+    Reckoning,
+    Score,
+    case_of,
+    figures,
+    total,
+)
 from schemas.dossier.procedure import Procedure
 from schemas.errors import InvalidRequest
 from schemas.instant import Instant, to_datetime
@@ -45,7 +55,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 
 async def of_period(
-    dossiers: DossierQueries,
+    ledger: Ledger,
     *,
     first: date,
     last: date,
@@ -67,10 +77,12 @@ async def of_period(
     since = start_of(first)
     until = max(since, min(start_of(last + _DAY), now))
     cases: list[Case] = []
-    async for pieces in dossiers.counted(senders=senders, since=since, until=until):
+    async for pieces in ledger.dossiers.counted(senders=senders, since=since, until=until):
         cases += await asyncio.to_thread(_cases, pieces)
     reckoning = Reckoning(to_datetime(since), to_datetime(until), calendar, procedures)
-    return figures(cases, (), reckoning)
+    rated = await ledger.ratings.between(since, until, senders)
+    ratings = [Rating(each.agency, to_datetime(each.at), Score(each.score)) for each in rated]
+    return figures(cases, ratings, reckoning)
 
 
 def _cases(wholes: Sequence[Whole]) -> list[Case]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from adapters.dvcqg.fields import read_record
 from adapters.dvcqg.sandbox import DSTCODE, Account, Portal
+from adapters.portal_fields import read_record
 from schemas.adapter import OutboundDelivery, Result
 from schemas.dossier import DossierRecord
 from tests.contract.adapter_conformance import (
