@@ -172,7 +172,8 @@ class Door(Protocol):
         """Accepts one item (schemas.flows); durable when it returns.
 
         One with the identity of an item accepted before is a repeat, or DuplicateMessage when it
-        says something else. `agency` sends it; without one the caller's only agency.
+        says something else. `agency` sends it; without one: whose word it is, else the caller's
+        only agency.
         Raises Forbidden, InvalidRequest (no agency can be told), DuplicateMessage, UnknownReceiver.
         """
         ...

@@ -60,6 +60,11 @@ class Item(Part):
         """Agency codes; none: subscriptions decide."""
         return ()
 
+    @property
+    def told_by(self) -> str | None:
+        """The one agency whose word it is; None: whoever sends it."""
+        return None
+
 
 class Submission(Item):
     """Hồ sơ trực tuyến, hồ sơ bổ sung: what a citizen gave a portal, for the one-stop system.
@@ -112,6 +117,10 @@ class Rating(Item):
     comment: Text2000 = ""
 
     @property
+    def told_by(self) -> str:
+        return self.agency
+
+    @property
     def identity(self) -> str:
         return f"{self.code}:{self.id}"
 
@@ -149,6 +158,10 @@ class Evaluation(Item):
     procedure: Code = ""
     subject: Text500 = ""
     comments: Text4000 = ""
+
+    @property
+    def told_by(self) -> str:
+        return self.agency
 
     @property
     def identity(self) -> str:
@@ -201,6 +214,10 @@ class Answer(Item):
     to: AgencyCode | None = None  # the portal; none: those who subscribe
 
     @property
+    def told_by(self) -> str:
+        return self.agency
+
+    @property
     def identity(self) -> str:
         return f"{self.question}:{self.id}"
 
@@ -222,6 +239,10 @@ class Statistics(Item):
     month: Month
     until: date  # last day that is counted
     figures: dict[Code, Annotated[int, Field(ge=0)]]  # names as in the API's figures
+
+    @property
+    def told_by(self) -> str:
+        return self.agency
 
     @property
     def identity(self) -> str:

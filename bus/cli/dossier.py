@@ -175,7 +175,7 @@ def figures(
     async def read(ledger: Ledger) -> tuple[list[Figures], dict[str, str]]:
         province = await ledger.config.province()
         rows = await dossier_figures.of_period(
-            ledger,
+            ledger.dossiers,
             first=first.date(),
             last=last.date(),
             senders=[agency] if agency else None,

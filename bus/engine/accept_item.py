@@ -10,6 +10,7 @@ from bus.engine.accept import Acceptor, Letter
 from bus.engine.accept_dossier import Source, accept_letter, own_code
 from bus.ledger.records import Receipt
 from routing.mapping import Unmapped
+from schemas.errors import InvalidRequest
 from schemas.flows import Item, Rating
 from schemas.message import Body, ItemBody, Lane, RatingBody
 from schemas.vietnam import day_of
@@ -18,11 +19,17 @@ from schemas.vietnam import day_of
 async def accept_item(acceptor: Acceptor, item: Item, agency: str, source: Source) -> Receipt:
     """Durable when it returns. `agency` sends it.
 
-    Raises DuplicateMessage (its identity was accepted with other content), UnknownReceiver,
-    TooLarge, LedgerUnavailable.
+    Raises InvalidRequest (it is another agency's word), DuplicateMessage (its identity was accepted
+    with other content), UnknownReceiver, TooLarge, LedgerUnavailable.
     """
     receivers = tuple(_directory_code(acceptor, code) for code in item.receivers)
     sender = own_code(acceptor, agency)
+    if item.told_by is not None and own_code(acceptor, item.told_by) != sender:
+        raise InvalidRequest(
+            f"it is the word of {item.told_by}, not of {agency[:50]}",
+            vi=f"Nội dung là của {item.told_by}, không phải của {agency[:50]}",
+            field="agency",
+        )
     letter = Letter(
         _body(item, sender),
         agency,

@@ -99,7 +99,7 @@ class BusDoor:
         agency: str | None = None,
         media_type: str = "application/json",
     ) -> Accepted:
-        sender = agency or self._only_agency()
+        sender = agency or item.told_by or self._only_agency()
         self.caller.require_sends_as(sender)
         source = Source(self.caller.id, original, media_type, self._trace)
         return _accepted(await accept_item(self._acceptor, item, sender, source))

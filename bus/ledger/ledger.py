@@ -21,7 +21,6 @@ from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
-from bus.ledger.ratings import Ratings
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
@@ -57,7 +56,6 @@ class Ledger:
         self.queries = Queries(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
-        self.ratings = Ratings(self.db)
         self.config = ConfigStore(self.db)
         self.identities = Identities(self.db)
         self.blobs = BlobStore(blob_dir)

@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 
-from bus.ledger.dossier_queries import Whole
-from bus.ledger.ledger import Ledger
+from bus.ledger.dossier_queries import DossierQueries, Whole
 from bus.ops.reports import MEDIA_TYPES, File, FileFormat, plain, to_csv, to_xlsx
 from schemas.dossier import DossierRecord, Step
 from schemas.dossier.calendar import WorkingCalendar
@@ -55,7 +54,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 
 async def of_period(
-    ledger: Ledger,
+    dossiers: DossierQueries,
     *,
     first: date,
     last: date,
@@ -77,10 +76,10 @@ async def of_period(
     since = start_of(first)
     until = max(since, min(start_of(last + _DAY), now))
     cases: list[Case] = []
-    async for pieces in ledger.dossiers.counted(senders=senders, since=since, until=until):
+    async for pieces in dossiers.counted(senders=senders, since=since, until=until):
         cases += await asyncio.to_thread(_cases, pieces)
     reckoning = Reckoning(to_datetime(since), to_datetime(until), calendar, procedures)
-    rated = await ledger.ratings.between(since, until, senders)
+    rated = await dossiers.ratings(senders=senders, since=since, until=until)
     ratings = [Rating(each.agency, to_datetime(each.at), Score(each.score)) for each in rated]
     return figures(cases, ratings, reckoning)
 

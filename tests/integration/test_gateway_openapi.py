@@ -23,6 +23,7 @@ ORDER = (
     ("post", "/api/v1/dossiers/{code}/steps"),
     ("post", "/api/v1/dossiers/batch"),
     ("post", "/api/v1/dossiers/{code}/files"),
+    ("post", "/api/v1/flows/{kind}"),
     ("get", "/api/v1/dossiers"),
     ("get", "/api/v1/dossiers/figures"),
     ("get", "/api/v1/dossiers/{code}"),
@@ -42,7 +43,12 @@ ORDER = (
     ("get", "/readyz"),
     ("get", "/metrics"),
 )
-RECEIVER_ROUTES = ("/api/v1/mailbox", "/api/v1/documents/status", "/api/v1/dossiers")
+RECEIVER_ROUTES = (
+    "/api/v1/mailbox",
+    "/api/v1/documents/status",
+    "/api/v1/dossiers",
+    "/api/v1/flows",
+)
 """Of the building department, which also handles the dossier of the examples."""
 SUCCESS = re.compile("2..")
 
