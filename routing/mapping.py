@@ -126,11 +126,14 @@ def unmap_record(
 ) -> DossierRecord | Unmapped:
     """A record of a portal as the agency's own system knows it, or what keeps it here.
 
-    The agency stays as it was resolved when the record came in.
+    An agency that the tables do not know stays as it is: the record has found its way to it.
     """
-    return _translated(
-        record, lambda table, code: code if table == "agency" else tables.local(table, code, on)
-    )
+
+    def own(table: MappingTable, code: str) -> str | Unmapped:
+        found = tables.local(table, code, on)
+        return code if table == "agency" and isinstance(found, Unmapped) else found
+
+    return _translated(record, own)
 
 
 def map_order(order: PostalOrder, tables: MappingTables, on: date) -> PostalOrder | Unmapped:

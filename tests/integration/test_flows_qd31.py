@@ -1,0 +1,293 @@
+"""The seven flows of QĐ 31/2021/QĐ-TTg art. 30(3), each a named conformance case on a real bus:
+dossiers with components and results, progress, statistics, surveys, postal orders, fees, questions.
+
+Portal, one-stop system and post are the sandboxes; what arrives there is read as plain JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from adapters.dvcqg.sandbox import DSTCODE, Account, Portal
+from adapters.onestop.sandbox import OneStopSandbox
+from deploy.stage import Stage
+from tests.waiting import wait_until
+
+Condition = Callable[[], bool | Awaitable[bool]]
+USER, G22, COMMUNE = "000.00.00.H38", "000.00.00.G22", "H38.30"
+KEYS = {
+    "cong-dvcqg": "mat-khau-cua-tinh",
+    "cong-day": "khoa-cua-cong-quoc-gia",
+    "mot-cua": "khoa-truy-cap-mot-cua",
+}
+PROVINCE = """
+endpoints:
+  - name: cong-dvcqg
+    kind: dvcqg
+    config:
+      url: {portal.service_url}
+      login_url: {portal.login_url}
+      exchange_url: {portal.exchange_url}
+      fetch_questions: true
+      poll_seconds: 0.2
+      username: {user}
+      password: cong-dvcqg
+      madonvi: {user}
+      dstcode: {dstcode}
+      connect_seconds: 2
+      answer_seconds: 1
+      lookup_shows_steps: true
+    retry: &soon {{first: 0.05, soft_cap: 0.2, cap: 0.5, max_attempts: 1000}}
+    breaker: &patient {{failures: 50, distinct: 20, probe_every: 0.2}}
+  - name: mot-cua
+    kind: onestop
+    speaks_for: [H38]
+    config:
+      url: {one_stop.url}
+      unit_code: {user}
+      secret: mot-cua
+      receive_url: {one_stop.receive_url}
+      poll_seconds: 0.2
+      connect_seconds: 2
+      answer_seconds: 1
+    retry: *soon
+    breaker: *patient
+  - {{name: hop-thu, kind: mailbox}}
+agencies:
+  - {{code: H38, name: Tỉnh Mẫu, endpoint: hop-thu}}
+  - {{code: H38.30, name: UBND xã Suối Mẫu, parent: H38}}
+  - {{code: 000.00.00.G22, name: Cổng DVCQG, endpoint: cong-dvcqg}}
+routes:
+  - {{name: truc-tuyen, kinds: [submission], receiver: 'H38*', endpoint: mot-cua}}
+subscriptions:
+  - name: cong
+    kinds: [dossier, step, evaluation, answer]
+    sender: 'H38*'
+    receivers: [000.00.00.G22]
+mappings:
+  - {{table: procedure, local: HT-KHAITU, national: '1.000656'}}
+  - {{table: agency, local: H38.30, national: 000.00.30.H38}}
+clients:
+  - {{id: so-lieu, agencies: [H38], descendants: true, rate: 10000, burst: 10000}}
+  - id: cong-quoc-gia
+    agencies: [000.00.00.G22]
+    rate: 10000
+    burst: 10000
+    system_id: cong-dvcqg
+    secret: cong-day
+"""
+
+
+class Scene:
+    """The bus, what stands around it, and a client of the province's agencies."""
+
+    def __init__(self, stage: Stage, portal: Portal, one_stop: OneStopSandbox) -> None:
+        self.stage, self.portal, self.one_stop = stage, portal, one_stop
+        self._key = stage.lgsp("client", "key", "add", "so-lieu", "--json")["key"]
+
+    async def call(self, method: str, path: str, **given: Any) -> Any:
+        async with aiohttp.ClientSession(self.stage.url) as http:
+            form = {
+                "grant_type": "client_credentials",
+                "client_id": "so-lieu",
+                "client_secret": self._key,
+            }
+            async with http.post("/api/v1/token", data=form) as answer:
+                token = (await answer.json())["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.request(method, path, headers=headers, **given) as answer:
+                assert answer.ok, await answer.text()
+                return await answer.json()
+
+    async def push(self, item: Any) -> dict[str, Any]:
+        """As the portal's adapter pushes to one-stop software."""
+        pair = base64.b64encode(f"cong-dvcqg:{KEYS['cong-day']}".encode()).decode()
+        headers = {"Authorization": f"Basic {pair}"}
+        url = f"{self.stage.url}/dvcqg/XrdAdapter/RestService/forward/nhanhsdvcqg"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(url, json=item, headers=headers) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
+            return dict(await answer.json())
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    account = Account(USER, KEYS["cong-dvcqg"].encode(), USER)
+    async with (
+        Portal([account], lapse=0.02, lookup_shows_steps=True) as portal,
+        OneStopSandbox(USER, KEYS["mot-cua"].encode()) as one_stop,
+    ):
+        stage = Stage(
+            tmp_path / "stage",
+            settings={"LGSP_FACADES": '{"dvcqg": "/dvcqg"}'},
+            secret_values=KEYS,
+        )
+        (stage.folder / "bus").mkdir()
+        province = stage.folder / "province"
+        province.mkdir()
+        declared = PROVINCE.format(portal=portal, one_stop=one_stop, user=USER, dstcode=DSTCODE)
+        (province / "all.yaml").write_text(declared)
+        await asyncio.to_thread(stage.lgsp, "migrate")
+        await asyncio.to_thread(stage.lgsp, "apply", "-f", str(province), "--reason", "mở trục")
+        stage.bus.append(stage._bus_process("serve-1", "serve"))
+        stage.bus[0].start()
+        try:
+            await asyncio.to_thread(stage.wait_ready)
+            yield Scene(stage, portal, one_stop)
+        finally:
+            await asyncio.to_thread(stage.close)
+
+
+def submission(number: int, **given: Any) -> dict[str, Any]:
+    """What a citizen gives the national portal, in its fields and codes."""
+    return {
+        "MaHoSo": f"G22.99.99-261124-{number:04d}",
+        "MaHoSoQG": f"QG-{number}",
+        "MaDonVi": "000.00.30.H38",
+        "MaTTHC": "1.000656",
+        "TenTTHC": "Đăng ký khai tử",
+        "LoaiDoiTuong": "1",
+        "ChuHoSo": "Lê Thị Thử",
+        "TrichYeuHoSo": f"Khai tử số {number}",
+        "NgayNopHoSo": "20261124081500",
+        "DonViXuLy": "UBND xã Suối Mẫu",
+        "TepDonDangKy": base64.b64encode(b"<to-khai/>").decode(),
+        "TaiLieuNop": [{"TepDinhKemId": "1", "TenTepDinhKem": "Giấy báo tử"}],
+    } | given
+
+
+def supplement(number: int, which: int) -> dict[str, Any]:
+    asked = {
+        "HoSoBoSungId": str(which),
+        "NoiDungBoSung": "Bổ sung giấy báo tử",
+        "NgayBoSung": "20261124090000",
+        "NgayTiepNhanBoSung": "20261124100000",
+        "TrangThaiBoSung": True,
+    }
+    return submission(number, DanhSachHoSoBoSung=[asked])
+
+
+def arrived(scene: Scene) -> list[tuple[str, str, str]]:
+    """(dossier, event, supplement) of what the one-stop system has, in the order it came."""
+    return [
+        (
+            each["MaHoSo"],
+            each["LoaiSuKien"],
+            "".join(part["HoSoBoSungId"] for part in each["DanhSachHoSoBoSung"]),
+        )
+        for each in scene.one_stop.submissions
+    ]
+
+
+@pytest.mark.timeout(180)
+async def test_1_online_submissions_reach_their_one_stop_system_once_and_in_order(
+    scene: Scene,
+) -> None:
+    """On the way back: fetched from the portal, both sides failing, the bus killed."""
+    await scene.portal.set_fault("cut", probability=0.2)
+    await scene.one_stop.set_fault("cut", probability=0.3)
+    for number in range(1, 21):
+        scene.portal.submit(submission(number))
+        scene.portal.submit(supplement(number, 1), "CAPNHAT")
+        scene.portal.submit(supplement(number, 2), "CAPNHAT")
+    await wait_until(lambda: len(scene.one_stop.submissions) > 10, 60, "traffic")
+    scene.stage.bus[0].kill()
+    scene.stage.bus[0].start()
+    await wait_until(lambda: len(scene.one_stop.submissions) >= 60, 90, "all of them")
+    await wait_until(lambda: not scene.portal.waiting, 60, "all acknowledged")
+    await scene.portal.set_fault("ok")
+    assert {said for acks in scene.portal.acks.values() for said in acks} == {"done"}
+    told = arrived(scene)
+    assert len(told) == len(set(told)) == 60
+    for number in range(1, 21):
+        code = submission(number)["MaHoSo"]
+        assert [each[1:] for each in told if each[0] == code] == [
+            ("TIEPNHAN", ""),
+            ("CAPNHAT", "1"),
+            ("CAPNHAT", "2"),
+        ]
+    one = scene.one_stop.submissions[0]
+    assert one["MaTTHC"] == "HT-KHAITU", "the one-stop system gets its own codes"
+    assert one["MaDonVi"] == COMMUNE
+    assert base64.b64decode(one["TepDonDangKy"]) == b"<to-khai/>"
+    assert one["ChuHoSo"] == "Lê Thị Thử"
+
+
+async def test_1_a_submission_that_is_pushed_again_is_answered_as_known(scene: Scene) -> None:
+    first = await scene.push(submission(1))
+    assert first["error_code"] == 0
+    assert first["message"].startswith("G22.99.99-261124-0001|")
+    again = await scene.push(submission(1))
+    assert again["error_code"] == 1
+    assert "đã tồn tại" in again["message"]
+    changed = await scene.push(submission(1, TrichYeuHoSo="Nội dung khác"))
+    assert changed["error_code"] == 1
+    more = await scene.push(supplement(1, 1))
+    assert more["error_code"] == 0
+    wrong = await scene.push(submission(2, LoaiDoiTuong="9"))
+    assert wrong["error_code"] == -1
+    assert "LoaiDoiTuong" in wrong["message"]
+    nobody = await scene.push(submission(3, MaDonVi="000.00.77.H38"))
+    assert nobody["error_code"] == -1
+    await wait_until(lambda: len(scene.one_stop.submissions) == 2, 30, "both")
+    assert [event for _, event, _ in arrived(scene)] == ["TIEPNHAN", "CAPNHAT"]
+
+
+async def test_1_an_unmapped_submission_is_held_and_leaves_by_itself(scene: Scene) -> None:
+    assert (await scene.push(submission(1, MaTTHC="2.000999")))["error_code"] == 0
+    assert (await scene.push(submission(2)))["error_code"] == 0
+    await wait_until(lambda: len(scene.one_stop.submissions) == 1, 30, "the mapped one")
+    more = scene.stage.folder / "province" / "more.yaml"
+    more.write_text("mappings:\n  - {table: procedure, local: HT-MOI, national: '2.000999'}\n")
+    folder = str(scene.stage.folder / "province")
+    await asyncio.to_thread(scene.stage.lgsp, "apply", "-f", folder, "--reason", "ánh xạ")
+    await wait_until(lambda: len(scene.one_stop.submissions) == 2, 30, "the other, let go")
+    assert scene.one_stop.submissions[1]["MaTTHC"] == "HT-MOI"
+
+
+async def test_7_questions_reach_their_agency_and_answers_the_portal(scene: Scene) -> None:
+    """Art. 30(3), hỏi đáp: asked at the portal, read in the agency's mailbox, answered once."""
+    question = {
+        "MaCauHoi": "CH-1",
+        "MaDonVi": "000.00.30.H38",
+        "TieuDe": "Khai tử",
+        "NoiDung": "Cần giấy tờ gì?",
+        "NguoiHoi": "Nguyễn Văn Ví Dụ",
+        "NgayHoi": "24/11/2026",
+    }
+    scene.portal.ask(question)
+
+    async def there() -> bool:
+        found = await scene.call("GET", "/api/v1/mailbox", params={"kind": "question"})
+        return bool(found["items"])
+
+    condition: Condition = there
+    await wait_until(condition, 30, "the question")
+    (waiting,) = (await scene.call("GET", "/api/v1/mailbox", params={"kind": "question"}))["items"]
+    assert (waiting["sender"], waiting["receiver"]) == (G22, COMMUNE)
+    await scene.portal.set_fault("cut", probability=0.5)
+    answer = {
+        "question": "CH-1",
+        "agency": COMMUNE,
+        "agencyName": "UBND xã Suối Mẫu",
+        "content": "Giấy báo tử và căn cước của người khai",
+        "answeredAt": "2026-11-25T08:00:00+07:00",
+        "to": G22,
+    }
+    await scene.call("POST", "/api/v1/flows/answer", json=answer)
+    store = scene.portal.store
+    await wait_until(lambda: bool(store.kept("hoi-dap")), 30, "the answer at the portal")
+    await scene.portal.set_fault("ok")
+    (told,) = store.kept("hoi-dap")
+    assert told["NoiDungTraLoi"] == answer["content"]
+    assert told["NgayTraLoi"] == "25/11/2026"
+    assert not scene.portal.questions
