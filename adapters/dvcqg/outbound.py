@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from adapters.connection import resolve_secret, tls_context
 from adapters.content import as_body, read_whole
-from adapters.dvcqg import codec
+from adapters.dvcqg import codec, shown
 from adapters.dvcqg.codec import SYNC_RECORD, SYNC_STEP, Call
 from adapters.dvcqg.config import DvcqgConfig
 from adapters.dvcqg.evaluations import write_evaluation
@@ -24,9 +24,18 @@ from adapters.dvcqg.session import Session
 from adapters.http import FAILURES, exchange, failure_outcome, open_answer
 from adapters.http import Answer as HttpAnswer
 from adapters.portal_fields import write_record, write_step
-from schemas.adapter import AdapterConfig, Inbox, Manifest, OutboundDelivery, Outcome, Result
+from schemas.adapter import (
+    AdapterConfig,
+    Inbox,
+    Manifest,
+    OutboundDelivery,
+    Outcome,
+    Reconciling,
+    Result,
+)
 from schemas.dossier import DossierRecord, Step
-from schemas.errors import ConfigurationError, PartnerGarbage
+from schemas.dossier.reconcile import Seen
+from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable
 from schemas.flows import Answer, Evaluation
 
 MIN_PASSWORD = 8
@@ -113,6 +122,34 @@ class Dvcqg:
 
     async def close(self) -> None:
         """Nothing to release: the HTTP session belongs to the process."""
+
+    # ---- reconciliation (schemas.adapter.DossierLookup)
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        if not self._can_look_up:
+            return None
+        config = self._config
+        interval = config.reconcile_hours * 3600 or float("inf")
+        return Reconciling(interval, config.reconcile_days, config.lookups_per_second)
+
+    def expected(self, record: DossierRecord, steps: Sequence[Step]) -> Seen:
+        return shown.expected(record, steps, with_steps=self._config.lookup_shows_steps)
+
+    async def look_up(self, code: str) -> Seen | None:
+        """Raises PartnerUnavailable, ConfigurationError."""
+        if not self._can_look_up:
+            raise ConfigurationError(
+                "without lookup_url a relay cannot be asked what it has",
+                vi="Chưa khai báo lookup_url nên không tra cứu được hồ sơ ở nơi nhận",
+            )
+        try:
+            found = await self._look_up(code)
+        except _Given as given:
+            raise _unanswered(given.outcome) from None
+        if found is None:
+            return None
+        return shown.shown(found, with_steps=self._config.lookup_shows_steps)
 
     # ---- records
 
@@ -316,6 +353,14 @@ def _doubtful(cause: Outcome) -> Outcome:
     """An earlier attempt may have arrived, and this one did not find out."""
     detail = f"Nothing was sent, an earlier attempt stays unknown: {cause.detail}"
     return Outcome(Result.UNKNOWN, "", cause.code, detail[:500], retry_after=cause.retry_after)
+
+
+def _unanswered(outcome: Outcome) -> ConfigurationError | PartnerUnavailable:
+    if outcome.code == ConfigurationError.code:
+        return ConfigurationError(outcome.detail)
+    return PartnerUnavailable(
+        outcome.detail, vi="Cổng không trả lời tra cứu hồ sơ", retry_after=outcome.retry_after
+    )
 
 
 def _at_portal(step: Step, answer: str = "") -> Outcome:

@@ -4,7 +4,8 @@ spoken.  To it: what citizens submit at portals, as the portal would push it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import date
 from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
@@ -16,7 +17,7 @@ from yarl import URL
 from adapters.connection import resolve_secret, tls_context
 from adapters.content import as_body, read_whole
 from adapters.http import FAILURES, exchange, failure_outcome, open_answer
-from adapters.onestop.codec import read_item
+from adapters.onestop.codec import read_item, read_listing
 from adapters.onestop.config import OneStopConfig
 from adapters.onestop.manifest import MANIFEST
 from adapters.portal_submission import judge_receipt, write_submission
@@ -24,9 +25,11 @@ from adapters.profiles import Listed, Rounds, read_list
 from schemas.adapter import (
     AdapterConfig,
     Inbox,
+    ListedDossier,
     Manifest,
     OutboundDelivery,
     Outcome,
+    Reconciling,
     Result,
     Taken,
 )
@@ -119,6 +122,37 @@ class OneStop:
         taken = await _put(inbox, ref, body)
         status = "done" if taken.accepted else "fail"
         await self._call("POST", self._config.ack_path, {"profile_id": row.id, "status": status})
+
+    # ---- reconciliation (schemas.adapter.DossierSource)
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        config = self._config
+        if config.listing_path is None:
+            return None
+        interval = config.reconcile_hours * 3600 or float("inf")
+        return Reconciling(interval, config.reconcile_days, config.calls_per_second)
+
+    async def listing(self, since: date, until: date) -> AsyncGenerator[ListedDossier, None]:
+        path = self._config.listing_path
+        if path is None:
+            raise ConfigurationError(
+                "without listing_path the one-stop software cannot list its dossiers",
+                vi="Chưa khai báo listing_path nên không lấy được danh sách hồ sơ",
+            )
+        query = {"unit_code": self._config.unit_code, "after": ""}
+        query |= {"from_date": f"{since:%Y/%m/%d}", "to_date": f"{until:%Y/%m/%d}"}
+        while True:
+            rows, after = read_listing(await self._call("GET", path, query))
+            for row in rows:
+                yield row
+            if not after:
+                return
+            query |= {"after": after}
+
+    async def tell_again(self, code: str) -> None:
+        query = {"unit_code": self._config.unit_code, "source_id": code}
+        await self._call("POST", self._config.again_path, query)
 
     async def _call(self, method: str, path: str, query: Mapping[str, str]) -> bytes:
         """The body of a good answer. Raises PartnerError or ConfigurationError."""

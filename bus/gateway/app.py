@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from bus.gateway import (
     agencies,
+    dossier_events,
     dossier_files,
     dossiers,
     exchanges,
@@ -27,7 +28,9 @@ from bus.gateway import (
 )
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoors
+from bus.gateway.dossier_totals import LiveTotals
 from bus.gateway.edge import Edge
+from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
@@ -71,7 +74,14 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         access_log=deps.access_log,
     )
     app = _Gateway(edge)
-    app.state.services = Services(deps, gate, doors, desk)
+    app.state.services = Services(
+        deps,
+        gate,
+        doors,
+        desk,
+        Feed(deps.ledger, max_streams=deps.limits.max_streams),
+        LiveTotals(deps.ledger, deps.live),
+    )
     app.state.probed = deps.probed
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
     app.router.routes.append(Route(soap.PATH, documents, methods=["POST"], include_in_schema=False))
@@ -79,6 +89,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     for module in (
         token,
         statuses,
+        dossier_events,  # before the dossiers, one of which might be called "events"
         dossiers,
         dossier_files,
         flows,

@@ -12,6 +12,8 @@ from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoor, BusDoors, Secrets
+from bus.gateway.dossier_totals import LiveTotals
+from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
@@ -46,6 +48,8 @@ class Services:
     gate: Gate
     doors: BusDoors
     desk: TokenDesk
+    feed: Feed
+    totals: LiveTotals
 
 
 def _services(request: Request) -> Services:

@@ -94,7 +94,7 @@ class GiantAxis:
 async def _streamed(request: web.Request, pieces: Iterable[bytes]) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
-    with suppress(ConnectionResetError):  # the bus hangs up on what is too long to fetch ahead
+    with suppress(ConnectionError):  # the bus hangs up on what is too long to fetch ahead
         for piece in pieces:
             await response.write(piece)
     return response

@@ -19,7 +19,7 @@ from tests.contract.adapter_conformance import (
 from tests.unit.adapters.dvcqg.samples import record
 
 PASSWORD = b"mat-khau-cua-tinh-mau"
-CONNECT, ANSWER = 0.5, 0.4  # seconds: short, so that the suite waits little
+CONNECT, ANSWER = 0.5, 1.0  # seconds: short, so that the suite waits little
 
 UNKNOWN_TIMEOUT = Promise(Result.UNKNOWN, "partner-timeout", effect=True)
 
@@ -65,6 +65,10 @@ class DvcqgHarness(PushHarness):
             "connect_seconds": CONNECT,
             "answer_seconds": ANSWER,
             "lookup_shows_steps": False,
+            "exchange_url": self.portal.exchange_url,
+            "fetch_questions": True,
+            "portal_code": "000.00.00.G22",
+            "poll_seconds": 60.0,
             "ca_file": None,
         }
 

@@ -42,6 +42,9 @@ class Kept:
     async def take(self, ref: str, *_: Any) -> Taken:
         raise AssertionError(ref)  # no edXML comes from here
 
+    async def take_item(self, ref: str, *_: Any, **__: Any) -> Taken:
+        raise AssertionError(ref)
+
     async def take_dossier(
         self,
         ref: str,
