@@ -42,6 +42,7 @@ from bus.ops import logging as bus_logging
 from bus.ops.gauges import LedgerGauges
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
+from bus.ops.totals import TotalsReporter
 from bus.settings import Settings
 from schemas.adapter import Adapter
 from schemas.errors import BrokerUnavailable, ConfigurationError, LedgerUnavailable
@@ -207,6 +208,9 @@ async def _engine(
         arrivals = ArrivalReporter(acceptor)
         arrivals.start()
         stack.push_async_callback(arrivals.close)
+        totals = TotalsReporter(acceptor)
+        totals.start()
+        stack.push_async_callback(totals.close)
         janitor = Janitor(ledger, live, pull_kinds=pull_kinds)
         janitor.start()
         stack.push_async_callback(janitor.close)

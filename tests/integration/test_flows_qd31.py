@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from adapters.dvcqg.sandbox import DSTCODE, Account, Portal
 from adapters.onestop.sandbox import OneStopSandbox
 from deploy.stage import Stage
+from schemas.vietnam import VIETNAM
 from tests.waiting import wait_until
 
 Condition = Callable[[], bool | Awaitable[bool]]
@@ -106,6 +108,12 @@ class Scene:
                 assert answer.ok, await answer.text()
                 return await answer.json()
 
+    async def declare(self, more: str) -> None:
+        """Something more of the province's configuration."""
+        folder = self.stage.folder / "province"
+        (folder / "more.yaml").write_text(more)
+        await asyncio.to_thread(self.stage.lgsp, "apply", "-f", str(folder), "--reason", "thêm")
+
     async def push(self, item: Any) -> dict[str, Any]:
         """As the portal's adapter pushes to one-stop software."""
         pair = base64.b64encode(f"cong-dvcqg:{KEYS['cong-day']}".encode()).decode()
@@ -188,6 +196,116 @@ def arrived(scene: Scene) -> list[tuple[str, str, str]]:
     ]
 
 
+def dossier(**given: Any) -> dict[str, Any]:
+    """As the province's own software sends it by REST."""
+    return {
+        "code": "H38.30-261102-0001",
+        "procedure": "HT-KHAITU",
+        "procedureName": "Đăng ký khai tử",
+        "agency": COMMUNE,
+        "agencyName": "UBND xã Suối Mẫu",
+        "channel": 2,
+        "applicant": {"kind": 1, "name": "Nguyễn Văn Ví Dụ"},
+        "summary": "Khai tử",
+        "status": 2,
+        "received": "2026-11-02T08:15:00+07:00",
+        "fees": [{"code": "1", "name": "Lệ phí", "amount": 8000}],
+        "submittedPapers": [{"id": "1", "name": "Giấy báo tử", "component": "TP-1"}],
+    } | given
+
+
+async def test_1_dossiers_reach_the_portal_with_components_and_results(scene: Scene) -> None:
+    """Hồ sơ, thành phần hồ sơ, kết quả."""
+    code = dossier()["code"]
+    result = {"name": "Trích lục khai tử", "id": "KQ1", "resultCode": "KQ.G15.000034"}
+    await scene.call("PUT", f"/api/v1/dossiers/{code}", json=dossier())
+    finished = dossier(status=10, finished=at(3), returned=at(3), resultPapers=[result])
+    await scene.call("PUT", f"/api/v1/dossiers/{code}", json=finished)
+    store = scene.portal.store
+
+    def closed() -> bool:
+        return (store.record(code) or {}).get("TrangThaiHoSo") == "10"
+
+    await wait_until(closed, 30, "the finished dossier at the portal")
+    told = store.record(code) or {}
+    assert told["MaTTHC"] == "1.000656"
+    assert told["TaiLieuNop"][0]["MaThanhPhanHoSo"] == "TP-1"
+    assert told["DanhSachGiayToKetQua"][0]["MaGiayToKetQua"] == "KQ.G15.000034"
+
+
+async def test_2_progress_reaches_the_portal_step_by_step(scene: Scene) -> None:
+    """Tiến độ xử lý: each step once, in order."""
+    code = dossier()["code"]
+    await scene.call("PUT", f"/api/v1/dossiers/{code}", json=dossier())
+    steps = [
+        {
+            "code": code,
+            "id": f"B{n}",
+            "at": at(3, n),
+            "by": "Trần Thị Ví Dụ",
+            "content": f"Bước {n}",
+            "status": status,
+        }
+        for n, status in enumerate((2, 4, 5, 4, 9, 10))
+    ]
+    await scene.call("POST", f"/api/v1/dossiers/{code}/steps", json=steps)
+    store = scene.portal.store
+    await wait_until(lambda: len(store.timeline(code)) >= len(steps), 30, "the timeline")
+    assert [each["TrangThai"] for each in store.timeline(code)] == ["2", "4", "5", "4", "9", "10"]
+
+
+def at(day: int, minute: int = 0) -> str:
+    return f"2026-11-{day:02d}T09:{minute:02d}:00+07:00"
+
+
+async def test_3_and_4_statistics_and_surveys_are_sent_once_for_the_day(scene: Scene) -> None:
+    """Thống kê, đánh giá: ratings behind the month's evaluation; totals to whoever subscribes."""
+    yesterday = datetime.now(VIETNAM) - timedelta(days=1)
+    moment = yesterday.replace(hour=8, minute=0, second=0, microsecond=0).isoformat()
+    ratings = [
+        {
+            "id": f"DG-{n}",
+            "code": dossier()["code"],
+            "agency": COMMUNE,
+            "score": score,
+            "service": 1,
+            "at": moment,
+        }
+        for n, score in enumerate((1, 1, 2, 3))
+    ]
+    await scene.call("POST", "/api/v1/flows/rating", json=ratings)
+    await scene.call("POST", "/api/v1/flows/rating", json=ratings)  # again: counted once
+    record = dossier(received=moment, submitted=moment)
+    await scene.call("PUT", f"/api/v1/dossiers/{record['code']}", json=record)
+    day = yesterday.date().isoformat()
+    figures = await asyncio.to_thread(scene.stage.lgsp, "dossier", "figures", day, day, "--json")
+    total = figures["total"]
+    assert (total["verySatisfied"], total["satisfied"], total["unsatisfied"]) == (2, 1, 1)
+    await scene.declare("subscriptions:\n  - {name: so, kinds: [statistics], receivers: [H38]}\n")
+    store = scene.portal.store
+    await wait_until(lambda: bool(store.kept("DongBoDanhGia")), 60, "the evaluation")
+    (told,) = store.kept("DongBoDanhGia")
+    assert told["NgayTongHop"] == f"{yesterday.month}-{yesterday.year}"
+    assert told["TongSoNguoiDanhGia"] == 4
+    shares = [told[f"PhanTramDanhGia{name}"] for name in ("RatHaiLong", "HaiLong", "ChuaHaiLong")]
+    assert shares == ["50%", "25%", "25%"]
+    assert told["PhanTramDanhGiaDichVuRatHaiLong"] == "100%"
+    assert told["Madonvi"] == COMMUNE
+
+    async def there() -> bool:
+        found = await scene.call("GET", "/api/v1/mailbox", params={"kind": "statistics"})
+        return bool(found["items"])
+
+    condition: Condition = there
+    await wait_until(condition, 60, "the statistics")
+    (mail,) = (await scene.call("GET", "/api/v1/mailbox", params={"kind": "statistics"}))["items"]
+    path = f"/api/v1/mailbox/{mail['deliveryId']}/content"
+    totals = await scene.call("GET", path)
+    assert totals["figures"]["received"] == 1
+    assert (totals["agency"], totals["until"]) == (COMMUNE, day)
+    assert len(store.kept("DongBoDanhGia")) == 1
+
+
 @pytest.mark.timeout(180)
 async def test_1_online_submissions_reach_their_one_stop_system_once_and_in_order(
     scene: Scene,
@@ -246,10 +364,7 @@ async def test_1_an_unmapped_submission_is_held_and_leaves_by_itself(scene: Scen
     assert (await scene.push(submission(1, MaTTHC="2.000999")))["error_code"] == 0
     assert (await scene.push(submission(2)))["error_code"] == 0
     await wait_until(lambda: len(scene.one_stop.submissions) == 1, 30, "the mapped one")
-    more = scene.stage.folder / "province" / "more.yaml"
-    more.write_text("mappings:\n  - {table: procedure, local: HT-MOI, national: '2.000999'}\n")
-    folder = str(scene.stage.folder / "province")
-    await asyncio.to_thread(scene.stage.lgsp, "apply", "-f", folder, "--reason", "ánh xạ")
+    await scene.declare("mappings:\n  - {table: procedure, local: HT-MOI, national: '2.000999'}\n")
     await wait_until(lambda: len(scene.one_stop.submissions) == 2, 30, "the other, let go")
     assert scene.one_stop.submissions[1]["MaTTHC"] == "HT-MOI"
 
