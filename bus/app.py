@@ -33,6 +33,7 @@ from bus.engine.outlive import outliving
 from bus.engine.reconcile_daily import Reconciler
 from bus.engine.worker import Worker
 from bus.gateway.app import create_app, create_probes_app
+from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
@@ -261,11 +262,16 @@ async def _gateway(
     acceptor: Acceptor,
     probed: Probed,
 ) -> str:
+    http = open_session()
+    stack.push_async_callback(http.close)
+    inquirer = Inquirer(acceptor, adapter_maker(settings, http))
+    stack.push_async_callback(inquirer.close)
     deps = GatewayDeps(
         ledger=acceptor.ledger,
         acceptor=acceptor,
         live=acceptor.live,
         probed=probed,
+        inquirer=inquirer,
         limits=GatewayLimits(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,

@@ -21,6 +21,7 @@ from schemas.dossier import Step as DossierStep
 from schemas.dossier.reconcile import Seen
 from schemas.errors import LgspError
 from schemas.flows import Item
+from schemas.inquiries import Payment, PaymentInquiry, PostalEvent, Subject
 from schemas.message import Kind, Lane
 
 MessageKind = Kind
@@ -113,6 +114,7 @@ class Manifest(BaseModel):
     looks_up: bool  # can ask the partner whether an earlier attempt arrived
     kinds: tuple[MessageKind, ...] = ("document", "status")  # what can be delivered to it
     maps: bool = False  # dossiers and steps are to have national codes, by the mapping tables
+    answers: tuple[Subject, ...] = ()  # questions it can put to its partner (schemas.inquiries)
     secrets: tuple[str, ...] = ()  # names of Config fields that hold references to secrets
 
 
@@ -213,6 +215,27 @@ class Poller(Protocol):
 
         Returns the number of packets taken. May be cancelled at any moment: what was not
         acknowledged comes again. Raises PartnerError, ConfigurationError, LedgerUnavailable.
+        """
+        ...
+
+
+@runtime_checkable
+class Payments(Protocol):
+    """An adapter whose partner says whether a dossier's fee was paid."""
+
+    async def payment(self, inquiry: PaymentInquiry) -> Payment:
+        """Raises PartnerError, ConfigurationError."""
+        ...
+
+
+@runtime_checkable
+class Tracking(Protocol):
+    """An adapter whose partner says where a parcel is."""
+
+    async def track(self, code: str) -> tuple[PostalEvent, ...]:
+        """The way of the order of that dossier, oldest first; nothing when there is none.
+
+        Raises PartnerError, ConfigurationError.
         """
         ...
 

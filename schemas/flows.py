@@ -274,6 +274,7 @@ class PostalOrder(Item):
 
     kind: ClassVar[ItemKind] = "postal-order"
     action: PostalAction = PostalAction.CREATE
+    id: Code = "1"  # ordered anew after a cancellation: another
     code: DossierCode  # the order's number at the post as well
     sender: PostalParty | None = None  # both of an order, neither of its cancellation
     receiver: PostalParty | None = None
@@ -292,7 +293,7 @@ class PostalOrder(Item):
 
     @property
     def identity(self) -> str:
-        return f"{self.code}:{self.action:d}"
+        return f"{self.code}:{self.action:d}:{self.id}"
 
     @property
     def key(self) -> str:

@@ -13,6 +13,7 @@ from adapters.dvcqg.config import DvcqgConfig
 from adapters.portal_fields import STEP, write_step
 from schemas.dossier import Step
 from schemas.errors import InvalidRequest
+from schemas.inquiries import PaymentInquiry
 
 JSON = "application/json"
 SYNC_RECORD, SYNC_STEP, LOOK_UP = "DongBoHoSoMC", "CapNhatTienDoHoSoMC", "TraCuuHoSo"
@@ -62,6 +63,12 @@ def lookup_call(config: DvcqgConfig, code: str, *, session: str) -> Call:
 def service_call(config: DvcqgConfig, service: str, *, session: str) -> Call:
     """A service that asks for nothing more."""
     return _enveloped(config, service, session, {})
+
+
+def payment_call(config: DvcqgConfig, inquiry: PaymentInquiry, *, session: str) -> Call:
+    """Names the dossier and the payment's reference, nobody and nothing else."""
+    named = {"MaTraCuuTT": inquiry.reference, "MaHoSo": inquiry.code, "MaDonVi": config.madonvi}
+    return _call(config, str(config.payment_url), {"session": session, **named})
 
 
 def exchange_call(

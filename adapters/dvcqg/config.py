@@ -138,6 +138,12 @@ class DvcqgConfig(AdapterConfig):
         ),
         examples=[False],
     )
+    payment_url: Address | None = Field(
+        default=None,
+        title="Địa chỉ tra cứu thanh toán",
+        description="Where it is asked whether a dossier's fee was paid; dialect portal only.",
+        examples=["http://10.0.0.5:8081/XrdAdapter/RestService/forward/mapi/thanhtoan"],
+    )
     exchange_url: Address | None = Field(
         default=None,
         title="Địa chỉ lấy hồ sơ trực tuyến",
@@ -209,8 +215,10 @@ class DvcqgConfig(AdapterConfig):
         if missing:
             msg = f"dialect {self.dialect} needs {', '.join(missing)}"
             raise ValueError(msg)
-        if self.dialect != "portal" and (self.exchange_url or self.fetch_questions):
-            msg = "nothing can be fetched over a relay: exchange_url, fetch_questions are portal's"
+        if self.dialect != "portal" and (
+            self.exchange_url or self.fetch_questions or self.payment_url
+        ):
+            msg = "a relay takes only: exchange_url, fetch_questions, payment_url are the portal's"
             raise ValueError(msg)
         if self.dialect == "portal" and self.lookup_url is not None:
             msg = "dialect portal looks up at url: lookup_url belongs to relays"

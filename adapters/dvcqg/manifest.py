@@ -13,5 +13,6 @@ MANIFEST = Manifest(
     kinds=("dossier", "step", "evaluation", "answer"),
     maps=True,
     looks_up=True,
+    answers=("payment",),
     secrets=("password",),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
@@ -20,10 +21,10 @@ from adapters.dvcqg.manifest import MANIFEST
 from adapters.dvcqg.outcomes import Judged, Verdict, judge
 from adapters.dvcqg.polling import Polling, failure
 from adapters.dvcqg.questions import write_answer
-from adapters.dvcqg.session import Session
 from adapters.http import FAILURES, exchange, failure_outcome, open_answer
 from adapters.http import Answer as HttpAnswer
 from adapters.portal_fields import write_record, write_step
+from adapters.session import Session
 from schemas.adapter import (
     AdapterConfig,
     Inbox,
@@ -37,6 +38,7 @@ from schemas.dossier import DossierRecord, Step
 from schemas.dossier.reconcile import Seen
 from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable
 from schemas.flows import Answer, Evaluation
+from schemas.inquiries import Payment, PaymentInquiry
 
 MIN_PASSWORD = 8
 """Bytes. The portal issues its passwords; this only catches an empty or mistaken file."""
@@ -210,6 +212,23 @@ class Dvcqg:
     async def poll(self, inbox: Inbox) -> int:
         """One round; nothing, where nothing is configured to be fetched."""
         return await self._polling.round(inbox)
+
+    # ---- payments (schemas.adapter.Payments)
+
+    async def payment(self, inquiry: PaymentInquiry) -> Payment:
+        """error_code 1: paid, 0: not, everything else: the portal does not say."""
+        if self._config.payment_url is None:
+            raise ConfigurationError(
+                "the endpoint has no payment_url: the administrator adds it",
+                vi="Điểm kết nối chưa khai báo payment_url: quản trị trục bổ sung",
+            )
+        judged, _ = await self._ask(
+            lambda session: codec.payment_call(self._config, inquiry, session=session)
+        )
+        reply = judged.reply
+        if judged.status != HTTPStatus.OK or reply is None or reply.code not in {0, 1}:
+            raise failure(judged.outcome)
+        return Payment(paid=reply.code == 1, told=reply.message[:500])
 
     async def _ask(self, call_of: Callable[[str], Call]) -> tuple[Judged, bytes]:
         """A call whose whole answer is wanted. Raises PartnerError, ConfigurationError."""

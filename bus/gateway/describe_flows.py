@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from bus.gateway.describe import ALWAYS, SCHEMA, json_body, operation
-from bus.gateway.describe_dossiers import RECEIPTS, SENDING
+from bus.gateway.describe import ALWAYS, SCHEMA, json_body, operation, path
+from bus.gateway.describe_dossiers import CODE, RECEIPTS, SENDING
+from schemas.errors import (
+    ConfigurationError,
+    Forbidden,
+    InvalidRequest,
+    LedgerUnavailable,
+    PartnerGarbage,
+    PartnerTimeout,
+    PartnerUnavailable,
+)
 from schemas.flows import ITEMS
 
 RATING = {
@@ -30,6 +39,37 @@ def schemas() -> dict[str, Any]:
 
 
 _ITEM = {"oneOf": [{"$ref": f"{SCHEMA}{model.__name__}"} for model in ITEMS.values()]}
+
+_INQUIRY = (
+    InvalidRequest,
+    Forbidden,
+    ConfigurationError,
+    PartnerUnavailable,
+    PartnerTimeout,
+    PartnerGarbage,
+    LedgerUnavailable,
+)
+
+PAYMENT = operation(
+    "Tra cứu thanh toán của hồ sơ, hỏi ngay nền tảng thanh toán",
+    "Whether a dossier's fee was paid: the payment platform is asked at once",
+    *_INQUIRY,
+    *ALWAYS,
+    extra={
+        "parameters": [
+            *path("code", CODE, {"type": "string"})["parameters"],
+            {"name": "reference", "in": "query", "example": f"{CODE}20261103101500"},
+        ]
+    },
+)
+
+TRACKING = operation(
+    "Tra cứu đơn bưu chính của hồ sơ, hỏi ngay bưu chính",
+    "Where a dossier's letter is: the post is asked at once",
+    *_INQUIRY,
+    *ALWAYS,
+    extra=path("code", CODE, {"type": "string"}),
+)
 
 POST_ITEMS = operation(
     "Gửi hồ sơ trực tuyến, đánh giá, hỏi đáp, đơn bưu chính: một, hoặc mảng tối đa 100",

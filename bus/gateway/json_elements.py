@@ -26,6 +26,15 @@ def read(model: type[Model], data: bytes, number: int | None = None) -> Model:
         raise problems.from_validation(faults) from None
 
 
+def read_values(model: type[Model], values: dict[str, str]) -> Model:
+    """Of parameters. Raises InvalidRequest naming the field."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)
+        raise problems.from_validation(faults) from None
+
+
 def elements(body: bytes, most: int) -> list[bytes]:
     """The elements of an array, each as it was written; anything else is one element.
 

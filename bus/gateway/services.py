@@ -15,6 +15,7 @@ from bus.gateway.door import BusDoor, BusDoors, Secrets
 from bus.gateway.dossier_totals import LiveTotals
 from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
+from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.ledger.ledger import Ledger
@@ -34,6 +35,7 @@ class GatewayDeps:
     acceptor: Acceptor
     live: LiveConfig
     probed: Probed
+    inquirer: Inquirer
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     access_log: bool = True
     secrets: Secrets = no_secrets  # with which systems sign their requests

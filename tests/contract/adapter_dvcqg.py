@@ -65,6 +65,7 @@ class DvcqgHarness(PushHarness):
             "connect_seconds": CONNECT,
             "answer_seconds": ANSWER,
             "lookup_shows_steps": False,
+            "payment_url": f"{self.portal.url}/payment",
             "exchange_url": self.portal.exchange_url,
             "fetch_questions": True,
             "portal_code": "000.00.00.G22",

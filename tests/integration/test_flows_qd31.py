@@ -18,6 +18,7 @@ import pytest
 
 from adapters.dvcqg.sandbox import DSTCODE, Account, Portal
 from adapters.onestop.sandbox import OneStopSandbox
+from adapters.vnpost.sandbox import PostSandbox
 from deploy.stage import Stage
 from schemas.vietnam import VIETNAM
 from tests.waiting import wait_until
@@ -28,6 +29,7 @@ KEYS = {
     "cong-dvcqg": "mat-khau-cua-tinh",
     "cong-day": "khoa-cua-cong-quoc-gia",
     "mot-cua": "khoa-truy-cap-mot-cua",
+    "buu-chinh": "khoa-cua-truc-o-buu-chinh",
 }
 PROVINCE = """
 endpoints:
@@ -37,6 +39,7 @@ endpoints:
       url: {portal.service_url}
       login_url: {portal.login_url}
       exchange_url: {portal.exchange_url}
+      payment_url: {portal.url}/payment
       fetch_questions: true
       poll_seconds: 0.2
       username: {user}
@@ -62,19 +65,34 @@ endpoints:
     retry: *soon
     breaker: *patient
   - {{name: hop-thu, kind: mailbox}}
+  - name: buu-chinh
+    kind: vnpost
+    config:
+      url: {post.url}
+      token_url: {post.token_url}
+      key: truc
+      secret: buu-chinh
+      customer_code: H38-001
+      connect_seconds: 2
+      answer_seconds: 1
+    retry: *soon
+    breaker: *patient
 agencies:
   - {{code: H38, name: Tỉnh Mẫu, endpoint: hop-thu}}
   - {{code: H38.30, name: UBND xã Suối Mẫu, parent: H38}}
+  - {{code: H38.98, name: Bưu điện, endpoint: buu-chinh}}
   - {{code: 000.00.00.G22, name: Cổng DVCQG, endpoint: cong-dvcqg}}
 routes:
   - {{name: truc-tuyen, kinds: [submission], receiver: 'H38*', endpoint: mot-cua}}
 subscriptions:
+  - {{name: buu-chinh, kinds: [postal-order], sender: 'H38*', receivers: [H38.98]}}
   - name: cong
     kinds: [dossier, step, evaluation, answer]
     sender: 'H38*'
     receivers: [000.00.00.G22]
 mappings:
   - {{table: procedure, local: HT-KHAITU, national: '1.000656'}}
+  - {{table: postal, local: '10', national: '33'}}
   - {{table: agency, local: H38.30, national: 000.00.30.H38}}
 clients:
   - {{id: so-lieu, agencies: [H38], descendants: true, rate: 10000, burst: 10000}}
@@ -90,8 +108,10 @@ clients:
 class Scene:
     """The bus, what stands around it, and a client of the province's agencies."""
 
-    def __init__(self, stage: Stage, portal: Portal, one_stop: OneStopSandbox) -> None:
-        self.stage, self.portal, self.one_stop = stage, portal, one_stop
+    def __init__(
+        self, stage: Stage, portal: Portal, one_stop: OneStopSandbox, post: PostSandbox
+    ) -> None:
+        self.stage, self.portal, self.one_stop, self.post = stage, portal, one_stop, post
         self._key = stage.lgsp("client", "key", "add", "so-lieu", "--json")["key"]
 
     async def call(self, method: str, path: str, **given: Any) -> Any:
@@ -133,6 +153,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with (
         Portal([account], lapse=0.02, lookup_shows_steps=True) as portal,
         OneStopSandbox(USER, KEYS["mot-cua"].encode()) as one_stop,
+        PostSandbox("truc", KEYS["buu-chinh"].encode()) as post,
     ):
         stage = Stage(
             tmp_path / "stage",
@@ -142,7 +163,9 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         (stage.folder / "bus").mkdir()
         province = stage.folder / "province"
         province.mkdir()
-        declared = PROVINCE.format(portal=portal, one_stop=one_stop, user=USER, dstcode=DSTCODE)
+        declared = PROVINCE.format(
+            portal=portal, one_stop=one_stop, post=post, user=USER, dstcode=DSTCODE
+        )
         (province / "all.yaml").write_text(declared)
         await asyncio.to_thread(stage.lgsp, "migrate")
         await asyncio.to_thread(stage.lgsp, "apply", "-f", str(province), "--reason", "mở trục")
@@ -150,7 +173,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         stage.bus[0].start()
         try:
             await asyncio.to_thread(stage.wait_ready)
-            yield Scene(stage, portal, one_stop)
+            yield Scene(stage, portal, one_stop, post)
         finally:
             await asyncio.to_thread(stage.close)
 
@@ -367,6 +390,63 @@ async def test_1_an_unmapped_submission_is_held_and_leaves_by_itself(scene: Scen
     await scene.declare("mappings:\n  - {table: procedure, local: HT-MOI, national: '2.000999'}\n")
     await wait_until(lambda: len(scene.one_stop.submissions) == 2, 30, "the other, let go")
     assert scene.one_stop.submissions[1]["MaTTHC"] == "HT-MOI"
+
+
+def order(code: str, province: str = "10", **given: Any) -> dict[str, Any]:
+    party = {"address": "Xã Suối Mẫu", "phone": "0000000000", "province": province}
+    return {
+        "code": code,
+        "sender": {"name": "UBND xã Suối Mẫu", **party},
+        "receiver": {"name": "Nguyễn Văn Ví Dụ", **party},
+    } | given
+
+
+async def test_5_postal_orders_are_placed_cancelled_and_tracked_once(scene: Scene) -> None:
+    """Bưu chính công ích: the post loses answers, forgets tokens, has numbers of its own."""
+    codes = [f"H38.30-261102-{n:04d}" for n in range(1, 7)]
+    record = dossier()
+    await scene.call("PUT", f"/api/v1/dossiers/{record['code']}", json=record)
+    await scene.post.set_fault("cut", probability=0.4)
+    agency = {"agency": COMMUNE}
+    for code in codes:
+        await scene.call("POST", "/api/v1/flows/postal-order", json=order(code), params=agency)
+        scene.post.forget_tokens()
+    orders = scene.post.orders
+    await wait_until(lambda: len(orders) == len(codes), 60, "all orders at the post")
+    assert {each["ReceiverProvince"] for each in orders.values()} == {33}, "the post's own number"
+    cancel = {"code": codes[1], "action": 2}
+    await scene.call("POST", "/api/v1/flows/postal-order", json=cancel, params=agency)
+    tracks = scene.post.tracking
+    await wait_until(lambda: tracks[codes[1]][-1]["StatusCode"] == "101", 30, "the cancellation")
+    await scene.post.set_fault("ok")
+    scene.post.move(codes[0], "110", "Đang phát")
+    way = await scene.call("GET", f"/api/v1/inquiries/tracking/{codes[0]}")
+    assert [each["status"] for each in way] == ["100", "110"]
+
+    far = order("H38.30-261102-0099", province="77")
+    await scene.call("POST", "/api/v1/flows/postal-order", json=far, params=agency)
+    await scene.declare("mappings:\n  - {table: postal, local: '77', national: '79'}\n")
+    await wait_until(lambda: far["code"] in orders, 30, "the order, let go by the mapping")
+    assert orders[far["code"]]["SenderProvince"] == 79
+
+
+async def test_6_fees_go_with_the_dossier_and_their_payment_is_looked_up(scene: Scene) -> None:
+    """Phí, lệ phí và thanh toán trực tuyến."""
+    code = dossier()["code"]
+    await scene.call("PUT", f"/api/v1/dossiers/{code}", json=dossier())
+    store = scene.portal.store
+    await wait_until(lambda: store.record(code) is not None, 30, "the dossier at the portal")
+    (fee,) = (store.record(code) or {})["DanhSachLePhi"]
+    assert (fee["MaPhiLePhi"], fee["Gia"]) == ("1", "8000")
+    path, asked = f"/api/v1/inquiries/payment/{code}", {"reference": f"{code}20261102101500"}
+    assert (await scene.call("GET", path, params=asked))["paid"] is False
+    await scene.call("PUT", f"/api/v1/dossiers/{code}", json=dossier(onlinePayment=1))
+
+    async def paid() -> bool:
+        return bool((await scene.call("GET", path, params=asked))["paid"])
+
+    condition: Condition = paid
+    await wait_until(condition, 30, "the payment")
 
 
 async def test_7_questions_reach_their_agency_and_answers_the_portal(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""One session at the portal for many concurrent calls."""
+"""One session at a partner (a session, a token) for many concurrent calls."""
 
 from __future__ import annotations
 
