@@ -17,7 +17,7 @@ from schemas.inquiries import PaymentInquiry
 
 JSON = "application/json"
 SYNC_RECORD, SYNC_STEP, LOOK_UP = "DongBoHoSoMC", "CapNhatTienDoHoSoMC", "TraCuuHoSo"
-SYNC_EVALUATION, SYNC_STATUS = "DongBoDanhGia", "DongBoTrangThaiHoSo"
+SYNC_EVALUATION, SYNC_STATE = "DongBoDanhGia", "DongBoTrangThaiHoSo"
 QUESTIONS = "LayDanhSachHoiDapGuiTuDVCQG"
 ANSWER_QUESTION, PUBLISH_ANSWER = "DongBoKetQuaHoiDapGuiTuDVCQG", "DongBoHoiDap"
 TIMELINE = "DanhSachTienTrinh"
@@ -63,6 +63,11 @@ def lookup_call(config: DvcqgConfig, code: str, *, session: str) -> Call:
 def service_call(config: DvcqgConfig, service: str, *, session: str) -> Call:
     """A service that asks for nothing more."""
     return _enveloped(config, service, session, {})
+
+
+def state_call(config: DvcqgConfig, item: Mapping[str, Any], *, session: str) -> Call:
+    """An object, not an array; type 2: of dossiers submitted on the portal."""
+    return _enveloped(config, SYNC_STATE, session, {"type": "2", "data": item})
 
 
 def payment_call(config: DvcqgConfig, inquiry: PaymentInquiry, *, session: str) -> Call:

@@ -12,6 +12,8 @@ import binascii
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +24,7 @@ from starlette.routing import BaseRoute, Route
 from adapters.dvcqg.codec import (
     JSON,
     LOOK_UP,
+    SYNC_EVALUATION,
     SYNC_RECORD,
     SYNC_STEP,
     Element,
@@ -29,6 +32,7 @@ from adapters.dvcqg.codec import (
     parse_array,
     parse_envelope,
 )
+from adapters.dvcqg.evaluations import read_evaluation
 from adapters.portal_fields import read_record, read_step, write_record, wrong_field
 from adapters.portal_submission import KNOWN, RECEIVED, read_submission, receipt
 from schemas.door import AgencyEntry, Door, Doors, Refusal
@@ -42,6 +46,7 @@ from schemas.errors import (
     Unauthenticated,
     UnknownReceiver,
 )
+from schemas.vietnam import VIETNAM
 
 NAME = "dvcqg"
 SESSION_SECONDS = 1800.0
@@ -310,6 +315,16 @@ async def _sync_steps(door: Door, parameters: Parameters, data: list[Element]) -
     return _json(answer(OK, f"Cập nhật tiến độ thành công ({len(steps)})"))
 
 
+async def _sync_evaluations(door: Door, _parameters: Parameters, data: list[Element]) -> Response:
+    """The first of a day counts: what is summed up again on the same day is known already."""
+    today = datetime.now(VIETNAM).date()
+    items = [read_evaluation(each.value, until=today) for each in _counted(data)]
+    for item, each in zip(items, data, strict=True):
+        with suppress(DuplicateMessage):
+            await door.submit_item(item, each.raw)
+    return _json(answer(OK, f"Đồng bộ đánh giá thành công ({len(items)})"))
+
+
 def _counted(data: list[Element]) -> list[Element]:
     if not data or len(data) > MAX_DATA:
         vi = f"phải có từ 1 đến {MAX_DATA} phần tử"
@@ -379,6 +394,7 @@ _SERVICES: Mapping[str, Serve] = MappingProxyType(
         SYNC_RECORD: _sync_records,
         SYNC_STEP: _sync_steps,
         LOOK_UP: _look_up,
+        SYNC_EVALUATION: _sync_evaluations,
         "LayDanhMucCoQuan": _agencies,
     }
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
 import orjson
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from adapters.connection import resolve_secret, tls_context
@@ -21,6 +23,7 @@ from adapters.dvcqg.manifest import MANIFEST
 from adapters.dvcqg.outcomes import Judged, Verdict, judge
 from adapters.dvcqg.polling import Polling, failure
 from adapters.dvcqg.questions import write_answer
+from adapters.dvcqg.states import write_state
 from adapters.http import FAILURES, exchange, failure_outcome, open_answer
 from adapters.http import Answer as HttpAnswer
 from adapters.portal_fields import write_record, write_step
@@ -39,6 +42,8 @@ from schemas.dossier.reconcile import Seen
 from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable
 from schemas.flows import Answer, Evaluation
 from schemas.inquiries import Payment, PaymentInquiry
+
+log = structlog.get_logger(__name__)
 
 MIN_PASSWORD = 8
 """Bytes. The portal issues its passwords; this only catches an empty or mistaken file."""
@@ -103,9 +108,9 @@ class Dvcqg:
         try:
             match delivery.kind:
                 case "dossier":
-                    return await self._sync_record(
-                        _parsed(DossierRecord, content), delivery.maybe_sent
-                    )
+                    record = _parsed(DossierRecord, content)
+                    outcome = await self._sync_record(record, delivery.maybe_sent)
+                    return await self._sync_state(record, outcome)
                 case "step":
                     return await self._sync_step(_parsed(Step, content), delivery.maybe_sent)
                 case "evaluation":
@@ -169,6 +174,28 @@ class Dvcqg:
         if judged.verdict is Verdict.DONE:
             return self._done(record.code, judged.outcome.answer)
         self._known.pop(record.code, None)
+        return judged.outcome
+
+    async def _sync_state(self, record: DossierRecord, outcome: Outcome) -> Outcome:
+        """Of a dossier submitted on the portal, once its record is there.
+
+        The record is delivered even where the portal does not want its state.
+        """
+        item = write_state(record) if self._config.dialect == "portal" else None
+        if outcome.result is not Result.DELIVERED or item is None:
+            return outcome
+        try:
+            judged = await self._in_session(
+                lambda session: codec.state_call(self._config, item, session=session)
+            )
+        except FAILURES as error:
+            return _doubtful(failure_outcome(error))
+        if judged.verdict in {Verdict.DONE, Verdict.EXISTS}:
+            return outcome
+        if judged.verdict in {Verdict.REFUSED, Verdict.MISSING}:
+            log.warning("dvcqg.state_refused", verdict=judged.verdict.value)
+            answer = f"{outcome.answer} {codec.SYNC_STATE}: {judged.outcome.answer}".strip()
+            return replace(outcome, answer=answer[:2000])
         return judged.outcome
 
     def _done(self, code: str, answer: str = "") -> Outcome:
