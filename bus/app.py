@@ -33,6 +33,7 @@ from bus.engine.outlive import outliving
 from bus.engine.reconcile_daily import Reconciler
 from bus.engine.worker import Worker
 from bus.gateway.app import create_app, create_probes_app
+from bus.gateway.calling import Partners
 from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
@@ -272,6 +273,7 @@ async def _gateway(
         live=acceptor.live,
         probed=probed,
         inquirer=inquirer,
+        partners=Partners(http, settings.secret),
         limits=GatewayLimits(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,

@@ -27,7 +27,7 @@ from adapters.dvcqg.states import write_state
 from adapters.http import FAILURES, exchange, failure_outcome, open_answer
 from adapters.http import Answer as HttpAnswer
 from adapters.portal_fields import write_record, write_step
-from adapters.session import Session
+from adapters.sessions import Session
 from schemas.adapter import (
     AdapterConfig,
     Inbox,

@@ -12,7 +12,7 @@ from yarl import URL
 from adapters.connection import resolve_secret, tls_context
 from adapters.content import read_whole
 from adapters.http import FAILURES, Answer, exchange, failure_outcome
-from adapters.session import Session
+from adapters.sessions import Session
 from adapters.vnpost import codec
 from adapters.vnpost.config import VnPostConfig
 from adapters.vnpost.manifest import MANIFEST

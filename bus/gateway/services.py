@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
+from bus.gateway.calling import Calls, Catalogue, Partners
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoor, BusDoors, Secrets
 from bus.gateway.dossier_totals import LiveTotals
@@ -36,6 +37,7 @@ class GatewayDeps:
     live: LiveConfig
     probed: Probed
     inquirer: Inquirer
+    partners: Partners  # whose services are called
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     access_log: bool = True
     secrets: Secrets = no_secrets  # with which systems sign their requests
@@ -52,6 +54,8 @@ class Services:
     desk: TokenDesk
     feed: Feed
     totals: LiveTotals
+    catalogue: Catalogue
+    calls: Calls
 
 
 def _services(request: Request) -> Services:

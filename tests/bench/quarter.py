@@ -110,6 +110,7 @@ class Figures:
     seconds: float = 0.0
     repeats: int = 0  # calls of the one-stop software beyond the first
     killed: int = 0
+    faults: dict[str, int] = field(default_factory=dict)  # how often each was switched on
     portal_calls: dict[str, int] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)  # unfinished deliveries by state
 
@@ -236,7 +237,6 @@ class Trouble:
         self, http: aiohttp.ClientSession, scene: Scene, plan: Plan, figures: Figures
     ) -> None:
         self._http, self._scene, self._plan, self._figures = http, scene, plan, figures
-        self.met: set[str] = set()
 
     async def blow(self) -> None:
         for fault in itertools.cycle(FAULTS):
@@ -249,7 +249,7 @@ class Trouble:
                 f"{self._scene.portal_url}/_sandbox/fault", json=fault
             ) as answer:
                 assert answer.status == 200, await answer.text()
-        self.met.add(fault["mode"])
+        self._figures.faults[fault["mode"]] = self._figures.faults.get(fault["mode"], 0) + 1
 
     async def kill(self, progress: Callable[[], float]) -> None:
         """`progress` is the share that has arrived."""

@@ -13,14 +13,16 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI
 
+from adapters.http import open_session
 from adapters.registry import adapters
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
 from bus.gateway.app import create_app
+from bus.gateway.calling import Partners
 from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
-from bus.gateway.services import GatewayDeps
+from bus.gateway.services import GatewayDeps, no_secrets
 from bus.ledger.config_store import Change, Item, Kind, name_of
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
@@ -189,6 +191,7 @@ async def opened(
         live=live,
         inquirer=Inquirer(acceptor, lambda _: Answers()),
         probed=Probed(Metrics(), Examiner({"ledger": ledger.queries.ping}, keep=0), metrics_token),
+        partners=Partners(session := open_session(), given.get("secrets", no_secrets)),
         limits=limits,
     )
     app = create_app(replace(deps, **given))
@@ -203,6 +206,7 @@ async def opened(
         try:
             yield Harness(app, ledger, live, http, keys)
         finally:
+            await session.close()
             await live.close()
             await ledger.close()
 

@@ -96,6 +96,13 @@ class Scene:
         condition: Condition = quiet
         await wait_until(condition, deadline=100, what=lambda: f"{len(self.one_stop.waiting)} left")
 
+    async def pause(self, endpoint: str) -> None:
+        await self.bus.ledger.set_paused(endpoint, paused=True, actor="test", reason="bảo trì")
+        await wait_until(lambda: self.bus.states.of(endpoint).paused, what="the pause is known")
+
+    async def resume(self, endpoint: str) -> None:
+        await self.bus.ledger.set_paused(endpoint, paused=False, actor="test", reason="xong")
+
     def timeline(self, code: str) -> list[str]:
         return [line["NoiDungXuLy"] for line in self.portal.store.timeline(code)]
 
@@ -259,12 +266,16 @@ async def test_all_injected_discrepancies_are_found_and_the_healable_healed(
 
         looked = await at.reconcile("cong", dry_run=True, codes=(strange,))
         assert found_by(looked) == untouched(at_portal)
+        await at.pause("cong")
         report = await at.reconcile("cong", codes=(strange,))
         assert found_by(report) == at_portal
         assert report.compared == len(at.steps) + 1
         assert (report.on_their_way, report.unanswered) == (0, 0)
         assert len(found) + len(at_portal) == wrong + 1
+        await at.portal.set_fault("cut", probability=0.2)  # stored, and no answer
+        await at.resume("cong")
         await at.settled()
+        await at.portal.set_fault("ok")
         again = await at.reconcile("cong", codes=(strange,))
         assert found_by(again) == left(at_portal)
 
@@ -336,8 +347,7 @@ async def test_what_is_under_way_or_comes_meanwhile_is_left_for_the_next_time(
         for code in codes:
             await at.push(code)
         await at.settled()
-        await at.bus.ledger.set_paused("cong", paused=True, actor="test", reason="bảo trì")
-        await wait_until(lambda: at.bus.states.of("cong").paused, what="the pause is known")
+        await at.pause("cong")
         await at.bus.step(step(codes[0], 7))
         lost(at, codes[1])
         report = await at.reconcile("cong")
@@ -346,7 +356,7 @@ async def test_what_is_under_way_or_comes_meanwhile_is_left_for_the_next_time(
         twice = await at.reconcile("cong")
         assert not twice.discrepancies, "what was sent again is on its way"
         assert twice.on_their_way == 2
-        await at.bus.ledger.set_paused("cong", paused=False, actor="test", reason="xong")
+        await at.resume("cong")
         await at.settled()
         assert not (await at.reconcile("cong")).discrepancies
         assert at.timeline(codes[0]) == [*at.steps[codes[0]], "Bước 7"]

@@ -154,8 +154,8 @@ async def test_the_state_of_a_dossier_submitted_on_the_portal_is_told_by_its_num
     adapter = connect(http, portal)
     own = record()
     online = record(origin=1, nation_code="G22.99.99-261124-0007", status=5)
-    done = {"code": online.code, "origin": 1, "nation_code": online.nation_code}
-    returned = record(**done, status=10, returned=MORNING)
+    facts = {"origin": 1, "nation_code": online.nation_code, "returned": MORNING}
+    returned = record(online.code, status=10, **facts)
     for item in (own, online, returned):
         assert (await adapter.deliver(of(item))).result is Result.DELIVERED
     states = portal.store.kept("DongBoTrangThaiHoSo")

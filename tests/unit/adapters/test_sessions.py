@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from adapters.session import Session
+from adapters.sessions import Session
 from tests.waiting import wait_until
 
 
