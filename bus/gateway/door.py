@@ -12,12 +12,14 @@ import structlog
 from bus.engine.accept import Acceptor
 from bus.engine.accept_dossier import Source, accept_record, accept_step
 from bus.engine.accept_item import accept_item
+from bus.engine.national import translate
 from bus.gateway.access import Caller, today
 from bus.gateway.exchange import Exchange
 from bus.gateway.gate import Gate
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import MailRow, Receipt
 from routing.directory import Directory, in_force
+from routing.mapping import Unmapped
 from schemas.delivery import DeliveryState
 from schemas.door import (
     MAX_REF,
@@ -30,7 +32,7 @@ from schemas.door import (
     Waiting,
 )
 from schemas.dossier import DossierRecord, DossierStatus, Step, unit_of
-from schemas.errors import ConfigurationError, InvalidRequest, NotFound, Unauthenticated
+from schemas.errors import ConfigurationError, Conflict, InvalidRequest, NotFound, Unauthenticated
 from schemas.flows import Item
 from schemas.instant import Instant
 from schemas.province import Agency, Client
@@ -182,6 +184,30 @@ class BusDoor:
                 delivery_id=delivery_id,
             )
             yield _waiting(mail), pieces
+
+    async def canonical(self, delivery_id: int) -> bytes:
+        """The canonical JSON of a dossier, step or item, with the receiver's own codes.
+
+        Raises NotFound (a document has none), Conflict (a code that no mapping knows yet).
+        """
+        mail = await self._received(delivery_id)
+        message = mail.message
+        found = await self._ledger.dossiers.kinds_and_records({message.id})
+        if message.id not in found:
+            raise NotFound("it has no canonical form", vi="Thông điệp này không có dạng chuẩn")
+        translated = translate(
+            *found[message.id], self._acceptor.live.snapshot.mappings, today(), maps=False
+        )
+        if isinstance(translated, Unmapped):
+            raise Conflict(translated.reason.en, vi=translated.reason.vi)
+        await self._ledger.note(
+            "fetched",
+            actor=self.caller.actor,
+            data={"receivers": " ".join(mail.delivery.receivers), "form": "canonical"},
+            message_id=message.id,
+            delivery_id=delivery_id,
+        )
+        return translated.encode()
 
     async def acknowledge(
         self, delivery_id: int, *, accepted: bool, receipt: str = "", reason: str = ""

@@ -212,9 +212,9 @@ class DossierQueries:
         return [Unmapped(*row) for row in await self._all(query)]
 
     async def kinds_and_records(self, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
-        """Kind and canonical JSON by message."""
+        """Kind and canonical JSON by message, of those that have one."""
         query = select(message.c.id, message.c.kind, message.c.record).where(
-            message.c.id.in_(message_ids)
+            message.c.id.in_(message_ids), message.c.record.is_not(None)
         )
         return {row[0]: (row[1], row[2]) for row in await self._all(query)}
 

@@ -323,7 +323,7 @@ async def test_3_and_4_statistics_and_surveys_are_sent_once_for_the_day(scene: S
     await wait_until(condition, 60, "the statistics")
     (mail,) = (await scene.call("GET", "/api/v1/mailbox", params={"kind": "statistics"}))["items"]
     path = f"/api/v1/mailbox/{mail['deliveryId']}/content"
-    totals = await scene.call("GET", path)
+    totals = await scene.call("GET", path, params={"form": "canonical"})
     assert totals["figures"]["received"] == 1
     assert (totals["agency"], totals["until"]) == (COMMUNE, day)
     assert len(store.kept("DongBoDanhGia")) == 1
@@ -469,6 +469,9 @@ async def test_7_questions_reach_their_agency_and_answers_the_portal(scene: Scen
     await wait_until(condition, 30, "the question")
     (waiting,) = (await scene.call("GET", "/api/v1/mailbox", params={"kind": "question"}))["items"]
     assert (waiting["sender"], waiting["receiver"]) == (G22, COMMUNE)
+    path = f"/api/v1/mailbox/{waiting['deliveryId']}/content"
+    read = await scene.call("GET", path, params={"form": "canonical"})
+    assert (read["id"], read["content"]) == ("CH-1", "Cần giấy tờ gì?")
     await scene.portal.set_fault("cut", probability=0.5)
     answer = {
         "question": "CH-1",
