@@ -17,6 +17,7 @@ import uuid_utils
 
 from bus.engine.accept import Acceptor, Intake
 from bus.engine.accept_dossier import Source, accept_record, accept_step, own_code
+from bus.engine.accept_item import accept_item
 from bus.engine.deliver import CreateAdapter
 from bus.engine.endpoint_states import EndpointStates
 from bus.engine.live import LiveConfig, Snapshot
@@ -41,6 +42,7 @@ from schemas.errors import (
     TooLarge,
     UnknownReceiver,
 )
+from schemas.flows import Item
 from schemas.province import Endpoint
 from schemas.vietnam import day_of
 
@@ -97,14 +99,36 @@ class EndpointInbox:
         media_type: str = "application/json",
     ) -> Taken:
         """Raises LedgerUnavailable: nothing was accepted. Keeps what it refuses as a blob."""
-        trace = f"00-{uuid_utils.uuid4().hex}-{uuid_utils.uuid4().hex[:16]}-01"
-        client = f"endpoint:{self._endpoint}"
-        source = Source(client, original, media_type, trace, via=self._endpoint)
         try:
-            receipt = await self._accept_dossier(ref, agency, item, source)
+            receipt = await self._accept_dossier(
+                ref, agency, item, self._source(original, media_type)
+            )
         except (*_REFUSALS, DuplicateMessage) as error:
             return await self.refuse(ref, original, error)
         return Taken(accepted=True, message_id=receipt.message_id, duplicate=receipt.duplicate)
+
+    async def take_item(
+        self,
+        ref: str,
+        agency: str,
+        item: Item,
+        original: bytes,
+        *,
+        media_type: str = "application/json",
+    ) -> Taken:
+        """Raises LedgerUnavailable: nothing was accepted. Keeps what it refuses as a blob."""
+        try:
+            self._require_own(agency)
+            source = self._source(original, media_type)
+            receipt = await accept_item(self._acceptor, item, agency, source)
+        except (*_REFUSALS, DuplicateMessage) as error:
+            return await self.refuse(ref, original, error)
+        return Taken(accepted=True, message_id=receipt.message_id, duplicate=receipt.duplicate)
+
+    def _source(self, original: bytes, media_type: str) -> Source:
+        trace = f"00-{uuid_utils.uuid4().hex}-{uuid_utils.uuid4().hex[:16]}-01"
+        client = f"endpoint:{self._endpoint}"
+        return Source(client, original, media_type, trace, via=self._endpoint)
 
     async def refuse(self, ref: str, original: bytes, error: LgspError) -> Taken:
         """Raises LedgerUnavailable: nothing was kept."""

@@ -258,6 +258,18 @@ dossier_file = Table(
     Index("dossier_file_blob", "sha256"),
 )
 
+rating = Table(
+    "rating",  # đánh giá: what satisfaction is counted from; the words are the message's own
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("agency", Text, nullable=False),  # that handled the dossier
+    Column("code", Text, nullable=False),
+    Column("score", Integer, nullable=False),  # schemas.dossier.figures.Score
+    Column("service", Integer),
+    Column("at", BigInteger, nullable=False),  # as the sender says
+    Index("rating_at", "at", "agency"),
+)
+
 refused_packet = Table(
     "refused_packet",  # fetched from a partner and never acceptable: kept for the operator
     metadata,
