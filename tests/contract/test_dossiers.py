@@ -15,13 +15,13 @@ import pytest
 import uuid_utils
 
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from bus.ledger.records import Acceptance, Claimed, Finish, Planned
 from schemas import instant
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
 from schemas.message import DossierBody, Lane, Message, RatingBody, StepBody
 from schemas.vietnam import VIETNAM
+from tests.ledgers import prepare
 
 SENDER, PORTAL = "H99.02", "cong"
 AT = datetime(2026, 11, 2, 8, tzinfo=VIETNAM)
@@ -63,7 +63,7 @@ def step(code: str, number: int, *, status: int = 4) -> Acceptance:
 
 @pytest.fixture
 async def ledgers(ledger_url: str, tmp_path: Path) -> AsyncIterator[tuple[Ledger, Ledger]]:
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     a = await Ledger.open(ledger_url, tmp_path / "blobs", actor="a")
     b = await Ledger.open(ledger_url, tmp_path / "blobs", actor="b")
     yield a, b
