@@ -33,6 +33,7 @@ from bus.engine.outlive import outliving
 from bus.engine.reconcile_daily import Reconciler
 from bus.engine.worker import Worker
 from bus.gateway.app import create_app, create_probes_app
+from bus.gateway.calling import Partners
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
@@ -257,11 +258,14 @@ async def _gateway(
     acceptor: Acceptor,
     probed: Probed,
 ) -> str:
+    http = open_session()
+    stack.push_async_callback(http.close)
     deps = GatewayDeps(
         ledger=acceptor.ledger,
         acceptor=acceptor,
         live=acceptor.live,
         probed=probed,
+        partners=Partners(http, settings.secret),
         limits=GatewayLimits(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,

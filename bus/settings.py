@@ -48,7 +48,7 @@ AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 FacadePath = Annotated[str, StringConstraints(pattern=r"^/[a-z0-9][a-z0-9-]*$")]
-OWN_PATHS = frozenset({"/api", "/soap"})
+OWN_PATHS = frozenset({"/api", "/services", "/soap"})
 """Doors of the bus itself stand under these."""
 
 

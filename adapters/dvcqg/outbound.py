@@ -18,8 +18,8 @@ from adapters.dvcqg.config import DvcqgConfig
 from adapters.dvcqg.fields import write_record, write_step
 from adapters.dvcqg.manifest import MANIFEST
 from adapters.dvcqg.outcomes import Judged, Verdict, judge
-from adapters.dvcqg.session import Session
 from adapters.http import FAILURES, exchange, failure_outcome
+from adapters.sessions import Session
 from schemas.adapter import (
     AdapterConfig,
     Manifest,

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
+from bus.gateway.calling import Calls, Catalogue, Partners
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoor, BusDoors, Secrets
 from bus.gateway.dossier_totals import LiveTotals
@@ -34,6 +35,7 @@ class GatewayDeps:
     acceptor: Acceptor
     live: LiveConfig
     probed: Probed
+    partners: Partners  # whose services are called
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     access_log: bool = True
     secrets: Secrets = no_secrets  # with which systems sign their requests
@@ -50,6 +52,8 @@ class Services:
     desk: TokenDesk
     feed: Feed
     totals: LiveTotals
+    catalogue: Catalogue
+    calls: Calls
 
 
 def _services(request: Request) -> Services:

@@ -294,6 +294,15 @@ endpoint_state = Table(
     Column("last_error", Text),
 )
 
+poll = Table(
+    "poll",  # what fetching from an endpoint came to
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("good_at", BigInteger),  # the last good round that was written down
+    Column("due_at", BigInteger, nullable=False),  # without another good one by then it is silent
+    Column("error", Text),  # of the round that failed since
+)
+
 config_item = Table(
     "config_item",
     metadata,
@@ -312,6 +321,40 @@ config_revision = Table(
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("changes", Text, nullable=False),  # JSON: what was added, changed, removed
+)
+
+contract_document = Table(
+    "contract_document",  # WSDL and XSD of declared services, which name them by their SHA-256
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+schema_copy = Table(
+    "schema_copy",  # the operator's copies of schemas that contracts name by URL
+    metadata,
+    Column("location", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),  # a contract_document
+)
+
+service_access = Table(
+    "service_access",  # of personal data: one row for each person an access was about
+    metadata,
+    Column("id", Text, primary_key=True),  # of the access: UUIDv7
+    Column("number", Integer, primary_key=True),
+    Column("subject", LargeBinary, nullable=False),  # keyed hash; empty: no one person
+    Column("at", BigInteger, nullable=False),
+    Column("service", Text, nullable=False),  # name@version
+    Column("operation", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("fields", Text, nullable=False),  # JSON: that the caller might see, then that it saw
+    Column("outcome", Text, nullable=False),  # asked, answered, or code of the error
+    Column("trace", Text, nullable=False),
+    Index("service_access_subject", "subject", "at"),
+    Index("service_access_at", "at"),
 )
 
 client_key = Table(

@@ -28,7 +28,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.services import PostgreSQL, RabbitMQ
 from deploy.stage import Process, Stage, bare_environment, free_port
-from tests.bench.quarter_told import LOCAL, NATIONAL, UNIT, Verdict, check, dossier
+from tests.bench.quarter_told import LOCAL, NATIONAL, UNIT, Checker, Verdict, dossier
 
 ACCOUNT, KEY, PASSWORD = "000.00.00.H38", "khoa-cua-mot-cua-2026", "mat-khau-cua-tinh"
 DSTCODE = "VN:GOV:000.00.00.G22:vpcpdvcprovider"
@@ -110,6 +110,7 @@ class Figures:
     seconds: float = 0.0
     repeats: int = 0  # calls of the one-stop software beyond the first
     killed: int = 0
+    faults: dict[str, int] = field(default_factory=dict)  # how often each was switched on
     portal_calls: dict[str, int] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)  # unfinished deliveries by state
 
@@ -236,7 +237,6 @@ class Trouble:
         self, http: aiohttp.ClientSession, scene: Scene, plan: Plan, figures: Figures
     ) -> None:
         self._http, self._scene, self._plan, self._figures = http, scene, plan, figures
-        self.met: set[str] = set()
 
     async def blow(self) -> None:
         for fault in itertools.cycle(FAULTS):
@@ -249,7 +249,7 @@ class Trouble:
                 f"{self._scene.portal_url}/_sandbox/fault", json=fault
             ) as answer:
                 assert answer.status == 200, await answer.text()
-        self.met.add(fault["mode"])
+        self._figures.faults[fault["mode"]] = self._figures.faults.get(fault["mode"], 0) + 1
 
     async def kill(self, progress: Callable[[], float]) -> None:
         """`progress` is the share that has arrived."""
@@ -273,8 +273,10 @@ async def play(
         await _sync(http, scene, plan, figures, report)
         figures.portal_calls = (await _report(http, scene))["calls"]
         async with http.get(f"{scene.portal_url}/_sandbox/timelines") as answer:
-            texts = [text async for text in answer.content]
-    return await asyncio.to_thread(check, texts, plan.dossiers, plan.seed), figures
+            checker = Checker(plan.dossiers, plan.seed)
+            async for text in answer.content:
+                checker.feed(text)
+    return checker.close(), figures
 
 
 async def _sync(

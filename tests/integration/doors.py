@@ -106,7 +106,8 @@ async def vxp(bus: Harness, side: str, operation: str, fields: dict[str, str], *
         headers.pop("Content-Type")
     headers |= given.pop("headers", {})
     method = "GET" if operation == "downloadEdoc" else "POST"
-    return await bus.http.request(method, f"/vxp/{operation}", headers=headers, **given)
+    sent = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
+    return await bus.http.request(method, f"/vxp/{operation}", headers=sent, **given)
 
 
 def _upload(content: bytes) -> dict[str, str]:

@@ -35,9 +35,10 @@ from bus.ledger.migrate import migrate
 from bus.ledger.records import Receipt
 from schemas import instant
 from schemas.adapter import Adapter, AdapterConfig, Manifest, OutboundDelivery, Outcome, Result
+from schemas.declared import BreakerPolicy
 from schemas.dossier import DossierRecord, Step
 from schemas.instant import Clock
-from schemas.province import Agency, BreakerPolicy, Endpoint, Mapping, RetryPolicy, Subscription
+from schemas.province import Agency, Endpoint, Mapping, RetryPolicy, Subscription
 from schemas.vietnam import VIETNAM
 
 BUILD, NATIONAL, PROVINCIAL = "H99.02", "000.00.00.G22", "H99.99"

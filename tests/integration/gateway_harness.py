@@ -13,13 +13,15 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI
 
+from adapters.http import open_session
 from adapters.registry import adapters
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
 from bus.gateway.app import create_app
+from bus.gateway.calling import Partners
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
-from bus.gateway.services import GatewayDeps
+from bus.gateway.services import GatewayDeps, no_secrets
 from bus.ledger.config_store import Change, Item, Kind, name_of
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
@@ -167,6 +169,7 @@ async def opened(
         acceptor=acceptor,
         live=live,
         probed=Probed(Metrics(), Examiner({"ledger": ledger.queries.ping}, keep=0), metrics_token),
+        partners=Partners(session := open_session(), given.get("secrets", no_secrets)),
         limits=limits,
     )
     app = create_app(replace(deps, **given))
@@ -181,6 +184,7 @@ async def opened(
         try:
             yield Harness(app, ledger, live, http, keys)
         finally:
+            await session.close()
             await live.close()
             await ledger.close()
 
