@@ -62,7 +62,7 @@ class Report:
     compared: int = 0  # dossiers
     on_their_way: int = 0  # left for the next time
     unanswered: int = 0  # the partner gave no answer about them
-    trouble: str = ""  # why not, of the last of them
+    trouble: str = ""  # why not, of the first of them
     discrepancies: list[Discrepancy] = field(default_factory=list)
 
     @property

@@ -156,7 +156,7 @@ class _Portal:
                     found[code] = await self._ask(code)
                 except (PartnerError, ConfigurationError) as error:
                     self._report.unanswered += 1
-                    self._report.trouble = error.detail.en
+                    self._report.trouble = self._report.trouble or error.detail.en
 
         async with asyncio.TaskGroup() as group:
             for code in codes:
