@@ -386,3 +386,14 @@ class PartnerLacksDossier(PartnerRefused):
         "Sửa và gửi lại bản ghi hồ sơ; các bước tự đi tiếp khi nơi nhận đã có hồ sơ.",
         "Correct the dossier's record and send it; its steps then go on by themselves.",
     )
+
+
+def by_code(code: str) -> type[LgspError] | None:
+    """The class whose errors carry this code: for codes that were written down."""
+    pending = [LgspError]
+    while pending:
+        cls = pending.pop()
+        if cls.code == code:
+            return cls
+        pending += cls.__subclasses__()
+    return None

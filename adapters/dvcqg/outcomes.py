@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from adapters.dvcqg.fields import CANONICAL
 from adapters.http import Answer, retry_after
+from adapters.portal_fields import CANONICAL
 from schemas.adapter import Outcome, Result
 from schemas.errors import (
     ConfigurationError,
@@ -155,6 +155,7 @@ class Judged(NamedTuple):
     verdict: Verdict
     outcome: Outcome  # were it the last word
     reply: Reply | None
+    status: int = HTTPStatus.OK
 
 
 def judge(answer: Answer) -> Judged:
@@ -168,7 +169,7 @@ def judge(answer: Answer) -> Judged:
         verdict = Verdict.SESSION
     elif status != HTTPStatus.OK and verdict is Verdict.DONE:
         verdict = Verdict.UNCLEAR
-    return Judged(verdict, _outcome(verdict, answer, reply), reply)
+    return Judged(verdict, _outcome(verdict, answer, reply), reply, status)
 
 
 _PAUSES = frozenset({408, 425, 429, 503})

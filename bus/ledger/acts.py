@@ -142,7 +142,7 @@ async def send_again(
         return False, []
     newest = await tx.execute(
         "SELECT coalesce(max(d.id), 0) FROM message m JOIN delivery d ON d.message_id = m.id"
-        " WHERE m.document_id = ? AND d.endpoint = ?",
+        " WHERE m.document_id = ? AND m.kind IN ('dossier','step') AND d.endpoint = ?",
         sending.order_key,
         sending.endpoint,
     )
@@ -245,6 +245,23 @@ async def pause(
     )
     event = "endpoint-paused" if paused else "endpoint-resumed"
     chain.add(now, event, actor, {"endpoint": endpoint, "reason": reason})
+
+
+async def note_poll(
+    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, due_at: Instant, error: str | None
+) -> None:
+    """A good round, or the `error` of a bad one, which leaves `due_at` as a good one has set it."""
+    del chain
+    await tx.execute(
+        "INSERT INTO poll (endpoint, good_at, due_at, error) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (endpoint) DO UPDATE SET error = excluded.error,"
+        " good_at = COALESCE(excluded.good_at, poll.good_at),"
+        " due_at = CASE WHEN excluded.good_at IS NULL THEN poll.due_at ELSE excluded.due_at END",
+        endpoint,
+        now if error is None else None,
+        due_at,
+        error,
+    )
 
 
 async def open_breaker(

@@ -217,6 +217,14 @@ class Ledger:
             )
         )
 
+    async def note_poll(self, endpoint: str, *, due_at: Instant, error: str | None) -> None:
+        """A round of fetching ended: well when there is no `error`."""
+        await self._writer.act(
+            lambda tx, chain, now: acts.note_poll(
+                tx, chain, now, endpoint, due_at=due_at, error=error
+            )
+        )
+
     async def open_breaker(self, endpoint: str, *, probe_at: Instant, error: str) -> None:
         await self._writer.act(
             lambda tx, chain, now: acts.open_breaker(

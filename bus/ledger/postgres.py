@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 CHANNEL = "lgsp_heads"
 CONNECT_SECONDS = 5.0
 TRANSACTION_SECONDS = 20.0
+IDLE_SECONDS = 30.0
+"""After which the server ends a transaction in which nothing happens: a process that is frozen (a
+stopped virtual machine) must not keep its locks from the others."""
 IDS_PER_NOTE = 400  # a notification holds 8,000 bytes
 
 PLANNER = {
@@ -317,7 +320,10 @@ class PostgresStore:
                 await connection.close(timeout=2)
 
     async def _connect(self) -> asyncpg.Connection:
-        return await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, server_settings=PLANNER)
+        idle = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000:.0f}"}
+        return await asyncpg.connect(
+            self._dsn, timeout=CONNECT_SECONDS, server_settings=PLANNER | idle
+        )
 
     async def _keep_listening(self, heard: Callable[[list[Head]], None]) -> None:
         """A lost listener only costs time: the dispatcher also looks by itself."""

@@ -21,14 +21,14 @@ from bus.ledger.records import Acceptance, Claimed, Finish, Planned, SendAgain
 from schemas import instant
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
-from schemas.message import DossierBody, Lane, Message, StepBody
+from schemas.message import DossierBody, Lane, Message, RatingBody, StepBody
 from schemas.vietnam import VIETNAM
 
 SENDER, PORTAL = "H99.02", "cong"
 AT = datetime(2026, 11, 2, 8, tzinfo=VIETNAM)
 
 
-def _acceptance(body: DossierBody | StepBody, ref: str) -> Acceptance:
+def _acceptance(body: DossierBody | StepBody | RatingBody, ref: str) -> Acceptance:
     message = Message(
         id=str(uuid_utils.uuid7()),
         sender=SENDER,
@@ -246,3 +246,24 @@ async def _all_delivered(ledger: Ledger) -> None:
         for claimed in await ledger.claim([each.id for each in heads]):
             done = Outcome(Result.DELIVERED)
             await ledger.finish(Finish(claimed, DeliveryState.DELIVERED, done))
+
+
+async def test_a_rating_is_counted_once_in_the_period_in_which_it_was_given(
+    ledgers: tuple[Ledger, Ledger],
+) -> None:
+    """By two processes at once, with and without a word on the service."""
+
+    def rating(number: int) -> Acceptance:
+        at = AT + timedelta(days=number)
+        service = number % 3 + 1 if number % 2 else None
+        body = RatingBody(code="d1", agency=SENDER, score=number % 3 + 1, service=service, at=at)
+        return _acceptance(body, f"rating {number}")
+
+    asked = [ledger.accept(rating(number)) for number in range(10) for ledger in ledgers]
+    await asyncio.gather(*asked)
+    since, until = (instant.from_datetime(AT + timedelta(days=n)) for n in (2, 5))
+    rows = await ledgers[0].dossiers.ratings(senders=None, since=since, until=until)
+    assert [(row.score, row.service) for row in rows] == [(3, None), (1, 1), (2, None)]
+    assert {(row.agency, row.code) for row in rows} == {(SENDER, "d1")}
+    others = await ledgers[0].dossiers.ratings(senders=["H99.03"], since=since, until=until)
+    assert not others

@@ -20,9 +20,9 @@ import pytest
 import adapters.dvcqg
 from adapters.dvcqg.codec import push_call
 from adapters.dvcqg.config import DvcqgConfig
-from adapters.dvcqg.fields import write_record, write_step
 from adapters.dvcqg.sandbox import DSTCODE, Account, Portal
 from adapters.http import open_session
+from adapters.portal_fields import write_record, write_step
 from adapters.registry import create, parse_config
 from schemas.adapter import Adapter, OutboundDelivery, Outcome, Result
 from schemas.dossier import DossierRecord, Step

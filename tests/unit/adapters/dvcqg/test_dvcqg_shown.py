@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from adapters.dvcqg.codec import TIMELINE
-from adapters.dvcqg.fields import write_record, write_step
 from adapters.dvcqg.shown import expected, shown
+from adapters.portal_fields import write_record, write_step
 from schemas.dossier import DossierRecord, Step
 from schemas.dossier.reconcile import Fault, Finding, Remedy, Side, reconcile
 from tests.unit.adapters.dvcqg.samples import MORNING, record, step
