@@ -22,6 +22,7 @@ from schemas.adapter import Outcome, Result
 from schemas.errors import (
     ConfigurationError,
     PartnerGarbage,
+    PartnerLacksDossier,
     PartnerRefused,
     PartnerTimeout,
     PartnerUnavailable,
@@ -179,9 +180,10 @@ def _outcome(verdict: Verdict, answer: Answer, reply: Reply | None) -> Outcome:
     match verdict:
         case Verdict.DONE:
             return Outcome(Result.DELIVERED, answer=told)
-        case Verdict.REFUSED | Verdict.MISSING:
-            detail = _refusal(verdict, reply)
-            return Outcome(Result.REJECTED, "", PartnerRefused.code, detail, told)
+        case Verdict.REFUSED:
+            return Outcome(Result.REJECTED, "", PartnerRefused.code, _refusal(reply), told)
+        case Verdict.MISSING:
+            return Outcome(Result.REJECTED, "", PartnerLacksDossier.code, _LACKING, told)
         case Verdict.BUSY:
             detail = f"The portal cannot take it now (HTTP {answer.status})."
             pause = retry_after(answer.headers)
@@ -214,10 +216,11 @@ def _told(reply: Reply | None) -> str:
     return f"{code}{reply.message}"[:2000]
 
 
-def _refusal(verdict: Verdict, reply: Reply | None) -> str:
+_LACKING = "The portal does not know the dossier: this step waits until a record of it was taken."
+
+
+def _refusal(reply: Reply | None) -> str:
     """Says which field the sender corrects, by the portal's name and the bus's."""
-    if verdict is Verdict.MISSING:
-        return "The portal does not know the dossier: its record must be sent first."
     names = re.findall(r"\w+", reply.message) if reply is not None else []
     fields = {each.lower(): each for each in CANONICAL}
     named = [fields[name.lower()] for name in names if name.lower() in fields]

@@ -24,6 +24,7 @@ from bus.engine.live import LiveConfig, Snapshot
 from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
 from bus.engine.retry import wait
+from bus.engine.rounds import Rounds
 from bus.ledger.blobs import BlobWriter
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Receipt
@@ -293,6 +294,7 @@ class Collector:
 
     async def _rounds(self, endpoint: Endpoint, adapter: Poller) -> None:
         inbox = EndpointInbox(endpoint.name, self._ledger, self._live, self._acceptor)
+        rounds = Rounds(self._ledger, endpoint.name, adapter.interval)
         failures, since = 0, 0.0
         while True:
             if not self._is_mine(endpoint.name) or self._states.of(endpoint.name).paused:
@@ -304,28 +306,36 @@ class Collector:
                 failures += 1
                 self._observer.polled(endpoint.name, None)
                 since = since if failures > 1 else time.monotonic()
-                self._complain(endpoint.name, failures, error)
+                if self._complain(endpoint.name, failures, error):
+                    await rounds.bad(_said(error))
                 pause = wait(endpoint.retry, failures, time.monotonic() - since)
             else:
                 if failures:
                     log.info("collect.works_again", endpoint=endpoint.name)
                 self._observer.polled(endpoint.name, taken)
+                await rounds.good()
                 failures, pause = 0, adapter.interval
             await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
-    def _complain(self, endpoint: str, failures: int, error: Exception) -> None:
+    def _complain(self, endpoint: str, failures: int, error: Exception) -> bool:
         """At once and then ever more rarely: the 1st, 2nd, 4th, 8th failure in a row …"""
-        if failures & (failures - 1) == 0:
-            away = isinstance(error, LedgerUnavailable)
-            log.warning(
-                "collect.ledger_away" if away else "collect.failing",
-                endpoint=endpoint,
-                failures=failures,
-                error=f"{type(error).__name__}: {error}"[:300],
-            )
+        if failures & (failures - 1):
+            return False
+        away = isinstance(error, LedgerUnavailable)
+        log.warning(
+            "collect.ledger_away" if away else "collect.failing",
+            endpoint=endpoint,
+            failures=failures,
+            error=_said(error),
+        )
+        return not away
 
     def _is_mine(self, endpoint: str) -> bool:
         return self._membership.owns(endpoint)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 def _identity(packet: Packet) -> str:

@@ -306,6 +306,15 @@ endpoint_state = Table(
     Column("last_error", Text),
 )
 
+poll = Table(
+    "poll",  # what fetching from an endpoint came to
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("good_at", BigInteger),  # the last good round that was written down
+    Column("due_at", BigInteger, nullable=False),  # without another good one by then it is silent
+    Column("error", Text),  # of the round that failed since
+)
+
 config_item = Table(
     "config_item",
     metadata,

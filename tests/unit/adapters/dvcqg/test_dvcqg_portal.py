@@ -232,7 +232,7 @@ async def test_a_step_of_a_dossier_the_portal_does_not_know_is_refused(
 ) -> None:
     outcome = await connect(http, portal).deliver(of(step(new_code())))
     assert outcome.result is Result.REJECTED
-    assert "record must be sent first" in outcome.detail
+    assert "waits until a record" in outcome.detail
 
 
 # ---- sessions
