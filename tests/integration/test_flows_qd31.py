@@ -431,6 +431,9 @@ async def test_5_postal_orders_are_placed_cancelled_and_tracked_once(scene: Scen
     await scene.call("POST", "/api/v1/flows/postal-order", json=cancel, params=agency)
     tracks = scene.post.tracking
     await wait_until(lambda: tracks[codes[1]][-1]["StatusCode"] == "101", 30, "the cancellation")
+    anew = order(codes[1], id="2")
+    await scene.call("POST", "/api/v1/flows/postal-order", json=anew, params=agency)
+    await wait_until(lambda: f"{codes[1]}-2" in orders, 30, "the order placed anew")
     await scene.post.set_fault("ok")
     scene.post.move(codes[0], "110", "Đang phát")
     way = await scene.call("GET", f"/api/v1/inquiries/tracking/{codes[0]}")
