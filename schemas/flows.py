@@ -269,13 +269,21 @@ class PostalAction(IntEnum):
     CANCEL = 2
 
 
+def order_number(code: str, order: str) -> str:
+    """By which the post knows an order: the first of a dossier by the dossier's code."""
+    return code if order == FIRST_ORDER else f"{code}-{order}"
+
+
+FIRST_ORDER = "1"
+
+
 class PostalOrder(Item):
     """Đơn bưu chính công ích: a result is fetched from the counter and brought home."""
 
     kind: ClassVar[ItemKind] = "postal-order"
     action: PostalAction = PostalAction.CREATE
-    id: Code = "1"  # ordered anew after a cancellation: another
-    code: DossierCode  # the order's number at the post as well
+    id: Annotated[Code, StringConstraints(min_length=1)] = FIRST_ORDER  # another: ordered anew
+    code: DossierCode
     sender: PostalParty | None = None  # both of an order, neither of its cancellation
     receiver: PostalParty | None = None
     collect: int = Field(0, ge=0, le=10**12, description="đồng to be collected (CODAmount)")
@@ -294,6 +302,10 @@ class PostalOrder(Item):
     @property
     def identity(self) -> str:
         return f"{self.code}:{self.action:d}:{self.id}"
+
+    @property
+    def number(self) -> str:
+        return order_number(self.code, self.id)
 
     @property
     def key(self) -> str:

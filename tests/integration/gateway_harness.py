@@ -146,8 +146,8 @@ class Answers:
     async def payment(self, inquiry: PaymentInquiry) -> Payment:
         return Payment(paid=inquiry.reference.startswith(inquiry.code))
 
-    async def track(self, code: str) -> tuple[PostalEvent, ...]:
-        return (PostalEvent(status="100", title=code),)
+    async def track(self, number: str) -> tuple[PostalEvent, ...]:
+        return (PostalEvent(status="100", title=number),)
 
     async def close(self) -> None: ...
 

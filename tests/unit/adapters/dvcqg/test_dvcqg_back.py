@@ -14,7 +14,7 @@ from adapters.dvcqg.sandbox import Portal
 from adapters.http import open_session
 from adapters.portal_submission import read_submission, write_submission
 from schemas.adapter import Payments, Poller, Result, Taken
-from schemas.errors import InvalidRequest, LgspError, PartnerError
+from schemas.errors import ConfigurationError, InvalidRequest, LgspError, PartnerError
 from schemas.flows import Evaluation, Item, Question, Shares, Submission
 from schemas.inquiries import PaymentInquiry
 from tests.contract.adapter_conformance import delivery_of
@@ -146,6 +146,15 @@ async def test_a_question_is_taken_once_however_often_it_is_listed(
     assert isinstance(question, Question)
     assert (question.id, question.agency, question.asked_at.day) == ("1", "H99.19", 24)
     assert "NgayHoi" in inbox.refused[0].detail.vi
+
+
+async def test_a_refused_list_of_questions_is_no_empty_one(
+    http: aiohttp.ClientSession, portal: Portal
+) -> None:
+    adapter = connect(http, portal, fetch_questions=True, madonvi="000.00.00.H01")
+    assert isinstance(adapter, Poller)
+    with pytest.raises(ConfigurationError):
+        await adapter.poll(Kept())
 
 
 async def test_the_state_of_a_dossier_submitted_on_the_portal_is_told_by_its_number(
