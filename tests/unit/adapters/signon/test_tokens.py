@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import aiohttp
@@ -110,11 +110,13 @@ async def test_a_token_is_renewed_before_it_ends(
     sign_on = ngsp(gateway, http)
     await shown(sign_on)
 
-    async def renewed() -> bool:
+    def renewed() -> bool | Awaitable[bool]:
+        return differs()
+
+    async def differs() -> bool:
         return await shown(sign_on) != "Bearer token-1"
 
-    asking: Callable[[], Awaitable[bool]] = renewed
-    await wait_until(asking, what="another token")
+    await wait_until(renewed, what="another token")
 
 
 @pytest.mark.parametrize("written", ["3600", None])
