@@ -161,7 +161,8 @@ async def test_mtls_without_usable_files_is_refused_at_once(
     ("config", "field"),
     [
         ({}, "kind"),
-        ({"kind": "kerberos"}, "kind"),
+        ({"kind": ["none"]}, "kind"),
+        ({"kind": "hunter2"}, "kind"),
         ({"kind": "none", "pasword": "hunter2"}, "pasword"),
         ({"kind": "basic", "user": "a:b", "password": "p"}, "user"),
         ({"kind": "token", "token_url": "ftp://x/", "client_id": "a", "client_secret": "b"}, "url"),
