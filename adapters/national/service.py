@@ -258,5 +258,6 @@ def words(text: str) -> str:
     return re.sub(r"\d{5,}", "…", " ".join(text.split()))[:300]
 
 
-def json_body(value: object) -> bytes:
-    return orjson.dumps(value)
+def post(path: str, value: object) -> Request:
+    """A question in JSON."""
+    return Request("POST", path, body=orjson.dumps(value), media=JSON_MEDIA)

@@ -12,6 +12,7 @@ import yaml
 
 from adapters.national import CallContext, NationalService, create_national
 from adapters.national.sandbox import SECRET, USER, Desk, NationalSandbox
+from adapters.signon import PartnerCall, create_sign_on
 
 CONTEXT = CallContext("H99.19", officer="001000000009", seconds=10)
 Found = TypeVar("Found", bound=Desk)
@@ -58,3 +59,15 @@ def check(contract: Mapping[str, Any], path: str, method: str, body: object) -> 
     schema = response["content"]["application/json"]["schema"]
     whole = {"components": contract["components"], **schema}
     jsonschema.validate(body, whole)
+
+
+async def told_raw(
+    http: aiohttp.ClientSession, sandbox: NationalSandbox, path: str, ask: object = None
+) -> Any:
+    """What the sandbox itself answers, as JSON; GET where nothing is asked."""
+    call = PartnerCall(f"{sandbox.url}/{path}", {}, b"", soap=False, officer="")
+    await create_sign_on(token(sandbox), secrets, http).sign(call)
+    method = "GET" if ask is None else "POST"
+    async with http.request(method, call.url, headers=call.headers, json=ask) as response:
+        assert response.status == 200
+        return await response.json()

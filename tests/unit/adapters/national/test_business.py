@@ -14,9 +14,8 @@ from adapters.national import NationalService
 from adapters.national.business.codec import read_dossiers, read_enterprise
 from adapters.national.sandbox import NationalSandbox
 from adapters.national.service import Answer
-from adapters.signon import PartnerCall, create_sign_on
 from schemas.errors import ContractMismatch, PartnerGarbage, PartnerRefused
-from tests.unit.adapters.national.calls import CONTEXT, check, connect, openapi, secrets, token
+from tests.unit.adapters.national.calls import CONTEXT, check, connect, openapi, told_raw
 
 
 @pytest.fixture
@@ -123,10 +122,6 @@ async def test_what_the_register_would_refuse_is_refused_here(
 async def test_the_sandbox_answers_as_the_contract_says(
     http: aiohttp.ClientSession, sandbox: NationalSandbox, path: str, query: dict[str, str]
 ) -> None:
-    call = PartnerCall(f"{sandbox.url}/business{path}", {}, b"", soap=False, officer="")
-    await create_sign_on(token(sandbox), secrets, http).sign(call)
     for _ in range(2):  # it takes turns
-        url = URL(call.url).with_query(query)
-        async with http.get(url, headers=call.headers) as response:
-            assert response.status == 200
-            check(openapi("business"), path, "get", await response.json())
+        url = URL(f"business{path}").with_query(query)
+        check(openapi("business"), path, "get", await told_raw(http, sandbox, str(url)))
