@@ -173,6 +173,11 @@ class Settings(BaseSettings):
     def blob_dir(self) -> Path:
         return self.data_dir / "blobs"
 
+    @property
+    def reconciliation_dir(self) -> Path:
+        """Last reports of daily reconciliations."""
+        return self.data_dir / "reconciliation"
+
     @classmethod
     def load(cls, config: Path | None = None, **given: object) -> Settings:
         """From `config`, else the file LGSP_CONFIG names, else ./lgsp.toml where it exists.

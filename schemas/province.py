@@ -170,7 +170,10 @@ class Client(Declared):
     title: str = ""
     agencies: tuple[AgencyCode, ...] = ()  # it speaks for these
     descendants: bool = False  # and for every agency below them
-    roles: tuple[Literal["agency", "operator"], ...] = ("agency",)
+    roles: tuple[Literal["agency", "operator", "subscriber"], ...] = ("agency",)
+    follows: tuple[str, ...] = Field(
+        (), description="patterns of the agencies whose dossiers a subscriber follows"
+    )
     rate: float = Field(100.0, gt=0, description="requests a second, per gateway process")
     burst: int = Field(200, ge=1)
     suspended: bool = False
@@ -181,6 +184,13 @@ class Client(Declared):
     previous_secret: SecretName | None = Field(
         None, description="name of the former secret; while it is set, both are good (rotation)"
     )
+
+    @model_validator(mode="after")
+    def _subscribes(self) -> Client:
+        if bool(self.follows) != ("subscriber" in self.roles):
+            msg = "follows and the role subscriber belong together"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _signs(self) -> Client:

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from bus.gateway import (
     agencies,
+    dossier_events,
     dossier_files,
     dossiers,
     exchanges,
@@ -29,7 +30,9 @@ from bus.gateway.calling import doors as service_doors
 from bus.gateway.calling.describe import Descriptions
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoors
+from bus.gateway.dossier_totals import LiveTotals
 from bus.gateway.edge import Edge
+from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
@@ -79,7 +82,16 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         access_log=deps.access_log,
     )
     app = _Gateway(edge)
-    app.state.services = Services(deps, gate, doors, desk, catalogue, calls)
+    app.state.services = Services(
+        deps,
+        gate,
+        doors,
+        desk,
+        Feed(deps.ledger, max_streams=deps.limits.max_streams),
+        LiveTotals(deps.ledger, deps.live),
+        catalogue,
+        calls,
+    )
     app.state.descriptions = Descriptions()
     app.state.probed = deps.probed
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
@@ -89,6 +101,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     for module in (
         token,
         statuses,
+        dossier_events,  # before the dossiers, one of which might be called "events"
         dossiers,
         dossier_files,
         mailbox,

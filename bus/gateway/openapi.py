@@ -40,6 +40,8 @@ _WRITTEN = (
     models.ReportAnswer,
     dossier_models.BatchLine,
     dossier_models.DossierFiguresAnswer,
+    dossier_models.DossierEventPage,
+    dossier_models.DossierTotals,
 )
 """Answers the routes write themselves."""
 

@@ -13,6 +13,8 @@ from bus.engine.live import LiveConfig
 from bus.gateway.calling import Calls, Catalogue, Partners
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoor, BusDoors, Secrets
+from bus.gateway.dossier_totals import LiveTotals
+from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
@@ -48,6 +50,8 @@ class Services:
     gate: Gate
     doors: BusDoors
     desk: TokenDesk
+    feed: Feed
+    totals: LiveTotals
     catalogue: Catalogue
     calls: Calls
 

@@ -11,19 +11,21 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import accesses, acts
+from bus.ledger import accesses, acts, dossier_events
 from bus.ledger.accesses import Access, Accesses
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.contracts import Contracts
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
+from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
-from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
+from bus.ledger.reconcile_queries import ReconcileQueries
+from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
@@ -58,6 +60,8 @@ class Ledger:
         self.queries = Queries(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.reconciling = ReconcileQueries(self.db)
+        self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
         self.contracts = Contracts(self.db)
         self.accesses = Accesses(self.db)
@@ -165,6 +169,16 @@ class Ledger:
         self._freed(heads)
         return done
 
+    async def send_again(self, sending: SendAgain, *, actor: str, reason: str) -> bool:
+        """Deliver messages once more; False: something of their key is under way already."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.send_again(
+                tx, chain, now, sending, actor=actor, reason=reason
+            )
+        )
+        self._freed(heads)
+        return done
+
     async def expire(self, *, limit: int = 500) -> int:
         done, heads = await self._writer.act(
             lambda tx, chain, now: acts.expire(tx, chain, now, limit=limit)
@@ -264,6 +278,10 @@ class Ledger:
         return await self._writer.act(
             lambda tx, chain, now: acts.add_file(tx, chain, now, file, actor=actor)
         )
+
+    async def number_events(self) -> int:
+        """Gives accepted records and steps their positions for readers; how many got one."""
+        return await self._writer.act(lambda tx, _chain, _now: dossier_events.number(tx))
 
     async def access_asked(self, access: Access) -> None:
         """Raises LedgerUnavailable: then the partner must not be asked."""

@@ -23,6 +23,7 @@ _OPEN = text("state IN ('queued','sending','waiting','held','dead')")
 _FETCHABLE = text("pull AND state = 'queued'")
 _HELD = text("state = 'held'")
 _IN_BLOB_STORE = text("content IS NULL")
+_UNNUMBERED = text("position IS NULL")
 _READY = text("head AND state IN ('queued','waiting')")
 
 message = Table(
@@ -223,6 +224,24 @@ dossier_step = Table(
     Column("status", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),  # as the sender says
     Column("accepted_at", BigInteger, nullable=False),
+)
+
+dossier_event = Table(
+    "dossier_event",  # records and steps for those who follow: see bus.ledger.dossier_events
+    metadata,
+    Column("id", _Id, primary_key=True),  # rises in order of acceptance within a dossier
+    Column("position", BigInteger),  # in the line that readers see; none: not given yet
+    Column("message_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Index("dossier_event_position", "position", unique=True),
+    Index(
+        "dossier_event_unnumbered",
+        "id",
+        postgresql_where=_UNNUMBERED,
+        sqlite_where=_UNNUMBERED,
+    ),
 )
 
 dossier_file = Table(

@@ -108,11 +108,15 @@ def _routes(province: Province) -> Iterator[Text]:
         vi, en = f"quy tắc {route.name}", f"route {route.name}"
         if route.endpoint is not None and route.endpoint not in endpoints:
             yield _missing(vi, en, "điểm kết nối", "endpoint", route.endpoint)
-        for pattern in (route.sender, route.receiver):
-            try:
-                parse_pattern(pattern)
-            except ConfigurationError as error:
-                yield Text(f"{vi}: {error.detail.vi}", f"{en}: {error.detail.en}")
+        yield from _patterns(vi, en, route.sender, route.receiver)
+
+
+def _patterns(vi: str, en: str, *patterns: str) -> Iterator[Text]:
+    for pattern in patterns:
+        try:
+            parse_pattern(pattern)
+        except ConfigurationError as error:
+            yield Text(f"{vi}: {error.detail.vi}", f"{en}: {error.detail.en}")
 
 
 def _subscriptions(province: Province) -> Iterator[Text]:
@@ -128,10 +132,7 @@ def _subscriptions(province: Province) -> Iterator[Text]:
                     f"{vi}: cơ quan {code} chưa có điểm kết nối riêng",
                     f"{en}: agency {code} has no endpoint of its own",
                 )
-        try:
-            parse_pattern(each.sender)
-        except ConfigurationError as error:
-            yield Text(f"{vi}: {error.detail.vi}", f"{en}: {error.detail.en}")
+        yield from _patterns(vi, en, each.sender)
 
 
 def _mappings(province: Province) -> Iterator[Text]:
@@ -184,9 +185,10 @@ def _grants(province: Province) -> Iterator[Text]:
 def _clients(province: Province) -> Iterator[Text]:
     codes = {agency.code for agency in province.agencies}
     for client in province.clients:
+        vi, en = f"hệ thống {client.id}", f"client {client.id}"
+        yield from _patterns(vi, en, *client.follows)
         for code in client.agencies:
             if code not in codes:
-                vi, en = f"hệ thống {client.id}", f"client {client.id}"
                 yield _missing(vi, en, "cơ quan", "agency", code)
     systems = Counter(client.system_id for client in province.clients if client.system_id)
     for system_id, count in systems.items():

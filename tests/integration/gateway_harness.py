@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -120,12 +120,13 @@ class Harness:
 
     async def declare(self, kind: Kind, old: Item | None, new: Item | None) -> None:
         """Changes the configuration and waits until the gateway follows it."""
-        name = name_of(new or old)  # type: ignore[arg-type]
-        change = Change(kind, name, old, new)
+        await self.apply([Change(kind, name_of(new or old), old, new)])  # type: ignore[arg-type]
+
+    async def apply(self, changes: Sequence[Change]) -> None:
         followed = asyncio.Event()
         self.live.on_change(lambda _snapshot: followed.set())
         expected = await self.ledger.config.revision()
-        await self.ledger.config.apply([change], expected=expected, actor="test", reason="test")
+        await self.ledger.config.apply(changes, expected=expected, actor="test", reason="test")
         async with asyncio.timeout(10):
             await followed.wait()
 

@@ -26,10 +26,10 @@ from bus.gateway.exchange import Exchange
 from bus.gateway.services import Entered, Using
 from bus.gateway.soap import refuse as soap_refuse
 from bus.gateway.soap.faults import SEEN
-from bus.gateway.soap.mime import MediaType
 from bus.gateway.translate import ServiceFault
 from schemas.door import Refusal
 from schemas.errors import NotFound, Unauthenticated
+from schemas.multipart import MediaType
 from schemas.service import Maintenance, Service
 
 router = APIRouter(include_in_schema=False)
