@@ -404,6 +404,19 @@ async def test_announced_maintenance_tells_when_the_service_is_back(on: Services
     (listed,) = (await on.bus.call("van-phong", "GET", "/services")).json()["items"]
     assert [each["reason"] for each in listed["maintenance"]] == ["nâng cấp", "nâng cấp"]
     assert on.asked == []
+    await on.declare(maintenance=(later,))
+    noticed = (await on.call("Dem", {"Xa": "a"})).headers["lgsp-maintenance"]
+    assert noticed == f"{later.begins.isoformat()}/{later.ends.isoformat()}"
+
+
+async def test_a_contract_that_cannot_be_used_hides_no_other(on: Services) -> None:
+    (broken,) = await on.bus.ledger.contracts.keep([b"<not-wsdl/>"])
+    contract = {"main": "a.wsdl", "documents": {"a.wsdl": broken}}
+    await on.add(name="hong", contract=type(on.service.contract).model_validate(contract))
+    await on.bus.declare("grant", None, grant(OFFICE, service="hong"))
+    assert code(await on.call("Dem", service="hong")) == (422, "invalid-contract")
+    items = (await on.bus.call("van-phong", "GET", "/services")).json()["items"]
+    assert [each["name"] for each in items] == ["cong-dan"]
 
 
 # What can be read
