@@ -448,6 +448,9 @@ async def test_the_description_is_openapi_and_its_examples_work(on: Services) ->
     post = document["paths"]["/services/cong-dan/TraCuu"]["post"]
     demanded = {each["name"] for each in post["parameters"] if each["required"]}
     assert demanded == {"Lgsp-Officer", "Lgsp-Purpose"}
+    schema = post["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["additionalProperties"] is False, "as strict as the bus is"
+    assert schema["required"] == ["SoDinhDanh"]
     example = post["requestBody"]["content"]["application/json"]["example"]
     answer = await on.call("TraCuu", example)
     assert answer.status_code in {200, 502}, answer.text

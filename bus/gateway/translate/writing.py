@@ -184,7 +184,7 @@ class Writer:
             out.append("/>")
             return
         if "#text" not in value:
-            text = self._text(slot, codec, "")
+            raise _required("#text")
         out.append(f">{element_text(text)}{slot.close}")
 
     def complex(self, codec: ComplexCodec, slot: Slot, value: dict[str, object]) -> None:

@@ -98,6 +98,7 @@ def test_an_xml_error_has_path_rule_and_line_but_not_the_value() -> None:
         ({}, "/name", "minOccurs"),
         ({"name": 5}, "/name", "xs:string"),
         ({"name": None}, "/name", "nillable"),
+        ({"name": {}}, "/name/#text", "minOccurs"),
         ({"name": "A", "phone": "1"}, "/phone", "array"),
         ({"name": "A", "phone": ["1"] * 6}, "/phone", "maxOccurs"),
         ({"name": "A", "phone": ["1", None]}, "/phone/1", "nillable"),
