@@ -13,6 +13,7 @@ import pytest
 from adapters.faults import Mode
 from bus.ledger.accesses import subject_hash
 from schemas.declared import BreakerPolicy
+from schemas.errors import ConfigurationError, LedgerUnavailable
 from schemas.service import Maintenance, OperationSettings
 from tests.integration.gateway_harness import BUILD, HEALTH, OFFICE
 from tests.integration.service_harness import (
@@ -180,6 +181,33 @@ async def test_a_failed_access_is_written_down_with_what_became_of_it(on: Servic
     assert code(await on.call("TraCuu", {"SoDinhDanh": ONE})) == (502, "partner-garbage")
     (row,) = await on.bus.ledger.accesses.find()
     assert row.outcome == "partner-garbage"
+
+
+async def test_without_the_key_of_persons_nobody_is_asked(on: Services) -> None:
+    def secret(name: str) -> bytes:
+        raise ConfigurationError(f"no {name} in /etc/lgsp/secrets")
+
+    on.bus.app.state.services.calls._secrets = secret
+    answer = await on.call("TraCuu", {"SoDinhDanh": ONE})
+    assert code(answer) == (500, "configuration")
+    assert "/etc" not in answer.text
+    assert on.asked == []
+    assert (await on.call("Dem", {"Xa": "a"})).status_code == 200
+
+
+async def test_without_the_ledger_no_personal_data_is_given(on: Services) -> None:
+    """What cannot be written down is not asked; what needs no entry goes on."""
+    await on.call("TraCuu", {"SoDinhDanh": ONE})
+    asked = len(on.asked)
+
+    async def away(_access: Any) -> None:
+        raise LedgerUnavailable
+
+    on.bus.ledger.access_asked = away  # type: ignore[assignment, method-assign]
+    answer = await on.call("TraCuu", {"SoDinhDanh": ONE})
+    assert code(answer) == (503, "ledger-unavailable")
+    assert len(on.asked) == asked
+    assert (await on.call("Dem", {"Xa": "a"})).status_code == 200
 
 
 # Partners in trouble

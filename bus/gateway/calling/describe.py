@@ -58,6 +58,8 @@ def _describe(served: Served, path: str) -> Json:
     for methods in made["paths"].values():
         operation = methods["post"]
         settings = service.settings(operation["operationId"])
+        asked = operation["requestBody"]["content"]["application/json"]["schema"]
+        operation["requestBody"]["required"] = bool(asked.get("required"))  # no body is {}
         operation["security"] = openapi.SECURITY
         operation["parameters"] = _parameters(settings)
         operation["description"] = f"{operation.get('description', '')}\n\n{_WITHHELD}".strip()

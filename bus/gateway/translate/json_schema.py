@@ -85,6 +85,8 @@ class Schemas:
         assert isinstance(codec, ComplexCodec)  # noqa: S101 - the caller looked
         choices = [codec, *self._derived(slot)]
         refs = [self._ref(each, slot.key) for each in choices if not each.type.abstract]
+        if codec.type.abstract:  # of nothing else can be told which one is meant
+            refs = [{"allOf": [each], "required": ["#type"]} for each in refs]
         return refs[0] if len(refs) == 1 else {"anyOf": refs} if refs else {"type": "object"}
 
     def _derived(self, slot: Slot) -> list[ComplexCodec]:
@@ -119,7 +121,7 @@ class Schemas:
         if codec.type.doc:
             found["description"] = codec.type.doc
         if codec.any_attribute is not None:
-            found["patternProperties"] = {"^@": {}}
+            found["patternProperties"] = {"^@": {"type": "string"}}
         found["additionalProperties"] = False
         return found
 
@@ -165,8 +167,9 @@ class Schemas:
 
 
 def _integer(codec: IntegerCodec) -> Json:
-    low = codec.low if codec.low is None or abs(codec.low) <= _SAFE else None
-    high = codec.high if codec.high is None or abs(codec.high) <= _SAFE else None
+    lowest, highest = _range(codec)
+    low = lowest if lowest is None or abs(lowest) <= _SAFE else None
+    high = highest if highest is None or abs(highest) <= _SAFE else None
     number: Json = {"type": "integer"}
     if low is not None:
         number["minimum"] = low
@@ -176,6 +179,21 @@ def _integer(codec: IntegerCodec) -> Json:
     if bounded:
         return number
     return {"anyOf": [number, {"type": "string", "pattern": "^[+-]?[0-9]+$"}]}
+
+
+def _range(codec: IntegerCodec) -> tuple[int | None, int | None]:
+    """Of the built-in type and of all facets together."""
+    facets, lows, highs = codec.kind.facets, [codec.low], [codec.high]
+    for bound, step, found in (
+        (facets.min_inclusive, 0, lows),
+        (facets.min_exclusive, 1, lows),
+        (facets.max_inclusive, 0, highs),
+        (facets.max_exclusive, -1, highs),
+    ):
+        if bound is not None and builtin.LEXICAL["integer"].fullmatch(bound):
+            found.append(int(bound) + step)
+    low = max((each for each in lows if each is not None), default=None)
+    return low, min((each for each in highs if each is not None), default=None)
 
 
 def _string(kind: SimpleType) -> Json:

@@ -99,6 +99,8 @@ def test_an_xml_error_has_path_rule_and_line_but_not_the_value() -> None:
         ({"name": 5}, "/name", "xs:string"),
         ({"name": None}, "/name", "nillable"),
         ({"name": {}}, "/name/#text", "minOccurs"),
+        ({"name": {"#type": None, "#text": "A"}}, "/name/#type", "xsi:type"),
+        ({"name": "A", "count": 7.5}, "/count", "xs:int"),
         ({"name": "A", "phone": "1"}, "/phone", "array"),
         ({"name": "A", "phone": ["1"] * 6}, "/phone", "maxOccurs"),
         ({"name": "A", "phone": ["1", None]}, "/phone/1", "nillable"),
