@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.faults import Mode
+from adapters.faults import Fault, Mode
 from bus.ledger.accesses import subject_hash
 from schemas.declared import BreakerPolicy
 from schemas.errors import ConfigurationError, LedgerUnavailable
@@ -370,6 +370,29 @@ async def test_a_question_asked_by_many_at_once_is_asked_once(on: Services) -> N
     assert on.asked == ["Dem"], "kept"
     await on.call("Dem", {"Xa": "Nậm Khao"})
     assert on.asked == ["Dem"] * 2, "another question"
+
+
+async def test_who_is_in_a_hurry_spoils_no_answer_for_the_others(on: Services) -> None:
+    await on.declare(operations={"Dem": OperationSettings(idempotent=True, cache_seconds=600)})
+    await on.bus.token("van-phong")
+    on.register.gate = asyncio.Event()
+    body = {"Xa": "Suối Mẫu"}
+    hurried = asyncio.create_task(on.call("Dem", body, Lgsp_Timeout="0.3"))
+    await wait_until(lambda: on.register.busy == 1, what="the question is at the partner")
+    patient = asyncio.create_task(on.call("Dem", body))
+    assert code(await hurried) == (504, "partner-timeout")
+    on.register.gate.set()
+    assert (await patient).json() == {"So": 2}
+    assert on.asked == ["Dem"]
+
+
+async def test_a_partner_that_asks_for_a_pause_gets_it(on: Services) -> None:
+    """Longer than the caller waits: then there is no second attempt."""
+    await on.register.server.apply(Fault(mode=Mode.BUSY, retry_after=30))
+    answer = await on.call("Dem", {"Xa": "a"})
+    assert code(answer) == (503, "partner-unavailable")
+    assert answer.headers["retry-after"] == "30"
+    assert on.asked == ["Dem"]
 
 
 async def test_a_kept_reply_shows_each_only_what_it_may_see(on: Services) -> None:
