@@ -41,6 +41,12 @@ def parse_sign_on(config: Mapping[str, object]) -> SignOnConfig:
 
     Raises ConfigurationError that names the fields at fault and never repeats their values.
     """
+    if str(config.get("kind")) not in _CLASSES:
+        known = ", ".join(_CLASSES)
+        raise ConfigurationError(
+            f"Wrong sign_on: kind: one of {known} is needed.",
+            vi=f"Khai báo sign_on sai: kind phải là một trong {known}.",
+        )
     try:
         return DECLARED.validate_python(config)
     except ValidationError as error:

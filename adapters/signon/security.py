@@ -154,7 +154,7 @@ def _timestamp(security: Element, now: datetime, seconds: int) -> Element:
 
 
 def _written(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"  # some read no fractions of a second
 
 
 def _name(element: Element) -> str:

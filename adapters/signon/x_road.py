@@ -38,10 +38,10 @@ class XRoad(Base):
         called = [part for part in (self._code(envelope), self._config.service_version) if part]
         _identify(header, "client", self._config.client, [])
         _identify(header, "service", self._config.service, called)
-        add(header, XROAD, "id", str(uuid4()))
+        _block(header, "id").text = str(uuid4())
         if call.officer:
-            add(header, XROAD, "userId", call.officer)
-        add(header, XROAD, "protocolVersion", "4.0")
+            _block(header, "userId").text = call.officer
+        _block(header, "protocolVersion").text = "4.0"
         call.body = envelope.written()
 
     def _code(self, envelope: Envelope) -> str:
@@ -60,11 +60,15 @@ class XRoad(Base):
 
 def _identify(header: Element, name: str, member: str, called: list[str]) -> None:
     """`called`: service code and version."""
-    block = etree.SubElement(
-        header, f"{{{XROAD}}}{name}", nsmap=nsmap(xroad=XROAD, iden=IDENTIFIERS)
-    )
+    block = _block(header, name)
     block.set(f"{{{IDENTIFIERS}}}objectType", "SERVICE" if called else "SUBSYSTEM")
     for part, text in zip(_PARTS, member.split("/"), strict=True):
         add(block, IDENTIFIERS, part, text)
     for part, text in zip(("serviceCode", "serviceVersion"), called, strict=False):
         add(block, IDENTIFIERS, part, text)
+
+
+def _block(header: Element, name: str) -> Element:
+    return etree.SubElement(
+        header, f"{{{XROAD}}}{name}", nsmap=nsmap(xroad=XROAD, iden=IDENTIFIERS)
+    )

@@ -27,7 +27,7 @@ from bus.gateway import (
     statuses,
     token,
 )
-from bus.gateway.calling import Calls, Catalogue
+from bus.gateway.calling import Calls, Catalogue, Rights
 from bus.gateway.calling import doors as service_doors
 from bus.gateway.calling.describe import Descriptions
 from bus.gateway.desk import TokenDesk
@@ -69,9 +69,10 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     receive = ReceiveDocument(doors, deps.limits)
     documents = soap.SoapDocuments(doors, deps.limits)
     catalogue = Catalogue(deps.live, deps.ledger.contracts)
+    rights = Rights()
     calls = Calls(deps.ledger, deps.partners, deps.secrets, deps.probed.metrics)
     soap_services = service_doors.SoapServices(
-        doors, deps.live, catalogue, calls, deps.limits.max_json
+        doors, deps.live, catalogue, rights, calls, deps.limits.max_json
     )
 
     edge = Edge(
@@ -92,6 +93,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         Feed(deps.ledger, max_streams=deps.limits.max_streams),
         LiveTotals(deps.ledger, deps.live),
         catalogue,
+        rights,
         calls,
     )
     app.state.descriptions = Descriptions()

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
-from bus.gateway.calling import Calls, Catalogue, Partners
+from bus.gateway.calling import Calls, Catalogue, Partners, Rights
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoor, BusDoors, Secrets
 from bus.gateway.dossier_totals import LiveTotals
@@ -55,6 +55,7 @@ class Services:
     feed: Feed
     totals: LiveTotals
     catalogue: Catalogue
+    rights: Rights
     calls: Calls
 
 

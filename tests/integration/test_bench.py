@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import translate
+from tests.bench import mediation, translate
 
 BUSES = {
     f"bus: {broker} + {database}"
@@ -63,3 +63,9 @@ def test_translation_is_measured_beside_its_peers() -> None:
         "2 KB, JSON → XML": peers,
     }
     assert all(value > 0 for each in found.values() for value in each["µs"].values())
+
+
+async def test_mediation_is_measured_without_errors() -> None:
+    found = await mediation.measure(0.2, callers=(4,))
+    assert [(each.kilobytes, each.errors) for each in found] == [(10, 0), (100, 0)]
+    assert all(each.calls >= 4 and each.p99 >= each.p50 > 0 for each in found)

@@ -58,7 +58,8 @@ def add(cli: Cli, *more: str) -> None:
     cli("service", "add", "cong-dan", "wsdl/citizens.wsdl", "--reason", "thử", *more)
 
 
-def test_a_service_is_declared_shown_and_written_back(cli: Cli, tmp_path: Path) -> None:
+def test_a_service_is_declared_shown_and_written_back_6868(cli: Cli, tmp_path: Path) -> None:
+    """product-apim#6868: what makes the conversion is lost on export."""
     add(cli, "--title", "Sổ công dân")
     assert "cong-dan" in cli("service", "list").out
     shown = cli.json("service", "show", "cong-dan")

@@ -198,6 +198,35 @@ def test_connecting_with_the_axis_client_works_as_written(tmp_path: Path) -> Non
     assert [answered(name)["ErrorCode"] for name in refused] == ["15", "15", "19", "10"]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_publishing_a_soap_service_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "publish-soap-as-json.md"), tmp_path)
+
+    def answered(name: str) -> Any:
+        return json.loads((tmp_path / f"{name}.json").read_text())
+
+    assert answered("whole")["CongDan"]["HoVaTen"] == "NGUYỄN THỊ MẪU"
+    assert answered("count") == {"So": 2}
+    limited = answered("limited")["CongDan"]
+    assert limited["HoVaTen"] == "NGUYỄN THỊ MẪU"
+    assert limited["NgaySinh"] == limited["DiaChi"]["Tinh"] == {"#withheld": True}
+    codes = {
+        "wrong-purpose": "forbidden",
+        "no-officer": "invalid-request",
+        "mismatch": "contract-mismatch",
+        "fault": "partner-refused",
+        "suspended": "service-suspended",
+    }
+    assert {name: answered(name)["code"] for name in codes} == codes
+    assert answered("fault")["fault"]["reason"] == "số định danh 999999999999 sai"
+    assert ":So>2</" in (tmp_path / "count.xml").read_text()
+    assert "/services/cong-dan" in (tmp_path / "published.wsdl").read_text()
+    officers = [each["officer"] for each in answered("accesses")["items"]]
+    assert officers == ["CB-77", "CB-01"], "newest first, and nobody who was refused"
+    assert answered("diff")["breaking"] > 0
+    assert [item["name"] for item in answered("mine")["items"]] == ["cong-dan"]
+
+
 def _named_commands() -> list[str]:
     found = set()
     for page in PAGES:

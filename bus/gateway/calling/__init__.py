@@ -6,5 +6,6 @@ from bus.gateway.calling.asker import Asker
 from bus.gateway.calling.calls import Calls
 from bus.gateway.calling.catalogue import Catalogue, Served
 from bus.gateway.calling.partner import Partners
+from bus.gateway.calling.policy import Rights
 
-__all__ = ["Asker", "Calls", "Catalogue", "Partners", "Served"]
+__all__ = ["Asker", "Calls", "Catalogue", "Partners", "Rights", "Served"]

@@ -17,7 +17,7 @@ from schemas.xml import Limits
 MAX_MESSAGE = 16 * 1024 * 1024
 """Bytes of a request or an answer."""
 
-_LIMITS = Limits(size=MAX_MESSAGE, elements=500_000, attributes=500_000)
+LIMITS = Limits(size=MAX_MESSAGE, elements=500_000, attributes=500_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Catalogue:
     async def _read(self, contract: Contract) -> Compiled:
         documents = await self._contracts.read(contract.documents)
         main = contract.main
-        made = await asyncio.to_thread(compile_wsdl, documents, main, limits=_LIMITS)
+        made = await asyncio.to_thread(compile_wsdl, documents, main, limits=LIMITS)
         return Compiled(made, documents, main)
 
     def _forget_unused(self) -> None:

@@ -10,6 +10,7 @@ import asyncio
 from typing import Any
 
 import orjson
+import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -18,25 +19,32 @@ from bus.engine.live import LiveConfig
 from bus.gateway import problems
 from bus.gateway.body import too_large
 from bus.gateway.calling import describe, policy, soap_door, wsdl
+from bus.gateway.calling.asker import Asker
 from bus.gateway.calling.calls import Calls
 from bus.gateway.calling.catalogue import MAX_MESSAGE, Catalogue, Served
 from bus.gateway.calling.describe import Descriptions
+from bus.gateway.calling.policy import Rights
+from bus.gateway.calling.strangers import without_strangers
 from bus.gateway.door import BusDoor, BusDoors
 from bus.gateway.exchange import Exchange
 from bus.gateway.services import Entered, Using
 from bus.gateway.soap import refuse as soap_refuse
 from bus.gateway.soap.faults import SEEN
-from bus.gateway.translate import ServiceFault
+from bus.gateway.translate import Operation, ServiceFault
 from schemas.door import Refusal
-from schemas.errors import NotFound, Unauthenticated
+from schemas.errors import ConfigurationError, InvalidContract, NotFound, Unauthenticated
 from schemas.multipart import MediaType
 from schemas.service import Maintenance, Service
 
+log = structlog.get_logger("gateway")
 router = APIRouter(include_in_schema=False)
 
 ROOT = "/services"
 SERVICE = f"{ROOT}/{{service}}"
 OPENAPI = f"{SERVICE}/openapi.json"
+MAINTENANCE = "Lgsp-Maintenance"
+"""Header of answers: an interval of ISO 8601, where maintenance is announced."""
+
 PUBLIC = frozenset({f"GET {SERVICE}", OPENAPI})
 """What a contract says is no secret, and tools read it before they have a token."""
 
@@ -47,8 +55,13 @@ async def list_services(services: Using, door: Entered) -> Response:
     catalogue, snapshot = services.catalogue, services.deps.live.snapshot
     items = []
     for service in catalogue.services:
-        served = await catalogue.find(service.id)
-        operations = policy.callable_operations(door.caller, snapshot, service, served.operations)
+        try:
+            served = await catalogue.find(service.id)
+        except InvalidContract as error:  # the others can be called
+            log.warning("contract_unusable", service=service.id, why=error.detail.vi)
+            continue
+        names = [key for key, each in served.operations.items() if not each.problems]
+        operations = services.rights.operations(door.caller, snapshot, service, names)
         if operations:
             items.append(_item(service, operations, current=_is_current(catalogue, service)))
     return JSONResponse({"items": items}, headers={"Cache-Control": "no-store"})
@@ -89,10 +102,10 @@ async def call(
     found = served.operation(operation)
     exchange: Exchange = request.scope["exchange"]
     snapshot = services.deps.live.snapshot
-    asker = policy.admit(door.caller, exchange, snapshot, served.service, operation)
+    asker = services.rights.admit(door.caller, exchange, snapshot, served.service, operation)
     body = await _whole(request) or b"{}"
-    reply = await services.calls.call(served, found, body, asker)
-    headers = {"Cache-Control": "no-store"}
+    reply = await _called(services.calls, served, found, body, asker)
+    headers = {"Cache-Control": "no-store"} | _notice(served.service)
     if found.one_way:
         return Response(status_code=202, headers=headers)
     return Response(orjson.dumps(reply), 200, headers, "application/json")
@@ -106,6 +119,7 @@ class SoapServices:
         doors: BusDoors,
         live: LiveConfig,
         catalogue: Catalogue,
+        rights: Rights,
         calls: Calls,
         max_unknown: int,
     ) -> None:
@@ -114,6 +128,7 @@ class SoapServices:
         self._doors = doors
         self._live = live
         self._catalogue = catalogue
+        self._rights = rights
         self._calls = calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,13 +150,15 @@ class SoapServices:
             door = await self._by_key(scope, asked)
         snapshot = self._live.snapshot
         name = asked.operation.name
-        asker = policy.admit(door.caller, exchange, snapshot, served.service, name)
-        value = soap_door.without_strangers(asked.operation.request.to_json(body, content_type))
+        asker = self._rights.admit(door.caller, exchange, snapshot, served.service, name)
+        value = without_strangers(asked.operation.request.to_json(body, content_type))
         try:
-            reply = await self._calls.call(served, asked.operation, value, asker)
+            reply = await _called(self._calls, served, asked.operation, value, asker)
         except ServiceFault as fault:
             return soap_door.fault(asked, fault)
-        return soap_door.reply(asked, reply)
+        response = soap_door.reply(asked, reply)
+        response.headers.update(_notice(served.service))
+        return response
 
     async def _by_key(self, scope: Scope, asked: soap_door.Opened) -> BusDoor:
         if not asked.username or not asked.password:
@@ -150,6 +167,23 @@ class SoapServices:
                 vi="Cần mã truy cập (Authorization: Bearer) hoặc UsernameToken của WS-Security",
             )
         return await self._doors.key(scope, asked.username, asked.password)
+
+
+async def _called(
+    calls: Calls,
+    served: Served,
+    operation: Operation,
+    request: bytes | dict[str, Any],
+    asker: Asker,
+) -> dict[str, Any]:
+    try:
+        return await calls.call(served, operation, request, asker)
+    except ConfigurationError as error:
+        log.error("service misconfigured", service=served.service.id, error=str(error))  # noqa: TRY400
+        raise ConfigurationError(
+            "the bus is not set up to call this service",
+            vi="Trục chưa được thiết lập để gọi dịch vụ này",
+        ) from None  # names and folders of secrets are no caller's business
 
 
 def refuse(refusal: Refusal) -> Response:
@@ -184,6 +218,14 @@ async def _whole(request: Request, limit: int = MAX_MESSAGE) -> bytes:
         if len(body) > limit:
             raise too_large(limit)
     return bytes(body)
+
+
+def _notice(service: Service) -> dict[str, str]:
+    """To consumers, with every answer: the next announced maintenance."""
+    away = policy.coming(service)
+    if not away:
+        return {}
+    return {MAINTENANCE: f"{away[0].begins.isoformat()}/{away[0].ends.isoformat()}"}
 
 
 def _is_current(catalogue: Catalogue, service: Service) -> bool:

@@ -7,7 +7,9 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from bus.engine.breaker import Breaker, Permit
+import structlog
+
+from bus.engine.breaker import Breaker, Change, Permit
 from bus.gateway.calling.fair_slots import FairSlots
 from bus.gateway.rates import Buckets
 from schemas import instant
@@ -20,6 +22,8 @@ from schemas.errors import (
 )
 from schemas.instant import SECOND, Clock
 from schemas.service import Service
+
+log = structlog.get_logger(__name__)
 
 
 class Guard:
@@ -39,11 +43,6 @@ class Guard:
             self._service = service
             self._slots.resize(service.concurrency)
             self._breaker.policy = service.breaker
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the service is left in peace."""
-        return self._breaker.is_open
 
     def spend(self, caller: str) -> None:
         """Takes one call from the caller's allowance and the service's. Raises RateLimited."""
@@ -102,7 +101,7 @@ class Guard:
         try:
             yield
         except PartnerRefused:
-            self._breaker.succeeded()  # it said no, so it is there
+            self._succeeded()  # it said no, so it is there
             raise
         except PartnerError:
             if probe or not hurried:
@@ -113,10 +112,16 @@ class Guard:
                 self._failed(probe=True)
             raise
         else:
-            self._breaker.succeeded()
+            self._succeeded()
+
+    def _succeeded(self) -> None:
+        if self._breaker.succeeded() is Change.CLOSED:
+            log.info("service_answers_again", service=self._service.id)
 
     def _failed(self, *, probe: bool) -> None:
-        self._breaker.failed(next(self._number), self._clock(), probe=probe)
+        change = self._breaker.failed(next(self._number), self._clock(), probe=probe)
+        if change is Change.OPENED and not probe:
+            log.warning("service_left_in_peace", service=self._service.id)
 
 
 class Guards:

@@ -9,18 +9,17 @@ from typing import Any
 from lxml import etree
 from starlette.responses import Response
 
-from bus.gateway.calling.catalogue import Served
+from bus.gateway.calling.catalogue import LIMITS, Served
 from bus.gateway.calling.withhold import WITHHELD, for_soap
 from bus.gateway.soap.envelope import TYPE_TEXT, WSSE
 from bus.gateway.soap.faults import MustUnderstand, VersionMismatch
 from bus.gateway.soap.versions import BY_NAMESPACE, V12, Version
 from bus.gateway.translate import Operation, ServiceFault, mime
-from bus.gateway.translate.names import ENV11, clark, local, split
+from bus.gateway.translate.names import clark, local, split
 from schemas.errors import InvalidRequest
 from schemas.xml import parse
 
 _SECURITY = clark(WSSE, "Security")
-_NUMBERS = {ENV11: "1.1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Opened:
 def version_of(body: bytes, content_type: str) -> tuple[etree._Element, Version]:
     """The envelope. Raises MalformedXml, InvalidRequest, VersionMismatch."""
     data, _ = mime.unpack(body, content_type)
-    envelope = parse(data)
+    envelope = parse(data, LIMITS)
     namespace, name = split(envelope.tag)
     if name != "Envelope":
         raise InvalidRequest(
@@ -124,18 +123,6 @@ def _user(blocks: list[etree._Element]) -> tuple[str, str]:
             name = token.findtext(clark(WSSE, "Username")) or ""
             return name.strip(), password.text or ""
     return "", ""
-
-
-def without_strangers(request: dict[str, Any]) -> dict[str, Any]:
-    """Header blocks that the contract does not name are between the caller and us: its password
-    among them.
-    """
-    headers = request.get("#headers")
-    if not isinstance(headers, dict) or "#any" not in headers:
-        return request
-    kept = {key: value for key, value in headers.items() if key != "#any"}
-    rest = {key: value for key, value in request.items() if key != "#headers"}
-    return rest | ({"#headers": kept} if kept else {})
 
 
 def reply(asked: Opened, value: Mapping[str, Any]) -> Response:

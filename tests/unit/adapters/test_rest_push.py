@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
 import json
 import ssl
 import sys
@@ -15,16 +13,13 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from adapters.http import open_session
 from adapters.registry import create, parse_config
 from adapters.rest_push.sandbox import Sandbox
 from schemas.adapter import Adapter, Result
 from schemas.errors import ConfigurationError
+from tests.certificates import certificate
 from tests.contract.adapter_conformance import small
 from tests.waiting import wait_until
 
@@ -130,34 +125,6 @@ async def test_a_fault_hits_its_share_and_ends_by_itself(http: aiohttp.ClientSes
         await sandbox.set_fault("refuse", seconds=0.2)
 
         await wait_until(coming_to(adapter, Result.DELIVERED), what="the sandbox listening again")
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate of 127.0.0.1 and its key, as PEM files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return folder / "cert.pem", folder / "key.pem"
 
 
 async def test_only_a_certificate_of_a_known_authority_is_trusted(

@@ -1,0 +1,12 @@
+"""All simulated national services."""
+
+from __future__ import annotations
+
+from adapters.national.business.sandbox import BusinessDesk
+from adapters.national.insurance.sandbox import InsuranceDesk
+from adapters.national.population.sandbox import PopulationDesk
+from adapters.national.sandbox import Desk
+
+
+def all_desks() -> list[Desk]:
+    return [BusinessDesk(), InsuranceDesk(), PopulationDesk()]
