@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from pydantic import ValidationError
 
-from adapters.national import business, insurance, population
+from adapters.national import business, catalogues, insurance, population
 from adapters.national.port import CallContext, Json, NationalOperation, NationalService
 from adapters.national.service import NationalConfig, Operation, Service
 from adapters.signon import parse_sign_on
@@ -35,6 +35,7 @@ class _Kind(NamedTuple):
 _KINDS: Mapping[str, _Kind] = MappingProxyType(
     {
         "business": _Kind(business.BusinessConfig, business.operations),
+        "catalogues": _Kind(catalogues.CataloguesConfig, catalogues.operations),
         "insurance": _Kind(insurance.InsuranceConfig, insurance.operations),
         "population": _Kind(population.PopulationConfig, population.operations),
     }
