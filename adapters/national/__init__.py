@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from pydantic import ValidationError
 
-from adapters.national import business, catalogues, insurance, population
+from adapters.national import business, catalogues, civil_status, insurance, population
 from adapters.national.port import CallContext, Json, NationalOperation, NationalService
 from adapters.national.service import NationalConfig, Operation, Service
 from adapters.signon import parse_sign_on
@@ -36,6 +36,7 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
     {
         "business": _Kind(business.BusinessConfig, business.operations),
         "catalogues": _Kind(catalogues.CataloguesConfig, catalogues.operations),
+        "civil_status": _Kind(civil_status.CivilStatusConfig, civil_status.operations),
         "insurance": _Kind(insurance.InsuranceConfig, insurance.operations),
         "population": _Kind(population.PopulationConfig, population.operations),
     }
