@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import aiohttp
 from pydantic import ValidationError
 
-from adapters.national import business, catalogues, civil_status, insurance, population
+from adapters.national import (
+    business,
+    catalogues,
+    civil_status,
+    insurance,
+    judicial_records,
+    population,
+)
 from adapters.national.port import CallContext, Json, NationalOperation, NationalService
 from adapters.national.service import NationalConfig, Operation, Service
 from adapters.signon import parse_sign_on
@@ -38,6 +45,9 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
         "catalogues": _Kind(catalogues.CataloguesConfig, catalogues.operations),
         "civil_status": _Kind(civil_status.CivilStatusConfig, civil_status.operations),
         "insurance": _Kind(insurance.InsuranceConfig, insurance.operations),
+        "judicial_records": _Kind(
+            judicial_records.JudicialRecordsConfig, judicial_records.operations
+        ),
         "population": _Kind(population.PopulationConfig, population.operations),
     }
 )

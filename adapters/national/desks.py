@@ -6,9 +6,17 @@ from adapters.national.business.sandbox import BusinessDesk
 from adapters.national.catalogues.sandbox import CataloguesDesk
 from adapters.national.civil_status.sandbox import CivilStatusDesk
 from adapters.national.insurance.sandbox import InsuranceDesk
+from adapters.national.judicial_records.sandbox import JudicialRecordsDesk
 from adapters.national.population.sandbox import PopulationDesk
 from adapters.national.sandbox import Desk
 
 
 def all_desks() -> list[Desk]:
-    return [BusinessDesk(), CataloguesDesk(), CivilStatusDesk(), InsuranceDesk(), PopulationDesk()]
+    return [
+        BusinessDesk(),
+        CataloguesDesk(),
+        CivilStatusDesk(),
+        InsuranceDesk(),
+        JudicialRecordsDesk(),
+        PopulationDesk(),
+    ]
