@@ -13,6 +13,7 @@ from adapters.national import (
     business,
     catalogues,
     civil_status,
+    combined,
     insurance,
     judicial_records,
     population,
@@ -44,6 +45,7 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
         "business": _Kind(business.BusinessConfig, business.operations),
         "catalogues": _Kind(catalogues.CataloguesConfig, catalogues.operations),
         "civil_status": _Kind(civil_status.CivilStatusConfig, civil_status.operations),
+        "combined": _Kind(combined.CombinedConfig, combined.operations),
         "insurance": _Kind(insurance.InsuranceConfig, insurance.operations),
         "judicial_records": _Kind(
             judicial_records.JudicialRecordsConfig, judicial_records.operations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapters.national.business.sandbox import BusinessDesk
 from adapters.national.catalogues.sandbox import CataloguesDesk
 from adapters.national.civil_status.sandbox import CivilStatusDesk
+from adapters.national.combined.sandbox import CombinedDesk
 from adapters.national.insurance.sandbox import InsuranceDesk
 from adapters.national.judicial_records.sandbox import JudicialRecordsDesk
 from adapters.national.population.sandbox import PopulationDesk
@@ -16,6 +17,7 @@ def all_desks() -> list[Desk]:
         BusinessDesk(),
         CataloguesDesk(),
         CivilStatusDesk(),
+        CombinedDesk(),
         InsuranceDesk(),
         JudicialRecordsDesk(),
         PopulationDesk(),

@@ -13,7 +13,7 @@ from adapters.signon.config import DECLARED, SignOnConfig
 from adapters.signon.plain import Basic, Bearer, Nothing, Secrets
 from adapters.signon.port import PartnerCall, SignOn
 from adapters.signon.security import SignedMessage, UsernameToken
-from adapters.signon.token import LgspAccessToken, Token
+from adapters.signon.token import JsonToken, LgspAccessToken, Token
 from adapters.signon.vxp_adapter import VxpAdapter
 from adapters.signon.x_road import XRoad
 from schemas.errors import ConfigurationError
@@ -28,6 +28,7 @@ _CLASSES: Mapping[str, Callable[[Any, Secrets, aiohttp.ClientSession], SignOn]] 
         "bearer": Bearer,
         "token": Token,
         "lgsp-access-token": LgspAccessToken,
+        "json-token": JsonToken,
         "vxp-adapter": VxpAdapter,
         "x-road": XRoad,
         "wss-username": UsernameToken,

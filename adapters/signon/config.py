@@ -90,6 +90,20 @@ class LgspAccessTokenConfig(_Renewed):
     )
 
 
+class JsonTokenConfig(KindConfig):
+    """The combined service of births and deaths: a token for an account, asked in JSON."""
+
+    kind: Literal["json-token"]
+    token_url: Address
+    user: Annotated[str, StringConstraints(min_length=1)]
+    password: Secret
+    names: Literal["userName", "SecretId"] = Field(
+        "userName", description="userName with password, or SecretId with SecretPass"
+    )
+    token_seconds: float = Field(600, gt=0, description="renewed when it is so old")
+    answer_seconds: float = Field(10, gt=0, le=60, description="longest wait for a token")
+
+
 class VxpAdapterConfig(KindConfig):
     """The province's VXP/VDXP adapter (X-Road), as the population database is reached."""
 
@@ -147,6 +161,7 @@ SignOnConfig = (
     | BearerConfig
     | TokenConfig
     | LgspAccessTokenConfig
+    | JsonTokenConfig
     | VxpAdapterConfig
     | XRoadConfig
     | WssUsernameConfig
