@@ -17,6 +17,7 @@ from adapters.national import (
     insurance,
     judicial_records,
     population,
+    procedures,
 )
 from adapters.national.port import CallContext, Json, NationalOperation, NationalService
 from adapters.national.service import NationalConfig, Operation, Service
@@ -51,6 +52,7 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
             judicial_records.JudicialRecordsConfig, judicial_records.operations
         ),
         "population": _Kind(population.PopulationConfig, population.operations),
+        "procedures": _Kind(procedures.ProceduresConfig, procedures.operations),
     }
 )
 

@@ -9,6 +9,7 @@ from adapters.national.combined.sandbox import CombinedDesk
 from adapters.national.insurance.sandbox import InsuranceDesk
 from adapters.national.judicial_records.sandbox import JudicialRecordsDesk
 from adapters.national.population.sandbox import PopulationDesk
+from adapters.national.procedures.sandbox import ProceduresDesk
 from adapters.national.sandbox import Desk
 
 
@@ -21,4 +22,5 @@ def all_desks() -> list[Desk]:
         InsuranceDesk(),
         JudicialRecordsDesk(),
         PopulationDesk(),
+        ProceduresDesk(),
     ]

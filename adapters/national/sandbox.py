@@ -33,6 +33,7 @@ class Desk(Protocol):
     """One simulated service."""
 
     name: str
+    guarded: bool  # by the gateway; else it looks itself who is calling
 
     async def answer(self, request: web.Request, path: str, body: bytes) -> web.Response:
         """`path` is what follows the service's name."""
@@ -107,7 +108,7 @@ class NationalSandbox:
         desk = self.desks.get(request.match_info["service"])
         if desk is None:
             return web.json_response({"fault": {"code": 404}}, status=404)
-        if not self._lets_in(request):
+        if desk.guarded and not self._lets_in(request):
             return web.json_response({"fault": {"code": 900901}}, status=401)
         self.asked[desk.name] += 1
         body = await request.read()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from adapters.signon.config import DECLARED, SignOnConfig
 from adapters.signon.plain import Basic, Bearer, Nothing, Secrets
 from adapters.signon.port import PartnerCall, SignOn
+from adapters.signon.portal_session import PortalSession
 from adapters.signon.security import SignedMessage, UsernameToken
 from adapters.signon.token import JsonToken, LgspAccessToken, Token
 from adapters.signon.vxp_adapter import VxpAdapter
@@ -29,6 +30,7 @@ _CLASSES: Mapping[str, Callable[[Any, Secrets, aiohttp.ClientSession], SignOn]] 
         "token": Token,
         "lgsp-access-token": LgspAccessToken,
         "json-token": JsonToken,
+        "portal-session": PortalSession,
         "vxp-adapter": VxpAdapter,
         "x-road": XRoad,
         "wss-username": UsernameToken,

@@ -104,6 +104,18 @@ class JsonTokenConfig(KindConfig):
     answer_seconds: float = Field(10, gt=0, le=60, description="longest wait for a token")
 
 
+class PortalSessionConfig(KindConfig):
+    """The national public service portal: a session in the body, from a login."""
+
+    kind: Literal["portal-session"]
+    login_url: Address
+    user: Annotated[str, StringConstraints(min_length=1)]
+    password: Secret
+    dstcode: Header | None = Field(None, description="VN:GOV:000.00.00.G22:vpcpdvcprovider")
+    session_seconds: float = Field(600, gt=0, description="renewed when it is so old")
+    answer_seconds: float = Field(10, gt=0, le=60, description="longest wait for the login")
+
+
 class VxpAdapterConfig(KindConfig):
     """The province's VXP/VDXP adapter (X-Road), as the population database is reached."""
 
@@ -162,6 +174,7 @@ SignOnConfig = (
     | TokenConfig
     | LgspAccessTokenConfig
     | JsonTokenConfig
+    | PortalSessionConfig
     | VxpAdapterConfig
     | XRoadConfig
     | WssUsernameConfig

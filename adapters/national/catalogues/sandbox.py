@@ -23,7 +23,7 @@ METADATA = {
 class CataloguesDesk:
     """Lists come as JSON and as XML in turn."""
 
-    name = "catalogues"
+    name, guarded = "catalogues", True
 
     def __init__(self) -> None:
         self.rows: dict[str, list[dict[str, str | None]]] = {

@@ -16,7 +16,7 @@ from schemas.vietnam import VIETNAM
 class CombinedDesk:
     """Answers in plain text every third time, as it does in front of a broken relay."""
 
-    name = "combined"
+    name, guarded = "combined", True
 
     def __init__(self) -> None:
         self.told: dict[str, list[int]] = {

@@ -17,6 +17,7 @@ from tests.unit.adapters.national.calls import openapi, secrets
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "population": {"service_code": "VPCP", "integration_code": "037"},
+    "procedures": {"madonvi": "000.00.00.H99"},
 }
 
 
