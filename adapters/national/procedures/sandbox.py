@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from adapters.national.sandbox import SECRET, USER
+from adapters.national.sandbox_gateway import SECRET, USER
 
 Json = dict[str, Any]
 

@@ -11,7 +11,7 @@ import jsonschema
 import yaml
 
 from adapters.national import CallContext, NationalService, create_national
-from adapters.national.sandbox import SECRET, USER, Desk, NationalSandbox
+from adapters.national.sandbox_gateway import SECRET, USER, Desk, NationalSandbox
 from adapters.signon import PartnerCall, create_sign_on
 
 CONTEXT = CallContext("H99.19", officer="001000000009", seconds=10)

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.national import NationalService
 from adapters.national.catalogues.codec import read_addition, read_categories, read_rows
-from adapters.national.sandbox import NationalSandbox
+from adapters.national.sandbox_gateway import NationalSandbox
 from adapters.national.service import Answer
 from schemas.errors import ContractMismatch, PartnerGarbage, PartnerRefused
 from tests.unit.adapters.national.calls import CONTEXT, check, connect, openapi, told_raw

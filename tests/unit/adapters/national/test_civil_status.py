@@ -12,7 +12,7 @@ import pytest
 from adapters.national import NationalService
 from adapters.national.civil_status.codec import read_accepted, read_items, read_result, read_state
 from adapters.national.civil_status.sandbox import CivilStatusDesk
-from adapters.national.sandbox import NationalSandbox
+from adapters.national.sandbox_gateway import NationalSandbox
 from adapters.national.service import Answer
 from schemas.errors import ConfigurationError, ContractMismatch, PartnerGarbage, PartnerRefused
 from tests.unit.adapters.national.calls import CONTEXT, check, connect, desk, openapi, told_raw

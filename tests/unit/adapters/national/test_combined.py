@@ -13,7 +13,7 @@ import pytest
 from adapters.national import NationalService
 from adapters.national.combined.codec import SENTENCES, Meaning, judge, missing, read_told
 from adapters.national.combined.sandbox import CombinedDesk
-from adapters.national.sandbox import NationalSandbox
+from adapters.national.sandbox_gateway import NationalSandbox
 from adapters.national.service import Answer
 from schemas.errors import (
     ContractMismatch,

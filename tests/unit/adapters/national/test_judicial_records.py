@@ -12,7 +12,7 @@ import pytest
 from adapters.national import NationalService
 from adapters.national.judicial_records.codec import read_done, read_states, read_submitted
 from adapters.national.judicial_records.sandbox import JudicialRecordsDesk
-from adapters.national.sandbox import NationalSandbox
+from adapters.national.sandbox_gateway import NationalSandbox
 from adapters.national.service import Answer
 from schemas.errors import ContractMismatch, PartnerGarbage, PartnerRefused
 from tests.unit.adapters.national.calls import CONTEXT, check, connect, desk, openapi, told_raw

@@ -17,7 +17,7 @@ from adapters.national import NationalService
 from adapters.national.procedures.codec import read_list, read_procedure
 from adapters.national.procedures.cursor import pack, unpack
 from adapters.national.procedures.sandbox import UNIT, ProceduresDesk
-from adapters.national.sandbox import USER, NationalSandbox
+from adapters.national.sandbox_gateway import USER, NationalSandbox
 from adapters.national.service import Answer
 from schemas.errors import ConfigurationError, ContractMismatch, PartnerGarbage, PartnerRefused
 from tests.unit.adapters.national.calls import CONTEXT, check, connect, desk, openapi
