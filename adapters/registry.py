@@ -16,6 +16,7 @@ from adapters.onestop import OneStop
 from adapters.rest_push import RestPush
 from adapters.vxp import Vxp
 from adapters.vxp.facade import VxpFacade
+from adapters.webhook import Webhook
 from schemas.adapter import Adapter, AdapterConfig, Manifest
 from schemas.door import Facade
 from schemas.errors import ConfigurationError
@@ -38,7 +39,7 @@ class AdapterClass(Protocol):
     ) -> Adapter: ...
 
 
-_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp, OneStop, Dvcqg)
+_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp, OneStop, Dvcqg, Webhook)
 _BY_KIND = MappingProxyType({each.manifest.kind: each for each in _CLASSES})
 
 

@@ -30,8 +30,10 @@ from bus.engine.janitor import Janitor
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
+from bus.engine.reconcile_daily import Reconciler
 from bus.engine.worker import Worker
 from bus.gateway.app import create_app, create_probes_app
+from bus.gateway.calling import Partners
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
@@ -191,6 +193,17 @@ async def _engine(
         )
         directories.start()
         stack.push_async_callback(directories.close)
+        reconciler = Reconciler(
+            ledger,
+            live,
+            states,
+            membership,
+            create=adapter_maker(settings, http),
+            manifests=acceptor.manifests,
+            folder=settings.reconciliation_dir,
+        )
+        reconciler.start()
+        stack.push_async_callback(reconciler.close)
     if "dispatcher" in roles:
         arrivals = ArrivalReporter(acceptor)
         arrivals.start()
@@ -245,11 +258,14 @@ async def _gateway(
     acceptor: Acceptor,
     probed: Probed,
 ) -> str:
+    http = open_session()
+    stack.push_async_callback(http.close)
     deps = GatewayDeps(
         ledger=acceptor.ledger,
         acceptor=acceptor,
         live=acceptor.live,
         probed=probed,
+        partners=Partners(http, settings.secret),
         limits=GatewayLimits(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,
@@ -262,7 +278,10 @@ async def _gateway(
         facades={path: registry.facade(name) for name, path in settings.facades.items()},
     )
     place = (settings.http_host, settings.http_port)
-    return await _listen(stack, settings, create_app(deps), place)
+    app = create_app(deps)
+    url = await _listen(stack, settings, app, place)
+    stack.push_async_callback(app.state.services.feed.close)  # streams would outlast the drain
+    return url
 
 
 async def _listen(

@@ -48,7 +48,7 @@ AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 FacadePath = Annotated[str, StringConstraints(pattern=r"^/[a-z0-9][a-z0-9-]*$")]
-OWN_PATHS = frozenset({"/api", "/soap"})
+OWN_PATHS = frozenset({"/api", "/services", "/soap"})
 """Doors of the bus itself stand under these."""
 
 
@@ -172,6 +172,11 @@ class Settings(BaseSettings):
     @property
     def blob_dir(self) -> Path:
         return self.data_dir / "blobs"
+
+    @property
+    def reconciliation_dir(self) -> Path:
+        """Last reports of daily reconciliations."""
+        return self.data_dir / "reconciliation"
 
     @classmethod
     def load(cls, config: Path | None = None, **given: object) -> Settings:

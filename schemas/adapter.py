@@ -6,9 +6,10 @@ It raises nothing on purpose towards the engine: whatever happens is an `Outcome
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.agency import AgencyCode
 from schemas.dossier import DossierRecord
 from schemas.dossier import Step as DossierStep
+from schemas.dossier.reconcile import Seen
 from schemas.errors import LgspError
 from schemas.message import Lane
 
@@ -231,4 +233,73 @@ class DirectorySource(Protocol):
 
     async def remove(self, code: str) -> None:
         """The partner lists the agency no longer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciling:
+    """How an endpoint is reconciled (đối soát) by itself, and how gently."""
+
+    interval: float  # seconds from one reconciliation to the next; inf: only on demand
+    days: int  # dossiers of the last so many days are looked at
+    rate: float  # calls a second, at most
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDossier:
+    """One row of a one-stop system's list."""
+
+    code: str
+    agency: str
+    seen: Seen
+
+
+@runtime_checkable
+class DossierSource(Protocol):
+    """An adapter whose partner lists the dossiers it has, and tells one again on demand.
+
+    Both methods raise PartnerError and ConfigurationError.
+    """
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        """None: as it is configured, it cannot be."""
+        ...
+
+    def listing(self, since: date, until: date) -> AsyncGenerator[ListedDossier, None]:
+        """Dossiers received on those days, both included; `pending` where something of a dossier
+        still waits for the bus. A list that breaks off raises.
+
+        Facts are named and written as `schemas.dossier.reconcile.row_facts` has them.
+        """
+        ...
+
+    async def tell_again(self, code: str) -> None:
+        """The dossier's current record, then its steps, wait for the bus once more, under the ids
+        they had: what the bus has is a repeat.
+        """
+        ...
+
+
+@runtime_checkable
+class DossierLookup(Protocol):
+    """An adapter whose partner says what it has of a dossier."""
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        """None: as it is configured, it cannot be."""
+        ...
+
+    def expected(self, record: DossierRecord, steps: Sequence[DossierStep]) -> Seen:
+        """What the partner would show, had it exactly these, in the words of `look_up`.
+
+        `timeline` has one word for each of `steps`, or is None where look-ups do not show steps.
+        """
+        ...
+
+    async def look_up(self, code: str) -> Seen | None:
+        """What it shows of the dossier; None: it does not know it.
+
+        Raises PartnerError, ConfigurationError.
+        """
         ...

@@ -16,10 +16,12 @@ LgspError
 │   ├── TooLarge                   413  beyond a configured limit
 │   ├── UnknownReceiver            422  no receiver of the packet is in the directory
 │   ├── RateLimited                429  the agency sends more than its allowance
+│   ├── ServiceSuspended           503  a service is cut off until an administrator lifts it
 │   ├── ConfigurationError         500  settings or declared configuration are wrong
 │   └── Unavailable                503  the bus cannot do it now; trying again will help
 │       ├── LedgerUnavailable      503  the database does not answer: nothing was accepted
-│       └── BrokerUnavailable      503  RabbitMQ does not answer: accepted work waits in the ledger
+│       ├── BrokerUnavailable      503  RabbitMQ does not answer: accepted work waits in the ledger
+│       └── ServiceInMaintenance   503  a service is away as announced, until a known moment
 └── PartnerError                   the partner's system failed or refused
     ├── PartnerUnavailable         503  it was not reached: certainly not processed
     ├── PartnerTimeout             504  it did not answer in time: unknown whether processed
@@ -275,6 +277,17 @@ class RateLimited(LocalError):
     )
 
 
+class ServiceSuspended(LocalError):
+    code = "service-suspended"
+    http_status = 503
+    actor = "administrator"
+    title = Text("Dịch vụ đang tạm dừng", "The service is suspended")
+    advice = Text(
+        "Hỏi quản trị trục khi nào dịch vụ được mở lại.",
+        "Ask the administrator of the bus when the service will be open again.",
+    )
+
+
 class ConfigurationError(LocalError):
     code = "configuration"
     actor = "administrator"
@@ -307,6 +320,18 @@ class BrokerUnavailable(Unavailable):
     advice = Text(
         "Thông điệp đã tiếp nhận vẫn an toàn và tự gửi tiếp; đơn vị vận hành kiểm tra RabbitMQ.",
         "Accepted messages are safe and leave by themselves later; the operator checks RabbitMQ.",
+    )
+
+
+class ServiceInMaintenance(Unavailable):
+    """`context`: until, when it will be back."""
+
+    code = "service-maintenance"
+    actor = "partner"
+    title = Text("Dịch vụ đang bảo trì theo thông báo", "The service is in announced maintenance")
+    advice = Text(
+        "Gọi lại sau thời điểm khôi phục đã nêu.",
+        "Call again after the time of restoration that is named.",
     )
 
 

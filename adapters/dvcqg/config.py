@@ -137,6 +137,30 @@ class DvcqgConfig(AdapterConfig):
         ),
         examples=[False],
     )
+    reconcile_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=8_760,
+        title="Chu kỳ đối soát",
+        description="Hours from one reconciliation to the next; 0: only on demand.",
+        examples=[24.0],
+    )
+    reconcile_days: int = Field(
+        default=30,
+        ge=1,
+        le=3_660,
+        title="Số ngày đối soát",
+        description="Dossiers that changed in so many days are looked up.",
+        examples=[30],
+    )
+    lookups_per_second: float = Field(
+        default=5.0,
+        gt=0,
+        le=1000,
+        title="Số tra cứu mỗi giây",
+        description="The most that reconciliation asks the portal in a second.",
+        examples=[5.0],
+    )
     ca_file: str | None = Field(
         default=None,
         title="Chứng thư gốc",

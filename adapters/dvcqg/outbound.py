@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
@@ -12,7 +11,8 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from adapters.connection import resolve_secret, tls_context
-from adapters.dvcqg import codec
+from adapters.content import as_body, read_whole
+from adapters.dvcqg import codec, shown
 from adapters.dvcqg.codec import SYNC_RECORD, SYNC_STEP, Call
 from adapters.dvcqg.config import DvcqgConfig
 from adapters.dvcqg.fields import write_record, write_step
@@ -20,10 +20,17 @@ from adapters.dvcqg.manifest import MANIFEST
 from adapters.dvcqg.outcomes import Judged, Verdict, judge
 from adapters.http import FAILURES, exchange, failure_outcome
 from adapters.sessions import Session
-from adapters.upload import PIECE, Upload
-from schemas.adapter import AdapterConfig, Manifest, OutboundDelivery, Outcome, Result
+from schemas.adapter import (
+    AdapterConfig,
+    Manifest,
+    OutboundDelivery,
+    Outcome,
+    Reconciling,
+    Result,
+)
 from schemas.dossier import DossierRecord, Step
-from schemas.errors import ConfigurationError, PartnerGarbage, Unavailable
+from schemas.dossier.reconcile import Seen
+from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable
 
 MIN_PASSWORD = 8
 """Bytes. The portal issues its passwords; this only catches an empty or mistaken file."""
@@ -79,8 +86,10 @@ class Dvcqg:
         each call takes `connect_seconds + answer_seconds` at the longest, and one that fails is
         the last.
         """
+        content = await read_whole(delivery)
+        if isinstance(content, Outcome):
+            return content
         try:
-            content = await _content(delivery)
             match delivery.kind:
                 case "dossier":
                     return await self._sync_record(
@@ -95,6 +104,34 @@ class Dvcqg:
 
     async def close(self) -> None:
         """Nothing to release: the HTTP session belongs to the process."""
+
+    # ---- reconciliation (schemas.adapter.DossierLookup)
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        if not self._can_look_up:
+            return None
+        config = self._config
+        interval = config.reconcile_hours * 3600 or float("inf")
+        return Reconciling(interval, config.reconcile_days, config.lookups_per_second)
+
+    def expected(self, record: DossierRecord, steps: Sequence[Step]) -> Seen:
+        return shown.expected(record, steps, with_steps=self._config.lookup_shows_steps)
+
+    async def look_up(self, code: str) -> Seen | None:
+        """Raises PartnerUnavailable, ConfigurationError."""
+        if not self._can_look_up:
+            raise ConfigurationError(
+                "without lookup_url a relay cannot be asked what it has",
+                vi="Chưa khai báo lookup_url nên không tra cứu được hồ sơ ở nơi nhận",
+            )
+        try:
+            found = await self._look_up(code)
+        except _Given as given:
+            raise _unanswered(given.outcome) from None
+        if found is None:
+            return None
+        return shown.shown(found, with_steps=self._config.lookup_shows_steps)
 
     # ---- records
 
@@ -203,19 +240,10 @@ class Dvcqg:
             call.url,
             headers=call.headers,
             timeout=self._timeout,
-            data=_body(call.body),
+            data=as_body(call.body, codec.JSON),
             tls=self._tls,
         )
         return judge(answer)
-
-
-def _body(content: bytes) -> bytes | Upload:
-    """A large one is written in pieces, so that others get their turn."""
-    return content if len(content) <= PIECE else Upload(_whole(content), len(content), codec.JSON)
-
-
-async def _whole(content: bytes) -> AsyncGenerator[bytes, None]:
-    yield content
 
 
 def _good(judged: Judged) -> bool:
@@ -243,21 +271,16 @@ def _doubtful(cause: Outcome) -> Outcome:
     return Outcome(Result.UNKNOWN, "", cause.code, detail[:500], retry_after=cause.retry_after)
 
 
+def _unanswered(outcome: Outcome) -> ConfigurationError | PartnerUnavailable:
+    if outcome.code == ConfigurationError.code:
+        return ConfigurationError(outcome.detail)
+    return PartnerUnavailable(
+        outcome.detail, vi="Cổng không trả lời tra cứu hồ sơ", retry_after=outcome.retry_after
+    )
+
+
 def _at_portal(step: Step, answer: str = "") -> Outcome:
     return Outcome(Result.DELIVERED, partner_ref=f"{step.code}#{step.id}"[:200], answer=answer)
-
-
-async def _content(delivery: OutboundDelivery) -> bytes:
-    """Raises _Given when it cannot be read: no fault of the portal."""
-    try:
-        content = b"".join([piece async for piece in delivery.read()])
-    except Exception as error:  # noqa: BLE001 - whatever the store raises, nothing was sent
-        detail = f"The content could not be read ({type(error).__name__})."
-        raise _Given(Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail)) from None
-    if len(content) != delivery.size or hashlib.sha256(content).hexdigest() != delivery.sha256:
-        detail = "The content is not what the ledger says."
-        raise _Given(Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail))
-    return content
 
 
 def _parsed(model: type[Model], content: bytes) -> Model:

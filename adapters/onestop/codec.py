@@ -14,8 +14,11 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from schemas.adapter import ListedDossier
 from schemas.agency import parse_code
-from schemas.dossier import DossierRecord, Form, Step
+from schemas.dossier import DossierRecord, DossierStatus, Form, Step
+from schemas.dossier.code import parse_dossier_code
+from schemas.dossier.reconcile import Seen, row_facts
 from schemas.errors import InvalidRequest, PartnerGarbage
 
 Json = Mapping[str, Any]
@@ -75,6 +78,40 @@ def read_item(body: bytes) -> Item:
             return Item(agency, _validated(DossierRecord, _record(model, agency)))
         case _:
             raise _invalid(["type"], "type is neither profile nor status")
+
+
+def read_listing(body: bytes) -> tuple[list[ListedDossier], str]:
+    """One page of a period's dossiers, and after which code the next one begins (""; the last).
+
+    Raises PartnerGarbage.
+    """
+    rows = _reply(body, "profiles")
+    after = _text(_reply(body, "next"))
+    if not isinstance(rows, list):
+        raise _garbage("the list of dossiers is no list")
+    return [_listed(row) for row in rows], after
+
+
+def _listed(row: Any) -> ListedDossier:
+    if not isinstance(row, dict):
+        raise _garbage("a row of the list is no object")
+    try:
+        code = parse_dossier_code(_text(row.get("source_id")))
+        status = _number(row, "status_profile")
+        seen = Seen(
+            None if status is None else DossierStatus(status),
+            changed=_moment(row, "time_of_process"),
+            steps=_number(row, "steps"),
+            facts=row_facts(
+                procedure=_text(row.get("service_code")),
+                received=_moment(row, "receive_date"),
+                due=_moment(row, "due_date"),
+            ),
+            pending=_truth(row, "waiting"),
+        )
+        return ListedDossier(code, parse_code(_text(row.get("from_unit_code"))), seen)
+    except (ValueError, InvalidRequest):
+        raise _garbage("a row of the list cannot be read") from None
 
 
 def _reply(body: bytes, key: str) -> Any:

@@ -4,7 +4,8 @@ spoken. Nothing goes to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import date
 from http import HTTPStatus
 from typing import ClassVar, NoReturn
 
@@ -14,10 +15,19 @@ from yarl import URL
 
 from adapters.connection import resolve_secret, tls_context
 from adapters.http import FAILURES, failure_outcome, open_answer
-from adapters.onestop.codec import Listed, read_item, read_list
+from adapters.onestop.codec import Listed, read_item, read_list, read_listing
 from adapters.onestop.config import OneStopConfig
 from adapters.onestop.manifest import MANIFEST
-from schemas.adapter import AdapterConfig, Inbox, Manifest, OutboundDelivery, Result, Taken
+from schemas.adapter import (
+    AdapterConfig,
+    Inbox,
+    ListedDossier,
+    Manifest,
+    OutboundDelivery,
+    Reconciling,
+    Result,
+    Taken,
+)
 from schemas.errors import (
     ConfigurationError,
     InvalidRequest,
@@ -109,6 +119,37 @@ class OneStop:
             return False
         self._failed[row.id] = self._failed.get(row.id, 0) + 1
         return self._failed[row.id] > PATIENCE
+
+    # ---- reconciliation (schemas.adapter.DossierSource)
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        config = self._config
+        if config.listing_path is None:
+            return None
+        interval = config.reconcile_hours * 3600 or float("inf")
+        return Reconciling(interval, config.reconcile_days, config.calls_per_second)
+
+    async def listing(self, since: date, until: date) -> AsyncGenerator[ListedDossier, None]:
+        path = self._config.listing_path
+        if path is None:
+            raise ConfigurationError(
+                "without listing_path the one-stop software cannot list its dossiers",
+                vi="Chưa khai báo listing_path nên không lấy được danh sách hồ sơ",
+            )
+        query = {"unit_code": self._config.unit_code, "after": ""}
+        query |= {"from_date": f"{since:%Y/%m/%d}", "to_date": f"{until:%Y/%m/%d}"}
+        while True:
+            rows, after = read_listing(await self._call("GET", path, query))
+            for row in rows:
+                yield row
+            if not after:
+                return
+            query |= {"after": after}
+
+    async def tell_again(self, code: str) -> None:
+        query = {"unit_code": self._config.unit_code, "source_id": code}
+        await self._call("POST", self._config.again_path, query)
 
     async def _call(self, method: str, path: str, query: Mapping[str, str]) -> bytes:
         """The body of a good answer. Raises PartnerError or ConfigurationError."""

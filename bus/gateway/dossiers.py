@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,12 +18,12 @@ from bus.gateway.access import Caller
 from bus.gateway.dossier_batch import Batch
 from bus.gateway.dossier_models import (
     DossierAnswer,
-    DossierFigures,
     DossierFiguresAnswer,
     DossierItem,
     DossierPage,
     PortalItem,
     StepItem,
+    figures_of,
 )
 from bus.gateway.pages import Limit, Since, TextCursor, instant_of, next_cursor
 from bus.gateway.receive import sender_ref_of
@@ -33,7 +32,7 @@ from bus.ledger.dossier_queries import DossierDelivery, DossierRow, StepRow
 from bus.ops import dossier_figures
 from schemas.delivery import OPEN, DeliveryState
 from schemas.dossier import DossierRecord, DossierStatus, Step
-from schemas.dossier.figures import Figures, total
+from schemas.dossier.figures import total
 from schemas.dossier.life import TITLES
 from schemas.errors import InvalidRequest, NotFound, TooLarge
 from schemas.instant import to_iso
@@ -133,15 +132,15 @@ async def figures(
         procedures=snapshot.procedures,
         now=ledger.clock(),
     )
-    names = {row.agency: _name(door.caller, row.agency) for row in rows}
+    names = {row.agency: door.caller.name_of(row.agency) for row in rows}
     if format != "json":
         file = dossier_figures.write(format, f"{first}-{last}", rows, names)
         return Response(file.content, media_type=file.media_type, headers=file.headers)
     answer = DossierFiguresAnswer(
         since=first.isoformat(),
         until=last.isoformat(),
-        agencies=[_figures(row, names[row.agency]) for row in rows],
-        total=_figures(total(rows), ""),
+        agencies=[figures_of(row, names[row.agency]) for row in rows],
+        total=figures_of(total(rows), ""),
     )
     return JSONResponse(answer.model_dump(by_alias=True))
 
@@ -243,11 +242,6 @@ def _agencies(caller: Caller, agency: str | None) -> frozenset[str] | None:
     return frozenset({caller.own_agency(agency)})
 
 
-def _name(caller: Caller, code: str) -> str:
-    agency = caller.directory.get(code)
-    return agency.name if agency else ""
-
-
 def _after(cursor: str | None) -> tuple[str, str] | None:
     if cursor is None:
         return None
@@ -309,7 +303,3 @@ def _portal(endpoint: str, rows: list[Any]) -> PortalItem:
         reason=shown.detail or "",
         delivered_at=to_iso(max((row.finished_at for row in delivered), default=None)),
     )
-
-
-def _figures(row: Figures, name: str) -> DossierFigures:
-    return DossierFigures(name=name, **asdict(row))

@@ -10,8 +10,11 @@ from fastapi import Depends, Request
 
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
+from bus.gateway.calling import Calls, Catalogue, Partners, Rights
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoor, BusDoors, Secrets
+from bus.gateway.dossier_totals import LiveTotals
+from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
@@ -32,6 +35,7 @@ class GatewayDeps:
     acceptor: Acceptor
     live: LiveConfig
     probed: Probed
+    partners: Partners  # whose services are called
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     access_log: bool = True
     secrets: Secrets = no_secrets  # with which systems sign their requests
@@ -46,6 +50,11 @@ class Services:
     gate: Gate
     doors: BusDoors
     desk: TokenDesk
+    feed: Feed
+    totals: LiveTotals
+    catalogue: Catalogue
+    rights: Rights
+    calls: Calls
 
 
 def _services(request: Request) -> Services:

@@ -12,8 +12,8 @@ from typing import Any
 from bus.ledger import exchange
 from bus.ledger.dossier_queries import FileRow
 from bus.ledger.journal import Chain
-from bus.ledger.records import Head
-from bus.ledger.tx import OPEN_SQL, Changed, Tx
+from bus.ledger.records import Head, SendAgain
+from bus.ledger.tx import OPEN_SQL, Changed, NewDelivery, Tx
 from schemas.delivery import CANCELLABLE, DeliveryState
 from schemas.errors import Conflict, NotFound
 from schemas.instant import Instant
@@ -111,6 +111,51 @@ async def release(
     return [row[0] for row in rows], heads
 
 
+async def send_again(
+    tx: Tx, chain: Chain, now: Instant, sending: SendAgain, *, actor: str, reason: str
+) -> tuple[bool, list[Head]]:
+    """New deliveries of messages that were accepted before. Partners are asked first, where they
+    can be: each may have arrived.
+
+    False: something of the key is under way to the endpoint, so nothing was done.
+    """
+    key = (sending.endpoint, sending.order_key)
+    await tx.lock_keys({key})
+    if await tx.execute(
+        f"SELECT 1 FROM delivery WHERE endpoint = ? AND order_key = ?"  # noqa: S608 - a constant
+        f" AND state IN {OPEN_SQL} LIMIT 1",
+        *key,
+    ):
+        return False, []
+    rows = [
+        NewDelivery(
+            message_id,
+            sending.endpoint,
+            " ".join(sending.receivers),
+            sending.order_key,
+            Lane.NORMAL.value,
+            S.QUEUED.value,
+            False,
+            number == 0,
+            now,
+            sending.expires_at,
+            None,
+        )
+        for number, message_id in enumerate(sending.message_ids)
+    ]
+    heads = await tx.insert_deliveries(rows)
+    made = await tx.execute(
+        f"UPDATE delivery SET maybe_sent = true WHERE endpoint = ? AND order_key = ?"  # noqa: S608
+        f" AND state IN {OPEN_SQL} RETURNING id, message_id",
+        *key,
+    )
+    for number, message_id in sorted(made, key=lambda row: int(str(row[0]))):
+        data = {"endpoint": sending.endpoint, "reason": reason}
+        chain.add(now, "sent-again", actor, data, str(message_id), int(str(number)))
+    await tx.announce(heads)
+    return True, heads
+
+
 async def acknowledge(
     tx: Tx,
     chain: Chain,
@@ -197,7 +242,7 @@ async def ready_probe(tx: Tx, chain: Chain, now: Instant, endpoint: str) -> Head
     rows = await tx.execute(
         "UPDATE delivery SET next_attempt_at = ? WHERE id = (SELECT id FROM ("
         " SELECT id, attempts FROM delivery WHERE endpoint = ? AND head"
-        " AND state IN ('queued','waiting') LIMIT 1000) AS some"
+        " AND state IN ('queued','waiting') LIMIT 1000) AS ready"
         " ORDER BY attempts, id LIMIT 1) RETURNING id, lane",
         now,
         endpoint,

@@ -11,17 +11,21 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import acts
+from bus.ledger import accesses, acts, dossier_events
+from bus.ledger.accesses import Access, Accesses
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
+from bus.ledger.contracts import Contracts
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
+from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
-from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
+from bus.ledger.reconcile_queries import ReconcileQueries
+from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
@@ -56,7 +60,11 @@ class Ledger:
         self.queries = Queries(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.reconciling = ReconcileQueries(self.db)
+        self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
+        self.contracts = Contracts(self.db)
+        self.accesses = Accesses(self.db)
         self.identities = Identities(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
@@ -161,6 +169,16 @@ class Ledger:
         self._freed(heads)
         return done
 
+    async def send_again(self, sending: SendAgain, *, actor: str, reason: str) -> bool:
+        """Deliver messages once more; False: something of their key is under way already."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.send_again(
+                tx, chain, now, sending, actor=actor, reason=reason
+            )
+        )
+        self._freed(heads)
+        return done
+
     async def expire(self, *, limit: int = 500) -> int:
         done, heads = await self._writer.act(
             lambda tx, chain, now: acts.expire(tx, chain, now, limit=limit)
@@ -259,6 +277,29 @@ class Ledger:
         """Keeps a paper whose bytes are a blob; the same one again is the first."""
         return await self._writer.act(
             lambda tx, chain, now: acts.add_file(tx, chain, now, file, actor=actor)
+        )
+
+    async def number_events(self) -> int:
+        """Gives accepted records and steps their positions for readers; how many got one."""
+        return await self._writer.act(lambda tx, _chain, _now: dossier_events.number(tx))
+
+    async def access_asked(self, access: Access) -> None:
+        """Raises LedgerUnavailable: then the partner must not be asked."""
+        await self._writer.act(lambda tx, chain, now: accesses.asked(tx, chain, now, access))
+
+    async def access_ended(
+        self,
+        access: Access,
+        *,
+        outcome: str,
+        fields: Collection[str] = (),
+        subjects: Collection[bytes] = (),
+    ) -> None:
+        """Raises LedgerUnavailable: then the answer must not be handed on."""
+        await self._writer.act(
+            lambda tx, chain, now: accesses.ended(
+                tx, chain, now, access, outcome=outcome, fields=fields, subjects=subjects
+            )
         )
 
     async def note_restored(self, *, copied_at: Instant, actor: str) -> int:

@@ -130,6 +130,12 @@ class PostgresTx:
                 "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", locks
             )
 
+    async def try_lock(self, name: str) -> bool:
+        rows = await self._connection.fetch(
+            "SELECT pg_try_advisory_xact_lock($1)", _lock_number(name, "")
+        )
+        return bool(rows[0][0])
+
     async def insert_messages(self, batch: Sequence[Acceptance]) -> set[str]:
         ordered = sorted(batch, key=lambda a: (a.message.sender, a.message.sender_ref))
         rows = [message_row(acceptance) for acceptance in ordered]

@@ -112,6 +112,17 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class SendAgain:
+    """Messages of one order key that an endpoint is to get once more, in this order."""
+
+    endpoint: str
+    receivers: tuple[str, ...]
+    order_key: str
+    message_ids: tuple[str, ...]
+    expires_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryRow:
     """A delivery as operators and senders see it."""
 

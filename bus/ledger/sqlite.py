@@ -90,6 +90,9 @@ class SqliteTx:
     async def lock_keys(self, keys: Collection[tuple[str, str]]) -> None:
         """Nothing to do: this transaction is the only writer."""
 
+    async def try_lock(self, name: str) -> bool:  # noqa: ARG002 - the only writer is in
+        return True
+
     async def insert_messages(self, batch: Sequence[Acceptance]) -> set[str]:
         inserted = set()
         for acceptance in batch:

@@ -65,6 +65,9 @@ class Tx(Protocol):
     async def lock_keys(self, keys: Collection[tuple[str, str]]) -> None:
         """Keep others out of these (endpoint, order key) until the commit."""
 
+    async def try_lock(self, name: str) -> bool:
+        """Keep others out until the commit; False when another process is in."""
+
     async def insert_messages(self, batch: Sequence[Acceptance]) -> set[str]:
         """Ids of those that were new; the others' (sender, sender_ref) exists."""
 

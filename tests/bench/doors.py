@@ -16,6 +16,8 @@ import random
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.stage import Agency, Stage
-from tests.bench import soap_vxp
+from tests.bench import giant_axis, soap_vxp
+from tests.bench.giant_axis import REMOTE, GiantAxis
 
 SENDER, PUSHED, FETCHING = "so-y-te", "so-xay-dung", "xa-ban-lien"
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
@@ -83,9 +86,10 @@ class Memory:
 
 
 class Doors:
-    def __init__(self, stage: Stage, http: aiohttp.ClientSession) -> None:
+    def __init__(self, stage: Stage, http: aiohttp.ClientSession, axis: GiantAxis) -> None:
         self._stage = stage
         self._http = http
+        self._axis = axis
         agencies = {agency.endpoint: agency for agency in stage.agencies}
         self._sender = agencies[SENDER]
         self._pushed, self._fetching = agencies[PUSHED], agencies[FETCHING]
@@ -108,13 +112,7 @@ class Doors:
                 digest.update(piece)
                 yield piece
 
-        headers = await self._bearer(self._sender) | {"Content-Type": "application/xml"}
-        self._memory.start()
-        began = time.perf_counter()
-        url = f"{self._stage.url}/api/v1/documents"
-        async with self._http.post(url, data=body(), headers=headers) as answer:
-            assert answer.status == 202, await answer.text()
-        found.append(("in, REST", time.perf_counter() - began, self._memory.growth()))
+        found.append(await self._measured("in, REST", lambda: self._post(body())))
 
         began = time.perf_counter()
         while not any(each["sha256"] == digest.hexdigest() for each in self._arrivals()):
@@ -122,15 +120,65 @@ class Doors:
             await asyncio.sleep(0.05)
         found.append(("out, rest-push", time.perf_counter() - began, self._memory.growth()))
 
+        async def fetch() -> None:
+            assert await self._fetch() == digest.hexdigest(), "fetched with other bytes"
+
+        found.append(await self._measured("out, mailbox", fetch))
+        return found + await self._others(size) + await self._axis_ways(size)
+
+    async def _axis_ways(self, size: int) -> list[tuple[str, float, float]]:
+        """The bus as a client of the axis: fetched both ways, and sent with a To list that is
+        cut, for which the original is read twice.
+        """
+        receiver = await self._bearer(self._fetching)
+        remote = replace(self._sender, code=REMOTE)
+
+        async def fetch(name: str, *, download: bool) -> None:
+            self._axis.has_download = download
+            self._axis.offer(name, lambda: packet(size, remote, [self._fetching], name))
+            await self._taken(receiver)
+
+        async def send() -> None:
+            before = self._axis.uploaded
+            pieces = packet(size, self._sender, [self._fetching, remote], "g")
+            await self._post(_streamed(pieces))
+            began = time.perf_counter()
+            while self._axis.uploaded < before + size * 9 // 10:
+                assert time.perf_counter() - began < DEADLINE, "it did not reach the axis"
+                await asyncio.sleep(0.05)
+            await self._taken(receiver)
+
+        return [
+            await self._measured("in, axis downloadEdoc", partial(fetch, "e", download=True)),
+            await self._measured("in, axis getEdoc", partial(fetch, "f", download=False)),
+            await self._measured("in, REST and out, axis", send),
+        ]
+
+    async def _taken(self, headers: dict[str, str]) -> None:
+        """Acknowledges the next packet in the mailbox, once it is there."""
+        began = time.perf_counter()
+        while not (items := await self._waiting(headers)):
+            assert time.perf_counter() - began < DEADLINE, "nothing came into the mailbox"
+            await asyncio.sleep(0.05)
+        await self._acknowledge(headers, int(items[0]["deliveryId"]))
+
+    async def _post(self, body: AsyncIterator[bytes]) -> None:
+        headers = await self._bearer(self._sender) | {"Content-Type": "application/xml"}
+        url = f"{self._stage.url}/api/v1/documents"
+        async with self._http.post(url, data=body, headers=headers) as answer:
+            assert answer.status == 202, await answer.text()
+
+    async def _measured(
+        self, name: str, step: Callable[[], Awaitable[None]]
+    ) -> tuple[str, float, float]:
         self._memory.start()
         began = time.perf_counter()
-        assert await self._fetch() == digest.hexdigest(), "fetched with other bytes"
-        found.append(("out, mailbox", time.perf_counter() - began, self._memory.growth()))
-        return found + await self._others(size)
+        await step()
+        return name, time.perf_counter() - began, self._memory.growth()
 
     async def _others(self, size: int) -> list[tuple[str, float, float]]:
         """SOAP and the axis's protocol. Each way in brings the packet that a way out takes away."""
-        http, found = self._http, []
+        http = self._http
         soap = f"{self._stage.url}/soap/documents"
         vxp = f"{self._stage.url}/vxp"
         caller = soap_vxp.VxpCaller(http, vxp, SYSTEM, SECRET)
@@ -169,12 +217,7 @@ class Doors:
             ("in, VXP form", lambda: upload("d", form=True)),
             ("out, VXP getEdoc", lambda: out(None, "getEdoc")),
         ]
-        for name, step in steps:
-            self._memory.start()
-            began = time.perf_counter()
-            await step()
-            found.append((name, time.perf_counter() - began, self._memory.growth()))
-        return found
+        return [await self._measured(name, step) for name, step in steps]
 
     def _receiving(self, url: str) -> soap_vxp.VxpCaller:
         return soap_vxp.VxpCaller(self._http, url, f"{SYSTEM}-2", SECRET)
@@ -214,6 +257,11 @@ class Doors:
             return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
 
 
+async def _streamed(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
 def _sign_alike(stage: Stage) -> None:
     """Sender and receiver of the stage as systems of the axis's protocol, too."""
     folder = stage.folder / "province"
@@ -229,8 +277,17 @@ def _sign_alike(stage: Stage) -> None:
 
 async def measure(sizes: list[int], folder: Path) -> list[tuple[int, str, float, float]]:
     """(packet MB, step, seconds, MB of growth) of every step."""
+    async with GiantAxis() as axis:
+        return await _measure(sizes, folder, axis)
+
+
+async def _measure(
+    sizes: list[int], folder: Path, axis: GiantAxis
+) -> list[tuple[int, str, float, float]]:
     stage = Stage(
         folder,
+        also=axis.declared(),
+        secret_values={giant_axis.SECRET_NAME: giant_axis.SECRET.decode()},
         settings={
             "LGSP_LOG_LEVEL": "WARNING",
             "LGSP_MAX_PACKET_BYTES": str(2_000 * MB),
@@ -239,11 +296,11 @@ async def measure(sizes: list[int], folder: Path) -> list[tuple[int, str, float,
         endpoint_options={"config": {"answer_seconds": 120}},
     )
     try:
-        stage.open()
-        _sign_alike(stage)
+        await asyncio.to_thread(stage.open)
+        await asyncio.to_thread(_sign_alike, stage)
         timeout = aiohttp.ClientTimeout(total=DEADLINE)
         async with aiohttp.ClientSession(timeout=timeout) as http:
-            doors = Doors(stage, http)
+            doors = Doors(stage, http, axis)
             await doors.wait_for_signed()
             await doors.run(1 * MB)  # code paths and pools, not counted
             return [(size, *row) for size in sizes for row in await doors.run(size * MB)]

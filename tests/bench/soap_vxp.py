@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,13 +43,19 @@ def text(operation: str, members: str) -> bytes:
 async def inline(packet: Iterable[bytes]) -> AsyncIterator[bytes]:
     """SendDocument with the packet as base64 in the envelope."""
     yield (_HEAD % "SendDocument" + "<o:packet>").encode()
+    for piece in as_base64(packet):
+        yield piece
+    yield ("</o:packet>" + _TAIL % "SendDocument").encode()
+
+
+def as_base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
     carry = b""
-    for piece in packet:
+    for piece in pieces:
         data = carry + piece
         whole = len(data) // 3 * 3
         carry = data[whole:]
         yield base64.b64encode(data[:whole])
-    yield base64.b64encode(carry) + ("</o:packet>" + _TAIL % "SendDocument").encode()
+    yield base64.b64encode(carry)
 
 
 def root(envelope: bytes) -> bytes:

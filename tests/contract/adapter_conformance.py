@@ -202,6 +202,7 @@ def harnesses() -> Mapping[str, Callable[[], Harness]]:
     from tests.contract.adapter_onestop import OneStopHarness  # noqa: PLC0415
     from tests.contract.adapter_rest_push import RestPushHarness  # noqa: PLC0415
     from tests.contract.adapter_vxp import VxpHarness  # noqa: PLC0415
+    from tests.contract.adapter_webhook import WebhookHarness  # noqa: PLC0415
 
     return {
         "rest-push": RestPushHarness,
@@ -209,4 +210,5 @@ def harnesses() -> Mapping[str, Callable[[], Harness]]:
         "onestop": OneStopHarness,
         "vxp": VxpHarness,
         "dvcqg": DvcqgHarness,
+        "webhook": WebhookHarness,
     }

@@ -9,7 +9,7 @@ from schemas.adapter import Result
 from tests.contract.adapter_conformance import Promise, PushHarness
 
 SECRET = b"bmj1Y2sgw6Ega2jDtG5nIHRo4bqtdA=="
-CONNECT, ANSWER = 0.5, 0.4  # seconds: short, so that the suite waits little
+CONNECT, ANSWER = 0.5, 1.0  # seconds: short, so that the suite waits little
 
 UNKNOWN_TIMEOUT = Promise(Result.UNKNOWN, "partner-timeout", effect=True)
 

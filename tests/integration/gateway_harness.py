@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,13 +13,15 @@ import httpx2
 import uvicorn
 from fastapi import FastAPI
 
+from adapters.http import open_session
 from adapters.registry import adapters
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
 from bus.gateway.app import create_app
+from bus.gateway.calling import Partners
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
-from bus.gateway.services import GatewayDeps
+from bus.gateway.services import GatewayDeps, no_secrets
 from bus.ledger.config_store import Change, Item, Kind, name_of
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
@@ -118,12 +120,13 @@ class Harness:
 
     async def declare(self, kind: Kind, old: Item | None, new: Item | None) -> None:
         """Changes the configuration and waits until the gateway follows it."""
-        name = name_of(new or old)  # type: ignore[arg-type]
-        change = Change(kind, name, old, new)
+        await self.apply([Change(kind, name_of(new or old), old, new)])  # type: ignore[arg-type]
+
+    async def apply(self, changes: Sequence[Change]) -> None:
         followed = asyncio.Event()
         self.live.on_change(lambda _snapshot: followed.set())
         expected = await self.ledger.config.revision()
-        await self.ledger.config.apply([change], expected=expected, actor="test", reason="test")
+        await self.ledger.config.apply(changes, expected=expected, actor="test", reason="test")
         async with asyncio.timeout(10):
             await followed.wait()
 
@@ -166,6 +169,7 @@ async def opened(
         acceptor=acceptor,
         live=live,
         probed=Probed(Metrics(), Examiner({"ledger": ledger.queries.ping}, keep=0), metrics_token),
+        partners=Partners(session := open_session(), given.get("secrets", no_secrets)),
         limits=limits,
     )
     app = create_app(replace(deps, **given))
@@ -180,6 +184,7 @@ async def opened(
         try:
             yield Harness(app, ledger, live, http, keys)
         finally:
+            await session.close()
             await live.close()
             await ledger.close()
 

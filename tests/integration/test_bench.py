@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgres]
+from tests.bench import mediation, translate
 
 BUSES = {
     f"bus: {broker} + {database}"
@@ -23,6 +23,8 @@ WITHOUT_PEER = (
 )
 
 
+@pytest.mark.rabbitmq
+@pytest.mark.postgres
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("python", "peers"),
@@ -49,3 +51,21 @@ def test_every_variant_is_measured_beside_its_baselines(
         for name in BUSES:
             assert all(ratio > 0 for ratio in scene["ratios"][name].values())
             assert scene["median"][name]["accepted"] > 0
+
+
+def test_translation_is_measured_beside_its_peers() -> None:
+    found = translate.measure((2,), rounds=1, seconds=0.001)
+    peers = {"zeep", "xmlschema", "xmltodict"}
+    assert {
+        name: each["× bus"].keys() - {translate.BUS_UNCHECKED} for name, each in found.items()
+    } == {
+        "2 KB, XML → JSON": peers,
+        "2 KB, JSON → XML": peers,
+    }
+    assert all(value > 0 for each in found.values() for value in each["µs"].values())
+
+
+async def test_mediation_is_measured_without_errors() -> None:
+    found = await mediation.measure(0.2, callers=(4,))
+    assert [(each.kilobytes, each.errors) for each in found] == [(10, 0), (100, 0)]
+    assert all(each.calls >= 4 and each.p99 >= each.p50 > 0 for each in found)

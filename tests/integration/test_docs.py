@@ -158,6 +158,29 @@ def test_connecting_one_stop_software_works_as_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_publishing_progress_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "publish-dossier-progress.md"), tmp_path)
+    first, second = "H99.19-250804-0001", "H99.31-250804-0001"
+
+    def told(name: str) -> list[tuple[str, str, str]]:
+        lines = (tmp_path / name).read_text().splitlines()
+        events = [json.loads(line.removeprefix("data: ")) for line in lines]
+        return [(each["code"], each["kind"], each["data"].get("id", "")) for each in events]
+
+    def story(code: str) -> list[tuple[str, str, str]]:
+        return [(code, "dossier", ""), (code, "step", "1"), (code, "step", "2")]
+
+    assert [each for each in told("published.ndjson") if each[0] == first] == story(first)
+    assert told("member.ndjson") == story(second)
+    assert told("stream.txt") == story(first) + story(second)
+    assert told("resumed.txt") == story(second)[1:]
+    assert (tmp_path / "refused.txt").read_text() == "401\n"
+    published = (tmp_path / "published.ndjson").read_text() + (tmp_path / "stream.txt").read_text()
+    assert "Nguyễn Văn Mẫu" not in published
+    assert json.loads((tmp_path / "totals.json").read_text())["countedAt"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
 def test_connecting_with_the_axis_client_works_as_written(tmp_path: Path) -> None:
     _run(_script(DOCS / "connect-with-axis-client.md"), tmp_path)
 
@@ -173,6 +196,35 @@ def test_connecting_with_the_axis_client_works_as_written(tmp_path: Path) -> Non
     assert {row["code"] for row in answered("agencies")["data"]} == {"H99", "H99.14", "H99.31"}
     refused = ("replayed", "wrong-secret", "not-its-agency", "not-transport")
     assert [answered(name)["ErrorCode"] for name in refused] == ["15", "15", "19", "10"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_publishing_a_soap_service_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "publish-soap-as-json.md"), tmp_path)
+
+    def answered(name: str) -> Any:
+        return json.loads((tmp_path / f"{name}.json").read_text())
+
+    assert answered("whole")["CongDan"]["HoVaTen"] == "NGUYỄN THỊ MẪU"
+    assert answered("count") == {"So": 2}
+    limited = answered("limited")["CongDan"]
+    assert limited["HoVaTen"] == "NGUYỄN THỊ MẪU"
+    assert limited["NgaySinh"] == limited["DiaChi"]["Tinh"] == {"#withheld": True}
+    codes = {
+        "wrong-purpose": "forbidden",
+        "no-officer": "invalid-request",
+        "mismatch": "contract-mismatch",
+        "fault": "partner-refused",
+        "suspended": "service-suspended",
+    }
+    assert {name: answered(name)["code"] for name in codes} == codes
+    assert answered("fault")["fault"]["reason"] == "số định danh 999999999999 sai"
+    assert ":So>2</" in (tmp_path / "count.xml").read_text()
+    assert "/services/cong-dan" in (tmp_path / "published.wsdl").read_text()
+    officers = [each["officer"] for each in answered("accesses")["items"]]
+    assert officers == ["CB-77", "CB-01"], "newest first, and nobody who was refused"
+    assert answered("diff")["breaking"] > 0
+    assert [item["name"] for item in answered("mine")["items"]] == ["cong-dan"]
 
 
 def _named_commands() -> list[str]:

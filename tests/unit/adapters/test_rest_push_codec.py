@@ -21,7 +21,7 @@ from tests.contract.adapter_conformance import small
 NEW, OLD, OTHER = b"new" * 11, b"old" * 11, b"other" * 7
 NOW = 1_764_547_200
 README = (Path(adapters.rest_push.__path__[0]) / "README.md").read_text()
-DELIVERY = small(b"<a/>")
+DELIVERY = small(b"<a/>", message_id="0198c0de-0000-7000-8000-000000000001")  # named in test ids
 ACK = {"messageId": DELIVERY.message_id, "receipt": "VB-1", "sha256": DELIVERY.sha256}
 
 
