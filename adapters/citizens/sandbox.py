@@ -206,7 +206,8 @@ def _citizen(each: Citizen) -> str:
 
 def _envelope(namespace: str, body: str) -> bytes:
     return (
-        f'<?xml version="1.0" encoding="utf-8"?><e:Envelope xmlns:e="{namespace}"><e:Body>{body}'
+        f'<?xml version="1.0" encoding="utf-8"?><e:Envelope xmlns:e="{namespace}"><e:Header>'
+        f'<r:Relay xmlns:r="urn:lgsp:sandbox:relay">node-7</r:Relay></e:Header><e:Body>{body}'
         "</e:Body></e:Envelope>"
     ).encode()
 

@@ -195,6 +195,7 @@ async def test_a_callers_password_never_reaches_the_partner(on: Services) -> Non
     assert b"Security" not in asked.body
     assert b"urn:x" not in asked.body
     assert "Authorization" not in asked.headers
+    assert "node-7" not in answer.text, "nor does the partner's relay reach the caller"
 
 
 @pytest.mark.parametrize(

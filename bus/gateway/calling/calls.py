@@ -23,6 +23,7 @@ from bus.gateway.calling.catalogue import Served
 from bus.gateway.calling.guard import Guard, Guards
 from bus.gateway.calling.partner import Partners
 from bus.gateway.calling.replies import Replies
+from bus.gateway.calling.strangers import without_strangers
 from bus.gateway.calling.withhold import seen, values_at, withhold
 from bus.gateway.translate import Operation, ServiceFault, Wire
 from bus.ledger.accesses import ANSWERED, SUBJECT_KEY, Access, subject_hash
@@ -171,7 +172,8 @@ class Calls:
                 )
                 if not answered.body:
                     return {}
-                return one.operation.reply.to_json(answered.body, answered.content_type)
+                reply = one.operation.reply.to_json(answered.body, answered.content_type)
+                return without_strangers(reply)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from bus.gateway.calling.calls import Calls
 from bus.gateway.calling.catalogue import MAX_MESSAGE, Catalogue, Served
 from bus.gateway.calling.describe import Descriptions
 from bus.gateway.calling.policy import Rights
+from bus.gateway.calling.strangers import without_strangers
 from bus.gateway.door import BusDoor, BusDoors
 from bus.gateway.exchange import Exchange
 from bus.gateway.services import Entered, Using
@@ -149,7 +150,7 @@ class SoapServices:
         snapshot = self._live.snapshot
         name = asked.operation.name
         asker = self._rights.admit(door.caller, exchange, snapshot, served.service, name)
-        value = soap_door.without_strangers(asked.operation.request.to_json(body, content_type))
+        value = without_strangers(asked.operation.request.to_json(body, content_type))
         try:
             reply = await self._calls.call(served, asked.operation, value, asker)
         except ServiceFault as fault:

@@ -125,18 +125,6 @@ def _user(blocks: list[etree._Element]) -> tuple[str, str]:
     return "", ""
 
 
-def without_strangers(request: dict[str, Any]) -> dict[str, Any]:
-    """Header blocks that the contract does not name are between the caller and us: its password
-    among them.
-    """
-    headers = request.get("#headers")
-    if not isinstance(headers, dict) or "#any" not in headers:
-        return request
-    kept = {key: value for key, value in headers.items() if key != "#any"}
-    rest = {key: value for key, value in request.items() if key != "#headers"}
-    return rest | ({"#headers": kept} if kept else {})
-
-
 def reply(asked: Opened, value: Mapping[str, Any]) -> Response:
     """The reply as an envelope of the version that was asked in."""
     operation = asked.operation
