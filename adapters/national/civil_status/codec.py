@@ -50,7 +50,7 @@ Module = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,10}$")]
 
 
 class CivilStatusConfig(NationalConfig):
-    service: Literal["civil_status"] = "civil_status"
+    service: Literal["civil-status"] = "civil-status"
     form: Literal["json", "xml"] = Field(
         "json", description="what `data` holds; xml: the older gateways"
     )

@@ -40,7 +40,7 @@ class Filed:
 class CivilStatusDesk:
     """`advance` takes a dossier a step further: 1 → 3 → 4, or to 2."""
 
-    name, guarded = "civil_status", True
+    name, guarded = "civil-status", True
 
     def __init__(self) -> None:
         self.filed: dict[str, Filed] = {}

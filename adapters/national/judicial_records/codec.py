@@ -33,7 +33,7 @@ Form = dict[str, Any]
 
 
 class JudicialRecordsConfig(NationalConfig):
-    service: Literal["judicial_records"] = "judicial_records"
+    service: Literal["judicial-records"] = "judicial-records"
     good_codes: tuple[str, ...] = Field(
         ("1", "00"), min_length=1, description="values of STATUS and statusCode that mean success"
     )

@@ -20,7 +20,7 @@ _NAMES = {3: "STP đã tiếp nhận", 4: "Đang xử lý", 5: "Đã có phiếu
 class JudicialRecordsDesk:
     """`advance` takes a dossier on, `file_online` lets a citizen apply on the portal."""
 
-    name, guarded = "judicial_records", True
+    name, guarded = "judicial-records", True
 
     def __init__(self) -> None:
         self.dossiers: dict[str, Ask] = {}  # by one-stop number

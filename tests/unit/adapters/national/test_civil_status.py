@@ -30,7 +30,7 @@ ASK = {"unit": "00001", "dossier": "H99.129-261124-0001"}
 
 @pytest.fixture
 def civil(http: aiohttp.ClientSession, sandbox: NationalSandbox) -> NationalService:
-    return connect(http, sandbox, "civil_status")
+    return connect(http, sandbox, "civil-status")
 
 
 async def test_a_form_travels_as_json_within_json(
@@ -46,7 +46,7 @@ async def test_a_form_travels_as_json_within_json(
 async def test_a_form_travels_as_xml_within_json(
     http: aiohttp.ClientSession, sandbox: NationalSandbox
 ) -> None:
-    civil = connect(http, sandbox, "civil_status", form="xml")
+    civil = connect(http, sandbox, "civil-status", form="xml")
     form = {"hoTen": 'MẪU "<&', "con": ["A", "B"], "chet": False, "ghiChu": None}
     await civil.call("register", COPY | {"unit": "1", "form": form}, CONTEXT)
     filed = desk(sandbox, CivilStatusDesk).filed[COPY["dossier"]]
@@ -138,7 +138,7 @@ async def test_what_cannot_be_written_is_refused_here(
 ) -> None:
     with pytest.raises(ContractMismatch):
         await civil.call("register", COPY | change, CONTEXT)
-    assert sandbox.asked["civil_status"] == 0
+    assert sandbox.asked["civil-status"] == 0
 
 
 async def test_a_form_without_an_end_is_refused(civil: NationalService) -> None:
@@ -152,7 +152,7 @@ async def test_a_form_without_an_end_is_refused(civil: NationalService) -> None:
 async def test_a_control_character_is_refused_in_xml(
     http: aiohttp.ClientSession, sandbox: NationalSandbox
 ) -> None:
-    civil = connect(http, sandbox, "civil_status", form="xml")
+    civil = connect(http, sandbox, "civil-status", form="xml")
     with pytest.raises(ContractMismatch):
         await civil.call("register", COPY | {"form": {"a": "\x01"}}, CONTEXT)
 
@@ -174,5 +174,5 @@ async def test_the_sandbox_answers_as_the_contract_says(
             ("traDanhSachHoSo", {"dsMaHoSo": [COPY["dossier"]]}),
             ("danhMuc", {"loaiDanhMuc": "1"}),
         ):
-            told = await told_raw(http, sandbox, f"civil_status/{path}", ask)
+            told = await told_raw(http, sandbox, f"civil-status/{path}", ask)
             check(contract, f"/{path}", "post", told)

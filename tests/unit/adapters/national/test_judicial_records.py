@@ -31,7 +31,7 @@ CODES = frozenset({"1", "00"})
 
 @pytest.fixture
 def records(http: aiohttp.ClientSession, sandbox: NationalSandbox) -> NationalService:
-    return connect(http, sandbox, "judicial_records")
+    return connect(http, sandbox, "judicial-records")
 
 
 async def test_an_application_and_its_states(
@@ -153,5 +153,5 @@ async def test_the_sandbox_answers_as_the_contract_says(
         ("v2/lyLichTuPhap/traKetQuaHoSoLLTP", {"maHoSoMCDT": "a", "trangThaiXuLy": 5}),
         ("v2/lyLichTuPhap/traKetQuaHoSoLLTP", {"maHoSoMCDT": "a", "trangThaiXuLy": 4}),
     ):
-        told = await told_raw(http, sandbox, f"judicial_records/{path}", ask)
+        told = await told_raw(http, sandbox, f"judicial-records/{path}", ask)
         check(contract, f"/{path}", "post", told)
