@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from adapters.faults import Mode
+from adapters.faults import Fault, Mode
 from bus.ledger.accesses import subject_hash
 from schemas.declared import BreakerPolicy
+from schemas.errors import ConfigurationError, LedgerUnavailable
 from schemas.service import Maintenance, OperationSettings
 from tests.integration.gateway_harness import BUILD, HEALTH, OFFICE
 from tests.integration.service_harness import (
@@ -182,6 +183,33 @@ async def test_a_failed_access_is_written_down_with_what_became_of_it(on: Servic
     assert row.outcome == "partner-garbage"
 
 
+async def test_without_the_key_of_persons_nobody_is_asked(on: Services) -> None:
+    def secret(name: str) -> bytes:
+        raise ConfigurationError(f"no {name} in /etc/lgsp/secrets")
+
+    on.bus.app.state.services.calls._secrets = secret
+    answer = await on.call("TraCuu", {"SoDinhDanh": ONE})
+    assert code(answer) == (500, "configuration")
+    assert "/etc" not in answer.text
+    assert on.asked == []
+    assert (await on.call("Dem", {"Xa": "a"})).status_code == 200
+
+
+async def test_without_the_ledger_no_personal_data_is_given(on: Services) -> None:
+    """What cannot be written down is not asked; what needs no entry goes on."""
+    await on.call("TraCuu", {"SoDinhDanh": ONE})
+    asked = len(on.asked)
+
+    async def away(_access: Any) -> None:
+        raise LedgerUnavailable
+
+    on.bus.ledger.access_asked = away  # type: ignore[assignment, method-assign]
+    answer = await on.call("TraCuu", {"SoDinhDanh": ONE})
+    assert code(answer) == (503, "ledger-unavailable")
+    assert len(on.asked) == asked
+    assert (await on.call("Dem", {"Xa": "a"})).status_code == 200
+
+
 # Partners in trouble
 
 
@@ -344,6 +372,29 @@ async def test_a_question_asked_by_many_at_once_is_asked_once(on: Services) -> N
     assert on.asked == ["Dem"] * 2, "another question"
 
 
+async def test_who_is_in_a_hurry_spoils_no_answer_for_the_others(on: Services) -> None:
+    await on.declare(operations={"Dem": OperationSettings(idempotent=True, cache_seconds=600)})
+    await on.bus.token("van-phong")
+    on.register.gate = asyncio.Event()
+    body = {"Xa": "Suối Mẫu"}
+    hurried = asyncio.create_task(on.call("Dem", body, Lgsp_Timeout="0.3"))
+    await wait_until(lambda: on.register.busy == 1, what="the question is at the partner")
+    patient = asyncio.create_task(on.call("Dem", body))
+    assert code(await hurried) == (504, "partner-timeout")
+    on.register.gate.set()
+    assert (await patient).json() == {"So": 2}
+    assert on.asked == ["Dem"]
+
+
+async def test_a_partner_that_asks_for_a_pause_gets_it(on: Services) -> None:
+    """Longer than the caller waits: then there is no second attempt."""
+    await on.register.server.apply(Fault(mode=Mode.BUSY, retry_after=30))
+    answer = await on.call("Dem", {"Xa": "a"})
+    assert code(answer) == (503, "partner-unavailable")
+    assert answer.headers["retry-after"] == "30"
+    assert on.asked == ["Dem"]
+
+
 async def test_a_kept_reply_shows_each_only_what_it_may_see(on: Services) -> None:
     await on.declare(operations={"DanhSach": OperationSettings(idempotent=True, cache_seconds=600)})
     body = {"Xa": "Nậm Khao"}
@@ -448,6 +499,9 @@ async def test_the_description_is_openapi_and_its_examples_work(on: Services) ->
     post = document["paths"]["/services/cong-dan/TraCuu"]["post"]
     demanded = {each["name"] for each in post["parameters"] if each["required"]}
     assert demanded == {"Lgsp-Officer", "Lgsp-Purpose"}
+    schema = post["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["additionalProperties"] is False, "as strict as the bus is"
+    assert schema["required"] == ["SoDinhDanh"]
     example = post["requestBody"]["content"]["application/json"]["example"]
     answer = await on.call("TraCuu", example)
     assert answer.status_code in {200, 502}, answer.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -105,8 +105,7 @@ class Calls:
         wire = operation.request.to_xml(request)
         guard = self._guards.of(service)
         guard.spend(asker.client)
-        deadline = begun + min(service.timeout, asker.timeout or service.timeout)
-        one = _One(served, operation, settings, wire, asker, guard, deadline)
+        one = _One(served, operation, settings, wire, asker, guard, begun)
         if settings.personal is None:
             try:
                 return withhold(await self._reply(one), asker.fields)
@@ -142,9 +141,15 @@ class Calls:
         """Kept, or from the partner."""
         if not one.settings.cache_seconds:
             return await self._ask(one)
-        return await self._replies.get(
-            one.question, lambda: self._ask(one), seconds=one.settings.cache_seconds
-        )
+        # asked for all who wait, so the first one's hurry is not the others'
+        shared = replace(one, asker=replace(one.asker, timeout=None))
+        try:
+            async with asyncio.timeout_at(one.deadline):
+                return await self._replies.get(
+                    one.question, lambda: self._ask(shared), seconds=one.settings.cache_seconds
+                )
+        except TimeoutError:
+            raise PartnerTimeout from None
 
     async def _ask(self, one: _One) -> dict[str, Any]:
         """Again after a failure where the operation is idempotent, as long as there is time."""
@@ -152,7 +157,7 @@ class Calls:
             return await self._attempt(one)
         attempts = AsyncRetrying(
             stop=one.gives_up,
-            wait=wait_random_exponential(multiplier=0.1, max=2.0),
+            wait=_pause,
             retry=retry_if_exception_type(_AGAIN),
             reraise=True,
         )
@@ -187,7 +192,12 @@ class _One:
     wire: Wire
     asker: Asker
     guard: Guard
-    deadline: float  # of the event loop's clock
+    begun: float  # by the event loop's clock
+
+    @property
+    def deadline(self) -> float:
+        most = self.served.service.timeout
+        return self.begun + min(most, self.asker.timeout or most)
 
     @property
     def hurried(self) -> bool:
@@ -212,6 +222,16 @@ class _One:
         """Whether there is no next attempt, or it would begin after the deadline."""
         late = asyncio.get_running_loop().time() + state.upcoming_sleep >= self.deadline
         return late or state.attempt_number >= self.settings.attempts
+
+
+_BACKOFF = wait_random_exponential(multiplier=0.1, max=2.0)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds before the next attempt; no less than the partner asked for."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked = error.retry_after if isinstance(error, LgspError) else None
+    return max(_BACKOFF(state), asked or 0.0)
 
 
 def _must_be_open(service: Service) -> None:

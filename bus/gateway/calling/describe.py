@@ -11,7 +11,7 @@ from starlette.responses import Response
 from bus.gateway import openapi
 from bus.gateway.calling.catalogue import Served
 from bus.gateway.calling.partner import TIMEOUT_HEADER
-from bus.gateway.calling.policy import AGENCY, OFFICER, PURPOSE, coming
+from bus.gateway.calling.policy import AGENCY, OFFICER, PURPOSE, SECONDS, coming
 from schemas.service import OperationSettings, Service
 
 Json = dict[str, Any]
@@ -58,6 +58,8 @@ def _describe(served: Served, path: str) -> Json:
     for methods in made["paths"].values():
         operation = methods["post"]
         settings = service.settings(operation["operationId"])
+        asked = operation["requestBody"]["content"]["application/json"]["schema"]
+        operation["requestBody"]["required"] = bool(asked.get("required"))  # no body is {}
         operation["security"] = openapi.SECURITY
         operation["parameters"] = _parameters(settings)
         operation["description"] = f"{operation.get('description', '')}\n\n{_WITHHELD}".strip()
@@ -78,9 +80,12 @@ def _parameters(settings: OperationSettings) -> list[Json]:
 
 
 def _header(name: str, meaning: str, *, required: bool) -> Json:
-    schema = {"type": "string", "maxLength": 200}
+    # what is not ASCII comes percent-encoded, or is put up with as UTF-8
+    schema: Json = {"type": "string", "maxLength": 200, "pattern": "^[ -~]*$"}
     if name == TIMEOUT_HEADER:
-        schema = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}
+        schema = {"type": "string", "pattern": SECONDS.pattern}
+    elif required:
+        schema["pattern"] = "^[ -~]*[!-~][ -~]*$"
     return {
         "name": name,
         "in": "header",

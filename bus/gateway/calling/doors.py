@@ -19,6 +19,7 @@ from bus.engine.live import LiveConfig
 from bus.gateway import problems
 from bus.gateway.body import too_large
 from bus.gateway.calling import describe, policy, soap_door, wsdl
+from bus.gateway.calling.asker import Asker
 from bus.gateway.calling.calls import Calls
 from bus.gateway.calling.catalogue import MAX_MESSAGE, Catalogue, Served
 from bus.gateway.calling.describe import Descriptions
@@ -29,9 +30,9 @@ from bus.gateway.exchange import Exchange
 from bus.gateway.services import Entered, Using
 from bus.gateway.soap import refuse as soap_refuse
 from bus.gateway.soap.faults import SEEN
-from bus.gateway.translate import ServiceFault
+from bus.gateway.translate import Operation, ServiceFault
 from schemas.door import Refusal
-from schemas.errors import InvalidContract, NotFound, Unauthenticated
+from schemas.errors import ConfigurationError, InvalidContract, NotFound, Unauthenticated
 from schemas.multipart import MediaType
 from schemas.service import Maintenance, Service
 
@@ -103,7 +104,7 @@ async def call(
     snapshot = services.deps.live.snapshot
     asker = services.rights.admit(door.caller, exchange, snapshot, served.service, operation)
     body = await _whole(request) or b"{}"
-    reply = await services.calls.call(served, found, body, asker)
+    reply = await _called(services.calls, served, found, body, asker)
     headers = {"Cache-Control": "no-store"} | _notice(served.service)
     if found.one_way:
         return Response(status_code=202, headers=headers)
@@ -152,7 +153,7 @@ class SoapServices:
         asker = self._rights.admit(door.caller, exchange, snapshot, served.service, name)
         value = without_strangers(asked.operation.request.to_json(body, content_type))
         try:
-            reply = await self._calls.call(served, asked.operation, value, asker)
+            reply = await _called(self._calls, served, asked.operation, value, asker)
         except ServiceFault as fault:
             return soap_door.fault(asked, fault)
         response = soap_door.reply(asked, reply)
@@ -166,6 +167,23 @@ class SoapServices:
                 vi="Cần mã truy cập (Authorization: Bearer) hoặc UsernameToken của WS-Security",
             )
         return await self._doors.key(scope, asked.username, asked.password)
+
+
+async def _called(
+    calls: Calls,
+    served: Served,
+    operation: Operation,
+    request: bytes | dict[str, Any],
+    asker: Asker,
+) -> dict[str, Any]:
+    try:
+        return await calls.call(served, operation, request, asker)
+    except ConfigurationError as error:
+        log.error("service misconfigured", service=served.service.id, error=str(error))  # noqa: TRY400
+        raise ConfigurationError(
+            "the bus is not set up to call this service",
+            vi="Trục chưa được thiết lập để gọi dịch vụ này",
+        ) from None  # names and folders of secrets are no caller's business
 
 
 def refuse(refusal: Refusal) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from urllib.parse import unquote_to_bytes
@@ -19,6 +19,7 @@ AGENCY, OFFICER, PURPOSE = "Lgsp-Agency", "Lgsp-Officer", "Lgsp-Purpose"
 """Headers: for which of its agencies a client asks; mã cán bộ tra cứu; mục đích. Text in UTF-8,
 as it is or percent-encoded."""
 
+SECONDS = re.compile(r"^(0\.[0-9]{0,6}[1-9][0-9]{0,6}|[1-9][0-9]{0,6}(\.[0-9]{1,12})?)$")
 _MAX_TEXT = 200
 
 
@@ -159,10 +160,10 @@ def _fields(grants: list[Grant]) -> tuple[str, ...]:
 def _text(headers: Mapping[bytes, bytes], name: str) -> str:
     raw = headers.get(name.lower().encode(), b"").strip()
     try:
-        text = unquote_to_bytes(raw).decode()
+        text = unquote_to_bytes(raw).decode().strip()
     except UnicodeDecodeError:
-        text = "\0"
-    if len(text) > _MAX_TEXT or not (text.isprintable()):
+        text = raw.decode("latin-1")  # a percent sign that encodes nothing, or another charset
+    if len(text) > _MAX_TEXT or not text.isprintable():
         raise InvalidRequest(
             f"{name} must be at most {_MAX_TEXT} printable characters in UTF-8",
             vi=f"{name} phải là tối đa {_MAX_TEXT} ký tự in được, mã UTF-8",
@@ -175,17 +176,14 @@ def _timeout(headers: Mapping[bytes, bytes]) -> float | None:
     raw = headers.get(TIMEOUT_HEADER.lower().encode())
     if raw is None:
         return None
-    try:
-        seconds = float(raw)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
+    text = raw.decode("latin-1").strip()
+    if not SECONDS.fullmatch(text):
         raise InvalidRequest(
             f"{TIMEOUT_HEADER} must be a number of seconds above 0",
             vi=f"{TIMEOUT_HEADER} phải là số giây lớn hơn 0",
             field=TIMEOUT_HEADER,
         )
-    return seconds
+    return float(text)
 
 
 def _needed(header: str, vi: str, en: str) -> InvalidRequest:

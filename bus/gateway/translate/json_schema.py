@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _SAFE = 2**53 - 1
-_LEXICAL = {"type": "object", "additionalProperties": {"type": "string"}}
+_LEXICAL = {"type": "object", "additionalProperties": {"type": "string"}, "readOnly": True}
+"""Read back as it came; a caller who writes a message has no need of it."""
+_IN_XML = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]*$"
+"""Characters that XML 1.0 can hold (section 2.2)."""
 _NOT_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -45,6 +48,10 @@ class Schemas:
             properties = {slot.key: self.slot(slot) for slot in message.body}
             found: Json = {"type": "object", "properties": properties, "required": list(properties)}
         elif root is not None and isinstance(root.codec, ComplexCodec):
+            if not self._derived(root):
+                whole = self._object(root.codec)
+                whole["properties"] |= _envelope(message, self)
+                return whole if not root.element.nillable else _or_nil(whole)
             found = self._complex(root)
         elif root is not None and isinstance(root.codec, SimpleCodec):
             found = _object({"#text": self.simple(root.codec)}, ["#text"])
@@ -62,14 +69,24 @@ class Schemas:
         else:
             shown = self._complex(slot)
         if slot.element.nillable:
-            shown = {"anyOf": [shown, {"type": "null"}]}
+            shown = {"anyOf": [shown, {"type": "null"}, *self._nil(slot)]}
         return shown
+
+    def _nil(self, slot: Slot) -> list[Json]:
+        """No value, but attributes."""
+        codec = slot.codec
+        if not isinstance(codec, ComplexCodec) or not codec.attributes:
+            return []
+        attributes = {each.key: self.simple(each.codec) for each in codec.attributes.values()}
+        return [_object({"#nil": {"const": True}, **attributes}, ["#nil"])]
 
     def _complex(self, slot: Slot) -> Json:
         codec = slot.codec
         assert isinstance(codec, ComplexCodec)  # noqa: S101 - the caller looked
         choices = [codec, *self._derived(slot)]
         refs = [self._ref(each, slot.key) for each in choices if not each.type.abstract]
+        if codec.type.abstract:  # of nothing else can be told which one is meant
+            refs = [{"allOf": [each], "required": ["#type"]} for each in refs]
         return refs[0] if len(refs) == 1 else {"anyOf": refs} if refs else {"type": "object"}
 
     def _derived(self, slot: Slot) -> list[ComplexCodec]:
@@ -97,14 +114,15 @@ class Schemas:
             properties["#content"] = self._content(codec)
         else:
             self._members(codec, properties, required)
-        properties["#type"] = {"type": "string"}
-        properties["#nil"] = {"type": "boolean"}
+        if codec.type.name:
+            properties["#type"] = {"enum": [self._plan.label(codec.type.name)]}
         properties["#lexical"] = _LEXICAL
         found = _object(properties, required)
         if codec.type.doc:
             found["description"] = codec.type.doc
         if codec.any_attribute is not None:
-            found["patternProperties"] = {"^@": {}}
+            found["patternProperties"] = {"^@": {"type": "string"}}
+        found["additionalProperties"] = False
         return found
 
     def _members(self, codec: ComplexCodec, properties: Json, required: list[str]) -> None:
@@ -149,8 +167,9 @@ class Schemas:
 
 
 def _integer(codec: IntegerCodec) -> Json:
-    low = codec.low if codec.low is None or abs(codec.low) <= _SAFE else None
-    high = codec.high if codec.high is None or abs(codec.high) <= _SAFE else None
+    lowest, highest = _range(codec)
+    low = lowest if lowest is None or abs(lowest) <= _SAFE else None
+    high = highest if highest is None or abs(highest) <= _SAFE else None
     number: Json = {"type": "integer"}
     if low is not None:
         number["minimum"] = low
@@ -160,6 +179,21 @@ def _integer(codec: IntegerCodec) -> Json:
     if bounded:
         return number
     return {"anyOf": [number, {"type": "string", "pattern": "^[+-]?[0-9]+$"}]}
+
+
+def _range(codec: IntegerCodec) -> tuple[int | None, int | None]:
+    """Of the built-in type and of all facets together."""
+    facets, lows, highs = codec.kind.facets, [codec.low], [codec.high]
+    for bound, step, found in (
+        (facets.min_inclusive, 0, lows),
+        (facets.min_exclusive, 1, lows),
+        (facets.max_inclusive, 0, highs),
+        (facets.max_exclusive, -1, highs),
+    ):
+        if bound is not None and builtin.LEXICAL["integer"].fullmatch(bound):
+            found.append(int(bound) + step)
+    low = max((each for each in lows if each is not None), default=None)
+    return low, min((each for each in highs if each is not None), default=None)
 
 
 def _string(kind: SimpleType) -> Json:
@@ -172,6 +206,8 @@ def _string(kind: SimpleType) -> Json:
         found["format"] = f"xsd-{kind.builtin}"
     if facets.enumeration is not None and kind.builtin not in {"QName", "decimal"}:
         found["enum"] = list(dict.fromkeys(facets.enumeration))
+    elif kind.builtin not in {"base64Binary", *builtin.LEXICAL}:
+        found["pattern"] = _IN_XML
     patterns = [p for each in facets.patterns if (p := python_pattern(each)) is not None]
     if patterns:
         found["pattern"] = f"^(?:{patterns[-1]})$"
@@ -190,6 +226,11 @@ def _object(properties: Json, required: list[str]) -> Json:
     if required:
         found["required"] = list(dict.fromkeys(required))
     return found
+
+
+def _or_nil(body: Json) -> Json:
+    """The element in the body may have no value: then the message says so itself."""
+    return {"anyOf": [body, _object({"#nil": {"const": True}}, ["#nil"])]}
 
 
 def _envelope(message: Message, schemas: Schemas) -> Json:

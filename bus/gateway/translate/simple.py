@@ -153,6 +153,8 @@ class IntegerCodec(SimpleCodec):
         return shown if written == text else Raw(shown, text)
 
     def encode(self, value: object, _namespaces: Namespaces) -> str:
+        if type(value) is float and value.is_integer() and abs(value) <= SAFE_INTEGER:
+            value = int(value)  # 35.0 is an integer to JSON Schema, and loses nothing
         if type(value) is int:
             text = str(value)
         elif type(value) is str:

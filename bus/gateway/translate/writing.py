@@ -107,9 +107,10 @@ class Writer:
         """Objects with #type, #nil or #lexical."""
         value = dict(given)
         codec = slot.codec
+        named = "#type" in value
         label = value.pop("#type", None)
         start = slot.start
-        if label is not None:
+        if named:
             codec = self._typed(slot, label)
             type_name = codec.type.name if isinstance(codec, ComplexCodec) else codec.kind.name
             start = f'<{self._tag(slot.element.name)} xsi:type="{self._tag(type_name or "")}"'
@@ -184,7 +185,7 @@ class Writer:
             out.append("/>")
             return
         if "#text" not in value:
-            text = self._text(slot, codec, "")
+            raise _required("#text")
         out.append(f">{element_text(text)}{slot.close}")
 
     def complex(self, codec: ComplexCodec, slot: Slot, value: dict[str, object]) -> None:
