@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
+import orjson
 from yarl import URL
 
 from adapters.http import FAILURES, failure_outcome, open_answer, retry_after
+from adapters.national import CallContext, NationalService, create_national
 from adapters.signon import PartnerCall, SignOn, create_sign_on
 from bus.gateway.calling.catalogue import MAX_MESSAGE
+from bus.gateway.national import NationalCall
 from bus.gateway.translate import Operation, Wire
 from schemas.errors import (
     ConfigurationError,
@@ -27,6 +30,7 @@ from schemas.service import OperationSettings, Service
 TIMEOUT_HEADER = "Lgsp-Timeout"
 """Seconds that are left for the call, a decimal number; callers send it, partners get it."""
 
+_JSON = "application/json"
 _CONNECT = 5.0  # seconds; a partner that is there takes a connection at once
 _ERRORS: dict[str | None, type[LgspError]] = {
     each.code: each for each in (PartnerUnavailable, PartnerTimeout, PartnerGarbage)
@@ -64,6 +68,7 @@ class Partners:
         self._http = http
         self._secrets = secrets
         self._sign_ons: dict[str, tuple[dict[str, object], SignOn]] = {}
+        self._nationals: dict[str, tuple[dict[str, object], NationalService]] = {}
 
     async def ask(
         self,
@@ -74,11 +79,20 @@ class Partners:
         officer: str,
         trace: str,
         deadline: float,
+        agency: str = "",
     ) -> Answered:
         """`deadline`: of the event loop's clock.
 
         Raises PartnerError, ConfigurationError, NotFound (the service says: nothing found).
         """
+        if isinstance(operation, NationalCall):
+            seconds = deadline - asyncio.get_running_loop().time()
+            if seconds <= 0:
+                raise PartnerTimeout
+            context = CallContext(agency, officer, seconds, trace)
+            national = self._national(service, operation)
+            told = await national.call(operation.name, orjson.loads(wire.body), context)
+            return Answered(orjson.dumps(told), _JSON)
         sign_on = self._sign_on(service)
         response, again = None, True
         while response is None:
@@ -104,6 +118,19 @@ class Partners:
             sign_on = create_sign_on(service.sign_on, self._secrets, self._http)
             self._sign_ons[service.id] = (service.sign_on, sign_on)
         return sign_on
+
+    def _national(self, service: Service, operation: NationalCall) -> NationalService:
+        """Made once for each declaration; its sign-on may hold a token that others wait for."""
+        wanted: dict[str, object] = {
+            **operation.options,
+            "url": service.address,
+            "sign_on": service.sign_on,
+        }
+        config, national = self._nationals.get(service.id, ({}, None))
+        if national is None or config != wanted:
+            national = create_national(wanted, self._secrets, self._http)
+            self._nationals[service.id] = (wanted, national)
+        return national
 
     async def _post(self, call: PartnerCall, sign_on: SignOn, deadline: float) -> _Response:
         left = deadline - asyncio.get_running_loop().time()
