@@ -34,6 +34,7 @@ from bus.engine.reconcile_daily import Reconciler
 from bus.engine.worker import Worker
 from bus.gateway.app import create_app, create_probes_app
 from bus.gateway.calling import Partners
+from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
@@ -43,6 +44,7 @@ from bus.ops import logging as bus_logging
 from bus.ops.gauges import LedgerGauges
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
+from bus.ops.totals import TotalsReporter
 from bus.settings import Settings
 from schemas.adapter import Adapter
 from schemas.errors import BrokerUnavailable, ConfigurationError, LedgerUnavailable
@@ -208,6 +210,9 @@ async def _engine(
         arrivals = ArrivalReporter(acceptor)
         arrivals.start()
         stack.push_async_callback(arrivals.close)
+        totals = TotalsReporter(acceptor)
+        totals.start()
+        stack.push_async_callback(totals.close)
         janitor = Janitor(ledger, live, pull_kinds=pull_kinds)
         janitor.start()
         stack.push_async_callback(janitor.close)
@@ -260,16 +265,20 @@ async def _gateway(
 ) -> str:
     http = open_session()
     stack.push_async_callback(http.close)
+    inquirer = Inquirer(acceptor, adapter_maker(settings, http))
+    stack.push_async_callback(inquirer.close)
     deps = GatewayDeps(
         ledger=acceptor.ledger,
         acceptor=acceptor,
         live=acceptor.live,
         probed=probed,
+        inquirer=inquirer,
         partners=Partners(http, settings.secret),
         limits=GatewayLimits(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,
             max_in_flight=settings.max_in_flight,
+            max_streams=settings.max_streams,
             token_lifetime=settings.token_lifetime,
             public_url=settings.public_url,
             file_days=settings.file_days,

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(
         1000, ge=1, description="requests at once in one gateway process; beyond: 503"
     )
+    max_streams: int = Field(
+        500,
+        ge=0,
+        description="streams of dossier events held open at once; they count as requests, too",
+    )
     token_lifetime: float = Field(
         3600, ge=30, le=86_400, description="seconds an access token is good for"
     )

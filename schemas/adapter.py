@@ -20,9 +20,11 @@ from schemas.dossier import DossierRecord
 from schemas.dossier import Step as DossierStep
 from schemas.dossier.reconcile import Seen
 from schemas.errors import LgspError
-from schemas.message import Lane
+from schemas.flows import Item
+from schemas.inquiries import Payment, PaymentInquiry, PostalEvent, Subject
+from schemas.message import Kind, Lane
 
-MessageKind = Literal["document", "status", "dossier", "step"]
+MessageKind = Kind
 """Kinds of messages that are delivered; the `kind` of their bodies."""
 
 
@@ -60,8 +62,9 @@ class Addressed:
 class OutboundDelivery:
     """One delivery as an adapter sees it.
 
-    A dossier or step comes as its canonical JSON (schemas.dossier, names by alias), whatever its
-    sender wrote; with national codes in place of local ones where the manifest says `maps`.
+    A dossier, step or item comes as its canonical JSON (schemas.dossier, schemas.flows, names by
+    alias), whatever its sender wrote; with national codes in place of local ones where the manifest
+    says `maps`, and a submission always with its receiver's local ones.
     Media type, size and digest are those of what is handed over.
     """
 
@@ -111,6 +114,7 @@ class Manifest(BaseModel):
     looks_up: bool  # can ask the partner whether an earlier attempt arrived
     kinds: tuple[MessageKind, ...] = ("document", "status")  # what can be delivered to it
     maps: bool = False  # dossiers and steps are to have national codes, by the mapping tables
+    answers: tuple[Subject, ...] = ()  # questions it can put to its partner (schemas.inquiries)
     secrets: tuple[str, ...] = ()  # names of Config fields that hold references to secrets
 
 
@@ -172,6 +176,23 @@ class Inbox(Protocol):
         """
         ...
 
+    async def take_item(
+        self,
+        ref: str,
+        agency: AgencyCode,
+        item: Item,
+        original: bytes,
+        *,
+        media_type: str = "application/json",
+    ) -> Taken:
+        """Accepts one item durably, as sent by `agency`, which must belong to the endpoint.
+
+        It is recognised by its own identity, whatever `ref`. Refused is one whose identity was
+        accepted with other content, or whose receiver cannot be told.
+        Raises LedgerUnavailable: nothing was accepted, the round must end.
+        """
+        ...
+
     async def refuse(self, ref: str, original: bytes, error: LgspError) -> Taken:
         """Keeps, durably and in sight of the operators, what can never be read.
 
@@ -194,6 +215,27 @@ class Poller(Protocol):
 
         Returns the number of packets taken. May be cancelled at any moment: what was not
         acknowledged comes again. Raises PartnerError, ConfigurationError, LedgerUnavailable.
+        """
+        ...
+
+
+@runtime_checkable
+class Payments(Protocol):
+    """An adapter whose partner says whether a dossier's fee was paid."""
+
+    async def payment(self, inquiry: PaymentInquiry) -> Payment:
+        """Raises PartnerError, ConfigurationError."""
+        ...
+
+
+@runtime_checkable
+class Tracking(Protocol):
+    """An adapter whose partner says where a parcel is."""
+
+    async def track(self, code: str) -> tuple[PostalEvent, ...]:
+        """The way of the order of that dossier, oldest first; nothing when there is none.
+
+        Raises PartnerError, ConfigurationError.
         """
         ...
 

@@ -27,6 +27,7 @@ LgspError
     ├── PartnerTimeout             504  it did not answer in time: unknown whether processed
     ├── PartnerGarbage             502  it answered something that is not its protocol: unknown
     └── PartnerRefused             502  it said no, with a reason: final
+        └── PartnerLacksDossier    502  a step of a dossier whose record the partner does not have
 
 `LocalError` and `PartnerError` are never raised themselves.  The class carries what a machine needs
 (`code`, `http_status`, `soap_fault`, `retryable`) and what a person needs (`title`, `advice`), both
@@ -376,3 +377,23 @@ class PartnerRefused(PartnerError):
         "Xem lý do của đối tác; sửa nội dung và gửi thông điệp mới.",
         "Read the partner's reason; correct the content and send a new message.",
     )
+
+
+class PartnerLacksDossier(PartnerRefused):
+    code = "partner-lacks-dossier"
+    title = Text("Nơi nhận chưa có hồ sơ của bước này", "The partner lacks the step's dossier")
+    advice = Text(
+        "Sửa và gửi lại bản ghi hồ sơ; các bước tự đi tiếp khi nơi nhận đã có hồ sơ.",
+        "Correct the dossier's record and send it; its steps then go on by themselves.",
+    )
+
+
+def by_code(code: str) -> type[LgspError] | None:
+    """The class whose errors carry this code: for codes that were written down."""
+    pending = [LgspError]
+    while pending:
+        cls = pending.pop()
+        if cls.code == code:
+            return cls
+        pending += cls.__subclasses__()
+    return None

@@ -16,6 +16,7 @@ from schemas.agency import AgencyCode
 from schemas.declared import BreakerPolicy, Declared
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.procedure import Procedure
+from schemas.message import Kind
 from schemas.service import Grant, Service
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -89,7 +90,7 @@ class Route(Declared):
 
     name: str
     priority: int = 100  # lower is looked at first
-    kinds: tuple[Literal["document", "status", "dossier", "step"], ...] = ()  # empty: every kind
+    kinds: tuple[Kind, ...] = ()  # empty: every kind
     sender: str = "*"
     receiver: str = "*"
     action: Literal["deliver", "hold", "refuse"] = "deliver"
@@ -98,18 +99,21 @@ class Route(Declared):
 
 
 class Subscription(Declared):
-    """Đăng ký nhận: who gets the dossiers of some agencies, which name no receivers themselves.
+    """Đăng ký nhận: who gets what agencies tell without naming receivers themselves.
 
     Every subscription that fits adds its receivers. `sender` is a pattern as in a route.
     """
 
     name: str
-    kinds: tuple[Literal["dossier", "step"], ...] = ("dossier", "step")
+    kinds: tuple[
+        Literal["dossier", "step", "rating", "evaluation", "statistics", "answer", "postal-order"],
+        ...,
+    ] = ("dossier", "step")
     sender: str = "*"
     receivers: Annotated[tuple[AgencyCode, ...], Field(min_length=1)]
 
 
-MappingTable = Literal["procedure", "agency", "fee", "commune"]
+MappingTable = Literal["procedure", "agency", "fee", "commune", "postal"]
 MappedCode = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=100)]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from adapters.dvcqg.codec import TIMELINE
-from adapters.dvcqg.fields import CANONICAL, RECORD, Field, Rows, write_record, write_step
+from adapters.portal_fields import CANONICAL, RECORD, Field, Rows, write_record, write_step
 from schemas.dossier import DossierRecord, DossierStatus, Form, Step
 from schemas.dossier.reconcile import Seen
 

@@ -53,6 +53,15 @@ class OneStopConfig(AdapterConfig):
         description="What became of it: `?profile_id=&status=done|fail`.",
         examples=["ack"],
     )
+    receive_url: Annotated[str, AfterValidator(web_address)] | None = Field(
+        default=None,
+        title="Địa chỉ nhận hồ sơ trực tuyến",
+        description=(
+            "Where the software takes what the national portal's adapter would push to it; without"
+            " it, nothing can be addressed to the endpoint."
+        ),
+        examples=["https://mot-cua.example.gov.vn/rest/nhanhsdvcqg"],
+    )
     listing_path: str | None = Field(
         default=None,
         pattern=_PATH,

@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import hmac
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ import orjson
 import uvloop
 from aiohttp import web
 
-from adapters.faults import Fault, FaultyServer, Mode, misbehave
+from adapters.faults import KEEPS_MESSAGE, Fault, FaultyServer, Mode, misbehave
 from adapters.onestop.stories import Change, Desk, Teller
 from schemas.dossier import DossierRecord, Form, Step, Supplement
 from schemas.dossier.calendar import WorkingCalendar
@@ -43,6 +43,9 @@ class OneStopSandbox:
         self.acks: dict[str, list[str]] = {}  # what the bus said of each item, by its id
         self.waiting: dict[str, tuple[Change, bytes]] = {}
         self._unit_code, self._secret = unit_code, secret
+        self.submissions: list[dict[str, Any]] = []  # what came from portals, each once, in order
+        self.pushed: list[str] = []  # dossiers of all pushes that were read, repeats included
+        self._known: set[str] = set()
         self._given: dict[str, bytes] = {}
         self._broken: set[str] = set()
         self._lose_acks = 0
@@ -67,6 +70,10 @@ class OneStopSandbox:
     @property
     def url(self) -> str:
         return f"{self._server.url}/profiles"
+
+    @property
+    def receive_url(self) -> str:
+        return f"{self._server.url}/rest/nhanhsdvcqg"
 
     def publish(self, changes: Iterable[Change]) -> list[str]:
         """Makes changes wait for the bus, in their order; their ids."""
@@ -102,10 +109,11 @@ class OneStopSandbox:
         return profile_id
 
     def _app(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(client_max_size=8_000_000)
         app.router.add_get("/profiles/list", self._list)
         app.router.add_get("/profiles/detail", self._detail)
         app.router.add_post("/profiles/ack", self._ack)
+        app.router.add_post("/rest/nhanhsdvcqg", self._receive)
         app.router.add_get("/profiles/dossiers", self._dossiers)
         app.router.add_post("/profiles/again", self._tell_again)
         app.router.add_post("/_sandbox/fault", self._server_control)
@@ -148,6 +156,27 @@ class OneStopSandbox:
             self.acks.setdefault(profile_id, []).append(status)
             self.waiting.pop(profile_id, None)
         return answer
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        """An online submission; one that is there already is answered 1."""
+        item = orjson.loads(await request.read())
+        self.pushed.append(str(item.get("MaHoSo", "")))
+        missing = [name for name in ("MaHoSo", "MaTTHC", "ChuHoSo") if not item.get(name)]
+
+        def keep() -> bytes:
+            number = str(item.get("MaHoSo", ""))
+            if missing:
+                code, text = -1, f"Trường {missing[0]} bắt buộc"
+            else:
+                supplements = item.get("DanhSachHoSoBoSung") or [{}]
+                about = f"{number} {item['LoaiSuKien']} {supplements[-1].get('HoSoBoSungId')}"
+                code, text = (1, "Hồ sơ đã tồn tại") if about in self._known else (0, "Đã nhận")
+                if about not in self._known:
+                    self._known.add(about)
+                    self.submissions.append(item)
+            return orjson.dumps({"error_code": code, "message": f"{number}| {text}"})
+
+        return await self._answer(request, keep, _no_submission)
 
     async def _dossiers(self, request: web.Request) -> web.StreamResponse:
         """Dossiers received in a period, by code; a hundred at once."""
@@ -193,14 +222,26 @@ class OneStopSandbox:
                 self.waiting[each] = (self._changes[each], self._given[each])
         return answer
 
-    async def _answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
+    async def _answer(
+        self,
+        request: web.Request,
+        body: bytes | Callable[[], bytes],
+        refusal: Callable[[], web.Response] | None = None,
+    ) -> web.StreamResponse:
+        """`body` is made only when the request takes effect, whatever the bus hears of it."""
         expected = b"Bearer " + self._secret
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
             return web.json_response({"error": "unauthorized"}, status=401)
         mode = self._server.switch.draw()
+        told = b"" if mode not in KEEPS_MESSAGE else body if isinstance(body, bytes) else body()
         if mode is Mode.OK:
-            return web.Response(body=body, content_type=_JSON)
-        return await misbehave(request, mode, body, self._server.switch, _refusal)
+            return web.Response(body=told, content_type=_JSON)
+        return await misbehave(request, mode, told, self._server.switch, refusal or _refusal)
+
+
+def _no_submission() -> web.Response:
+    answer = {"error_code": -1, "message": "| Trường MaTTHC không hợp lệ"}
+    return web.json_response(answer)
 
 
 def _refusal() -> web.Response:

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import structlog
 
 from bus.engine.live import Snapshot
 from bus.ledger.ledger import Ledger
-from bus.ledger.reconcile_queries import CHUNK, Counted, Known, Told
+from bus.ledger.reconcile_queries import CHUNK, Counted, Known, Told, Way
 from bus.ledger.records import SendAgain
 from routing.decision import PlannedDelivery
 from routing.mapping import Unmapped, map_record
@@ -27,7 +27,7 @@ from schemas.adapter import DossierLookup, DossierSource, Manifest, Reconciling
 from schemas.delivery import TERMINAL, DeliveryState
 from schemas.dossier import DossierRecord, DossierStatus, Step
 from schemas.dossier.reconcile import Fault, Finding, Remedy, Seen, Side, reconcile, row_facts
-from schemas.errors import ConfigurationError, PartnerError
+from schemas.errors import ConfigurationError, PartnerError, PartnerUnavailable
 from schemas.instant import SECOND, Instant, to_datetime
 from schemas.province import Endpoint
 from schemas.vietnam import day_of, start_of
@@ -42,6 +42,9 @@ TRIES, PAUSE = 3, 1.0
 
 GIVE_UP = 20
 """Calls in a row that got no answer: the partner is away, and the rest is not asked."""
+
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""Of what is looked up one by one, the ledger itself tells what came meanwhile."""
 
 DAY: Instant = 86_400 * SECOND
 _FINAL = TERMINAL - {DeliveryState.DELIVERED}
@@ -306,8 +309,7 @@ class _Portal:
         asked = {code: case.expected for code, case in cases.items() if code in shown}
         there = {code: seen for code, seen in shown.items() if seen is not None}
         self._report.compared += len(shown)
-        as_of = to_datetime(self._report.began_at)
-        found = list(reconcile(None, asked, there, as_of=as_of))
+        found = list(reconcile(None, asked, there, as_of=NEVER))
         unchanged = await self._unchanged([cases[f.code] for f in found if f.code in cases])
         for finding in found:
             case = cases.get(finding.code)
@@ -386,6 +388,8 @@ class _Portal:
 
     async def _ask(self, code: str) -> Seen | None:
         """Raises PartnerError when no try was answered."""
+        if self._caller.away:
+            raise PartnerUnavailable("the portal does not answer look-ups")
         for number in range(TRIES):
             await self._caller.turn()
             try:
@@ -408,7 +412,7 @@ class _Portal:
         for codes in _pieces(list(before)):
             for now in await self._desk.ledger.reconciling.of_codes(self._endpoint.name, codes):
                 then = before[now.row.code]
-                same = (now.row, now.states) == (then.row, then.states)
+                same = (now.row, now.ways) == (then.row, then.ways)
                 if now.row.sender == then.row.sender and same and not now.moving:
                     unchanged.add(now.row.code)
         return unchanged
@@ -419,10 +423,9 @@ class _Portal:
         done, why = "", ""
         if finding.remedy is Remedy.SEND:
             lacking = case.lacking(there)
-            ended = [case.known.states.get(told.message_id) for told in lacking]
-            final = next((state for state in ended if state in _FINAL), None)
+            final = next((way for told in lacking if (way := case.final(told))), None)
             if final is not None:
-                why = f"what it lacks is {final.value}: a person decides"
+                why = f"what it lacks is {final.state.value}: a person decides"
             elif not self._desk.dry_run:
                 sent = await self._send(case, lacking)
                 done, why = ("sent", "") if sent else ("", "something of it is under way")
@@ -455,6 +458,11 @@ class _Case:
     @property
     def code(self) -> str:
         return self.known.row.code
+
+    def final(self, told: Told) -> Way | None:
+        """The delivery after which it must not go again by itself."""
+        way = self.known.ways.get(told.message_id)
+        return way if way is not None and way.state in _FINAL else None
 
     def lacking(self, there: Seen | None) -> tuple[Told, ...]:
         """The record, which is a whole state, and the steps that the portal does not show."""

@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
 """How often it is asked which endpoint is due."""
 
+FIRST_LOOK_SECONDS = 4.0
+"""After the start: by then processes that were started together know of each other."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 300.0, 3_600.0
 """Seconds after one that could not be done, doubling."""
 
@@ -67,6 +70,7 @@ class Reconciler:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep_looking(self) -> None:
+        await asyncio.sleep(FIRST_LOOK_SECONDS)
         while True:
             for endpoint in list(self._live.snapshot.endpoints.values()):
                 if self._is_due(endpoint):

@@ -16,6 +16,8 @@ from bus.gateway import (
     dossier_files,
     dossiers,
     exchanges,
+    flows,
+    inquiries,
     mailbox,
     messages,
     openapi,
@@ -106,6 +108,8 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         dossier_events,  # before the dossiers, one of which might be called "events"
         dossiers,
         dossier_files,
+        flows,
+        inquiries,
         mailbox,
         messages,
         exchanges,

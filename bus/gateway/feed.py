@@ -16,6 +16,7 @@ from typing import NamedTuple
 import orjson
 import structlog
 
+from bus.ledger.dossier_events import CHUNK
 from bus.ledger.event_queries import Place, Said
 from bus.ledger.ledger import Ledger
 from schemas.dossier.progress import progress
@@ -193,7 +194,8 @@ class Feed:
         """Gives positions to what has none; one at a time, for all that ask."""
         async with self._numbering:
             if await self._ledger.events.unnumbered():
-                await self._ledger.number_events()
+                while await self._ledger.number_events() == CHUNK:
+                    pass
 
     async def _read(self, after: int, limit: int, follows: Follows) -> Batch:
         places = await self._ledger.events.after(after, SCAN)

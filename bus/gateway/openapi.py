@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse
 
-from bus.gateway import describe, describe_dossiers, dossier_models, models, soap
+from bus.gateway import describe, describe_dossiers, describe_flows, dossier_models, models, soap
 from bus.gateway.problems import InternalError
 from bus.gateway.receive import PATH
 from schemas import errors
@@ -70,7 +70,7 @@ def _components(made: dict[str, Any]) -> None:
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)  # validation problems are Problems here
-    schemas |= describe.schemas() | describe_dossiers.schemas()
+    schemas |= describe.schemas() | describe_dossiers.schemas() | describe_flows.schemas()
     for model in _WRITTEN:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})

@@ -16,6 +16,7 @@ from bus.gateway.door import BusDoor, BusDoors, Secrets
 from bus.gateway.dossier_totals import LiveTotals
 from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
+from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.ledger.ledger import Ledger
@@ -35,6 +36,7 @@ class GatewayDeps:
     acceptor: Acceptor
     live: LiveConfig
     probed: Probed
+    inquirer: Inquirer
     partners: Partners  # whose services are called
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     access_log: bool = True

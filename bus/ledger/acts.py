@@ -13,7 +13,7 @@ from bus.ledger import exchange
 from bus.ledger.dossier_queries import FileRow
 from bus.ledger.journal import Chain
 from bus.ledger.records import Head, SendAgain
-from bus.ledger.tx import OPEN_SQL, Changed, NewDelivery, Tx
+from bus.ledger.tx import OPEN_SQL, Changed, NewDelivery, Tx, blocking
 from schemas.delivery import CANCELLABLE, DeliveryState
 from schemas.errors import Conflict, NotFound
 from schemas.instant import Instant
@@ -82,12 +82,24 @@ async def expire(tx: Tx, chain: Chain, now: Instant, *, limit: int) -> tuple[int
 async def replay(
     tx: Tx, chain: Chain, now: Instant, ids: Collection[int], *, actor: str, reason: str
 ) -> tuple[list[int], list[Head]]:
-    """Dead deliveries go again. They kept their place at the head of their keys."""
+    """Dead and held deliveries go again. They kept their place at the head of their keys; those
+    that were parked take it where it is free.
+    """
+    await _lock(tx, ids)
     changed = await tx.reopen(ids, now)
     for row in changed:
         data = {"endpoint": row.endpoint, "reason": reason}
         chain.add(now, "replayed", actor, data, row.message_id, row.id)
-    return [row.id for row in changed], []
+    headless = await tx.over(
+        "SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.id = r.id"
+        " WHERE NOT d.pull AND NOT EXISTS (SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint"
+        " AND h.order_key = d.order_key AND h.head AND h.finished_at IS NULL)",
+        (("id", "bigint"),),
+        [(row.id,) for row in changed],
+    )
+    heads = [head for head, _ in await tx.next_heads({(e, key) for e, key in headless})]
+    await tx.announce(heads)
+    return [row.id for row in changed], heads
 
 
 async def release(
@@ -114,8 +126,8 @@ async def release(
 async def send_again(
     tx: Tx, chain: Chain, now: Instant, sending: SendAgain, *, actor: str, reason: str
 ) -> tuple[bool, list[Head]]:
-    """New deliveries of messages that were accepted before. Partners are asked first, where they
-    can be: each may have arrived.
+    """New deliveries of messages that were accepted before, in place of those that are parked.
+    Partners are asked first, where they can be: each may have arrived.
 
     False: something of the key is under way to the endpoint, so nothing was done.
     """
@@ -123,10 +135,23 @@ async def send_again(
     await tx.lock_keys({key})
     if await tx.execute(
         f"SELECT 1 FROM delivery WHERE endpoint = ? AND order_key = ?"  # noqa: S608 - a constant
-        f" AND state IN {OPEN_SQL} LIMIT 1",
+        f" AND {blocking()} LIMIT 1",
         *key,
     ):
         return False, []
+    parked = await tx.execute(
+        "SELECT id FROM delivery WHERE endpoint = ? AND order_key = ? AND state = 'held'", *key
+    )
+    await end(
+        tx,
+        chain,
+        now,
+        [int(str(row[0])) for row in parked],
+        state=S.CANCELLED,
+        from_states=(S.HELD.value,),
+        actor=actor,
+        reason="sent again in its place",
+    )
     rows = [
         NewDelivery(
             message_id,
@@ -211,6 +236,23 @@ async def pause(
     )
     event = "endpoint-paused" if paused else "endpoint-resumed"
     chain.add(now, event, actor, {"endpoint": endpoint, "reason": reason})
+
+
+async def note_poll(
+    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, due_at: Instant, error: str | None
+) -> None:
+    """A good round, or the `error` of a bad one, which leaves `due_at` as a good one has set it."""
+    del chain
+    await tx.execute(
+        "INSERT INTO poll (endpoint, good_at, due_at, error) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (endpoint) DO UPDATE SET error = excluded.error,"
+        " good_at = COALESCE(excluded.good_at, poll.good_at),"
+        " due_at = CASE WHEN excluded.good_at IS NULL THEN poll.due_at ELSE excluded.due_at END",
+        endpoint,
+        now if error is None else None,
+        due_at,
+        error,
+    )
 
 
 async def open_breaker(
@@ -298,7 +340,7 @@ async def _to_mend(tx: Tx, endpoint: str, pull: bool) -> list[tuple[object, ...]
     """A bounded number of order keys with open deliveries of the wrong kind or without a head."""
     return await tx.execute(
         f"SELECT DISTINCT order_key FROM delivery d WHERE endpoint = ?"  # noqa: S608
-        f" AND state IN {OPEN_SQL} AND (pull <> ? OR (NOT pull AND NOT EXISTS ("
+        f" AND state IN {OPEN_SQL} AND (pull <> ? OR (NOT pull AND {blocking()} AND NOT EXISTS ("
         f" SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint AND h.order_key = d.order_key"
         f" AND h.head AND h.state IN {OPEN_SQL}))) ORDER BY order_key LIMIT ?",
         endpoint,

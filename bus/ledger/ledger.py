@@ -154,9 +154,10 @@ class Ledger:
 
     async def replay(self, ids: Sequence[int], *, actor: str, reason: str) -> list[int]:
         """Send dead deliveries again; returns those that were dead."""
-        done, _ = await self._writer.act(
+        done, heads = await self._writer.act(
             lambda tx, chain, now: acts.replay(tx, chain, now, ids, actor=actor, reason=reason)
         )
+        self._freed(heads)
         return done
 
     async def release(self, ids: Sequence[int], *, code: str, actor: str, reason: str) -> list[int]:
@@ -213,6 +214,14 @@ class Ledger:
         await self._writer.act(
             lambda tx, chain, now: acts.pause(
                 tx, chain, now, endpoint, paused=paused, actor=actor, reason=reason
+            )
+        )
+
+    async def note_poll(self, endpoint: str, *, due_at: Instant, error: str | None) -> None:
+        """A round of fetching ended: well when there is no `error`."""
+        await self._writer.act(
+            lambda tx, chain, now: acts.note_poll(
+                tx, chain, now, endpoint, due_at=due_at, error=error
             )
         )
 

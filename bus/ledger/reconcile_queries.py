@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierRow
 from bus.ledger.tables import delivery, dossier, dossier_step, message
+from bus.ledger.tx import PARKED
 from schemas.delivery import OPEN, DeliveryState
 from schemas.instant import Instant
 
@@ -26,6 +27,15 @@ class Told(NamedTuple):
     text: str  # canonical JSON
 
 
+class Way(NamedTuple):
+    """A delivery."""
+
+    message_id: str
+    id: int
+    state: DeliveryState
+    code: str | None  # why it is where it is
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A dossier, and what became of it at one endpoint."""
@@ -33,7 +43,7 @@ class Known:
     row: DossierRow
     record: Told | None = field(repr=False)  # the current one; None: only steps have come
     steps: tuple[Told, ...] = field(repr=False)  # in the order in which the endpoint gets them
-    states: Mapping[str, DeliveryState]  # of the latest delivery of a message, by its id
+    ways: Mapping[str, Way]  # the latest delivery of each message, by its id
     moving: bool  # deliveries of it are not finished
 
 
@@ -46,6 +56,12 @@ class Counted(NamedTuple):
 
 _ROW = [dossier.c[each.name] for each in fields(DossierRow)]
 _PLACE = tuple_(dossier.c.sender, dossier.c.code)
+
+
+def _moves(way: Way) -> bool:
+    """On its way, or held up; not: a step that waits for its dossier."""
+    parked = way.state is DeliveryState.HELD and way.code == PARKED
+    return way.state in OPEN and not parked
 
 
 class ReconcileQueries:
@@ -125,7 +141,7 @@ class ReconcileQueries:
         keys = [(row.sender, row.code) for row, _ in found]
         ways = await self._ways(endpoint, keys)
         steps = await self._steps(keys)
-        moving = {code for (_, code), way in ways.items() if any(e.state in OPEN for e in way)}
+        moving = {code for (_, code), way in ways.items() if any(_moves(each) for each in way)}
         known = []
         for row, record in found:
             key = (row.sender, row.code)
@@ -134,13 +150,13 @@ class ReconcileQueries:
             for each in mine:
                 first.setdefault(each.message_id, each.id)
             told = sorted(steps.get(key, ()), key=lambda t: (first.get(t.message_id, 0), t))
-            states = {each.message_id: each.state for each in mine}
-            known.append(Known(row, record, tuple(told), states, row.code in moving))
+            latest = {each.message_id: each for each in mine}
+            known.append(Known(row, record, tuple(told), latest, row.code in moving))
         return known
 
     async def _ways(
         self, endpoint: str, keys: Collection[tuple[str, str]]
-    ) -> dict[tuple[str, str], list[_Way]]:
+    ) -> dict[tuple[str, str], list[Way]]:
         """Deliveries by dossier, oldest first."""
         query = (
             select(
@@ -149,6 +165,7 @@ class ReconcileQueries:
                 delivery.c.message_id,
                 delivery.c.id,
                 delivery.c.state,
+                delivery.c.code,
             )
             .select_from(message.join(delivery, delivery.c.message_id == message.c.id))
             .where(
@@ -158,9 +175,9 @@ class ReconcileQueries:
             )
             .order_by(delivery.c.id)
         )
-        found: dict[tuple[str, str], list[_Way]] = {}
-        for sender, code, message_id, number, state in await self._all(query):
-            way = _Way(message_id, number, DeliveryState(state))
+        found: dict[tuple[str, str], list[Way]] = {}
+        for sender, code, message_id, number, state, reason in await self._all(query):
+            way = Way(message_id, number, DeliveryState(state), reason)
             found.setdefault((sender, code), []).append(way)
         return found
 
@@ -191,9 +208,3 @@ class ReconcileQueries:
     async def _all(self, query: Select[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         async with self._db.read() as connection:
             return [tuple(row) for row in await connection.execute(query)]
-
-
-class _Way(NamedTuple):
-    message_id: str
-    id: int
-    state: DeliveryState

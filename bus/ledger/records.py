@@ -205,6 +205,16 @@ class EndpointState:
 
 
 @dataclass(frozen=True, slots=True)
+class Poll:
+    """What fetching from an endpoint came to."""
+
+    endpoint: str
+    good_at: Instant | None  # the last good round that was written down
+    due_at: Instant  # without another good one by then it is silent
+    error: str | None  # of the round that failed since
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """Deliveries of one endpoint in one state."""
 

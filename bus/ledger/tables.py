@@ -258,6 +258,18 @@ dossier_file = Table(
     Index("dossier_file_blob", "sha256"),
 )
 
+rating = Table(
+    "rating",  # đánh giá: what satisfaction is counted from; the words are the message's own
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("agency", Text, nullable=False),  # that handled the dossier
+    Column("code", Text, nullable=False),
+    Column("score", Integer, nullable=False),  # schemas.dossier.figures.Score
+    Column("service", Integer),
+    Column("at", BigInteger, nullable=False),  # as the sender says
+    Index("rating_at", "at", "agency"),
+)
+
 refused_packet = Table(
     "refused_packet",  # fetched from a partner and never acceptable: kept for the operator
     metadata,
@@ -292,6 +304,15 @@ endpoint_state = Table(
     Column("opened_at", BigInteger),
     Column("probe_at", BigInteger),
     Column("last_error", Text),
+)
+
+poll = Table(
+    "poll",  # what fetching from an endpoint came to
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("good_at", BigInteger),  # the last good round that was written down
+    Column("due_at", BigInteger, nullable=False),  # without another good one by then it is silent
+    Column("error", Text),  # of the round that failed since
 )
 
 config_item = Table(

@@ -28,7 +28,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.services import PostgreSQL, RabbitMQ
 from deploy.stage import Process, Stage, bare_environment, free_port
-from tests.bench.quarter_told import LOCAL, NATIONAL, UNIT, Verdict, check, dossier
+from tests.bench.quarter_told import LOCAL, NATIONAL, UNIT, Checker, Verdict, dossier
 
 ACCOUNT, KEY, PASSWORD = "000.00.00.H38", "khoa-cua-mot-cua-2026", "mat-khau-cua-tinh"
 DSTCODE = "VN:GOV:000.00.00.G22:vpcpdvcprovider"
@@ -273,8 +273,10 @@ async def play(
         await _sync(http, scene, plan, figures, report)
         figures.portal_calls = (await _report(http, scene))["calls"]
         async with http.get(f"{scene.portal_url}/_sandbox/timelines") as answer:
-            texts = [text async for text in answer.content]
-    return await asyncio.to_thread(check, texts, plan.dossiers, plan.seed), figures
+            checker = Checker(plan.dossiers, plan.seed)
+            async for text in answer.content:
+                checker.feed(text)
+    return checker.close(), figures
 
 
 async def _sync(

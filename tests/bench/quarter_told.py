@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -100,49 +100,62 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         return {"holds": self.holds, **asdict(self)}
 
-    def _blame(self, what: str, count: int, code: str) -> None:
+    def blame(self, what: str, count: int, code: str) -> None:
         if count:
             setattr(self, what, getattr(self, what) + count)
             if len(self.examples) < 20:
                 self.examples.append(f"{what}: {code}")
 
-    def judge(self, told: Dossier, there: Item | None) -> None:
-        if there is None:
-            self._blame("missing_dossiers", 1, told.code)
-            return
+    def judge(self, told: Dossier, there: Item) -> None:
         wanted = [_line(line) for line in told.lines]
         shown = [_line(line) for line in there["timeline"]]
-        self._blame("missing_steps", sum(line not in shown for line in wanted), told.code)
-        self._blame("doubled_steps", len(shown) - len(set(shown)), told.code)
-        self._blame("strange_steps", sum(line not in wanted for line in shown), told.code)
+        self.blame("missing_steps", sum(line not in shown for line in wanted), told.code)
+        self.blame("doubled_steps", len(shown) - len(set(shown)), told.code)
+        self.blame("strange_steps", sum(line not in wanted for line in shown), told.code)
         common = list(dict.fromkeys(line for line in shown if line in wanted))
         ordered = common == [line for line in wanted if line in shown]
-        self._blame("out_of_order", not ordered, told.code)
+        self.blame("out_of_order", not ordered, told.code)
         record, expected = there["record"], told.last | {"MaTTHC": NATIONAL}
         wrong = any(record.get(name, "") != value for name, value in expected.items())
-        self._blame("wrong_records", wrong, told.code)
-        self._blame("inserted_twice", there["inserts"] != 1, told.code)
-
-    def judge_strangers(self, codes: Iterable[str]) -> None:
-        for code in codes:
-            self._blame("strange_dossiers", 1, code)
+        self.blame("wrong_records", wrong, told.code)
+        self.blame("inserted_twice", there["inserts"] != 1, told.code)
 
 
 def _line(line: Item) -> tuple[str, ...]:
     return tuple(line.get(name, "") for name in LINE)
 
 
-def check(report: Iterable[bytes], count: int, seed: int = 1) -> Verdict:
-    """`report` is the portal's: one JSON line for each dossier, its timeline as it was stored."""
-    there = {}
-    for text in report:
-        found = json.loads(text)
-        there[found["MaHoSo"]] = found
-    verdict = Verdict()
-    for number in range(count):
-        told = dossier(number, seed)
-        verdict.dossiers += 1
-        verdict.steps += len(told.lines)
-        verdict.judge(told, there.pop(told.code, None))
-    verdict.judge_strangers(there)
-    return verdict
+class Checker:
+    """Takes the portal's report line by line: a dossier's record, and its timeline as stored."""
+
+    def __init__(self, count: int, seed: int = 1) -> None:
+        self._count, self._seed = count, seed
+        self._seen: set[int] = set()
+        self._verdict = Verdict(dossiers=count)
+
+    def feed(self, text: bytes) -> None:
+        there = json.loads(text)
+        code = there["MaHoSo"]
+        number = _number(code)
+        told = dossier(number, self._seed) if 0 <= number < self._count else None
+        if told is None or told.code != code or number in self._seen:
+            self._verdict.blame("strange_dossiers", 1, code)
+            return
+        self._seen.add(number)
+        self._verdict.judge(told, there)
+
+    def close(self) -> Verdict:
+        for number in range(self._count):
+            told = dossier(number, self._seed)
+            self._verdict.steps += len(told.lines)
+            self._verdict.blame("missing_dossiers", number not in self._seen, told.code)
+        return self._verdict
+
+
+def _number(code: str) -> int:
+    """Of which dossier the code may be; -1: of none."""
+    found = re.fullmatch(rf"{re.escape(UNIT)}-26(\d\d)(\d\d)-(\d{{4}})", code)
+    if found is None:
+        return -1
+    month, date, ordinal = map(int, found.groups())
+    return ((month - 1) * 28 + date - 1) * A_DAY + ordinal - 1

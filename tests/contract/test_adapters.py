@@ -99,14 +99,11 @@ async def mailbox(kind: str) -> AsyncIterator[PullHarness]:
 
 # ---- what an adapter says about itself
 
-SERVICES = frozenset({"citizens", "national", "signon"})
-"""Folders for service calls: nothing is delivered through them."""
-
 
 def test_every_adapter_has_a_harness_and_every_folder_is_registered() -> None:
     assert set(harnesses()) == set(KINDS)
-    folders = {each.name for each in HERE.iterdir() if (each / "__init__.py").exists()}
-    assert folders - SERVICES == {folder(kind).name for kind in KINDS}
+    folders = {each.name for each in HERE.iterdir() if (each / "manifest.py").exists()}
+    assert folders == {folder(kind).name for kind in KINDS}
 
 
 def test_the_waiver_list_only_shrinks() -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bus.ledger import dossier_events
+from bus.ledger import dossier_events, postgres
 from bus.ledger.event_queries import Place
 from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
 from bus.ledger.tx import Tx
+from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
 from tests.contract.test_dossiers import SENDER, record, step
 
@@ -108,12 +109,13 @@ async def test_a_transaction_that_commits_late_is_not_passed_over(
         assert [each.code for each in await early.events.after(1, 10)] == ["late"]
 
 
-async def test_a_process_that_stops_in_the_middle_of_numbering_stops_no_acceptance(
-    ledgers: tuple[Ledger, Ledger], ledger_url: str
+async def test_a_process_that_freezes_while_it_gives_positions_stops_nobody_for_long(
+    ledgers: tuple[Ledger, Ledger], ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if ledger_url.startswith("sqlite"):
         pytest.skip("SQLite has one writer at a time: it has no lock to be held")
-    stuck, other = ledgers
+    monkeypatch.setattr(postgres, "IDLE_SECONDS", 1.0)
+    frozen, other = ledgers
     inside, go_on = asyncio.Event(), asyncio.Event()
 
     async def numbering(tx: Tx, _chain: Chain, _now: Instant) -> None:
@@ -121,13 +123,15 @@ async def test_a_process_that_stops_in_the_middle_of_numbering_stops_no_acceptan
         inside.set()
         await go_on.wait()
 
-    task = asyncio.create_task(stuck.act(numbering))
+    task = asyncio.create_task(frozen.act(numbering))
     async with asyncio.timeout(30):
         await inside.wait()
         await other.accept(step("d1", 1))
         assert await other.number_events() == 0, "one process at a time gives positions"
         assert await other.events.after(0, 10) == []
+        while not await other.number_events():
+            await asyncio.sleep(0.05)
+        assert [each.code for each in await other.events.after(0, 10)] == ["d1"]
         go_on.set()
-        await task
-
-    assert await other.number_events() == 1
+        with pytest.raises(LedgerUnavailable):
+            await task

@@ -10,7 +10,7 @@ from itertools import pairwise
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "600"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 TIMEOUT = 120 + EXAMPLES // 5
 """Seconds for all examples of one test."""
 

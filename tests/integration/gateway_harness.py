@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import uvicorn
@@ -19,6 +19,7 @@ from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
 from bus.gateway.app import create_app
 from bus.gateway.calling import Partners
+from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps, no_secrets
@@ -28,6 +29,8 @@ from bus.ledger.migrate import migrate
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
 from schemas import instant
+from schemas.adapter import AdapterConfig, Manifest, OutboundDelivery, Outcome
+from schemas.inquiries import Payment, PaymentInquiry, PostalEvent
 from schemas.province import Agency, Alias, Client, Endpoint
 
 OFFICE, BUILD, DISTRICT, COMMUNE, HEALTH = "H38.01", "H38.02", "H38.30", "H38.30.07", "H38.03"
@@ -131,6 +134,24 @@ class Harness:
             await followed.wait()
 
 
+class Answers:
+    """A partner that answers look-ups."""
+
+    manifest: ClassVar[Manifest] = adapters()["vnpost"].manifest
+    config_model: ClassVar[type[AdapterConfig]] = AdapterConfig
+
+    async def deliver(self, delivery: OutboundDelivery) -> Outcome:
+        raise AssertionError(delivery)
+
+    async def payment(self, inquiry: PaymentInquiry) -> Payment:
+        return Payment(paid=inquiry.reference.startswith(inquiry.code))
+
+    async def track(self, code: str) -> tuple[PostalEvent, ...]:
+        return (PostalEvent(status="100", title=code),)
+
+    async def close(self) -> None: ...
+
+
 async def _declare_province(ledger: Ledger) -> None:
     items: list[tuple[Kind, Item]] = [("endpoint", MAIL)]
     items += [("agency", agency) for agency in AGENCIES]
@@ -168,6 +189,7 @@ async def opened(
         ledger=ledger,
         acceptor=acceptor,
         live=live,
+        inquirer=Inquirer(acceptor, lambda _: Answers()),
         probed=Probed(Metrics(), Examiner({"ledger": ledger.queries.ping}, keep=0), metrics_token),
         partners=Partners(session := open_session(), given.get("secrets", no_secrets)),
         limits=limits,

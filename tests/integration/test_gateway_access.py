@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,7 @@ async def test_every_route_asks_who_is_calling(bus: Harness) -> None:
     seen = set()
     for method, path in routes_of(bus.app):
         seen |= {path, f"{method} {path}"}
-        names = {"delivery_id": 1, "message_id": "x", "code": "x", "token": "x"}
-        address = path.format(**names, service="x", operation="x")
+        address = re.sub(r"\{[^}]+\}", "1", path)
         forwarded = {"X-Forwarded-For": "203.0.113.7"}
         answer = await bus.call(None, method, address, headers=forwarded)
         if PUBLIC & {path, f"{method} {path}"}:

@@ -13,6 +13,7 @@ import pytest
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.openapi import known_errors
 from schemas.errors import LgspError, LocalError, PartnerError
+from schemas.province import Endpoint
 from tests.integration.gateway_harness import Harness, opened
 
 ORDER = (
@@ -23,6 +24,9 @@ ORDER = (
     ("post", "/api/v1/dossiers/{code}/steps"),
     ("post", "/api/v1/dossiers/batch"),
     ("post", "/api/v1/dossiers/{code}/files"),
+    ("post", "/api/v1/flows/{kind}"),
+    ("get", "/api/v1/inquiries/payment/{code}"),
+    ("get", "/api/v1/inquiries/tracking/{code}"),
     ("get", "/api/v1/dossiers"),
     ("get", "/api/v1/dossiers/figures"),
     ("get", "/api/v1/dossiers/totals"),
@@ -46,7 +50,13 @@ ORDER = (
 )
 LASTING = {("get", "/api/v1/dossiers/events/stream")}
 """Answers without an end, tried in test_gateway_events."""
-RECEIVER_ROUTES = ("/api/v1/mailbox", "/api/v1/documents/status", "/api/v1/dossiers")
+RECEIVER_ROUTES = (
+    "/api/v1/mailbox",
+    "/api/v1/documents/status",
+    "/api/v1/dossiers",
+    "/api/v1/flows",
+    "/api/v1/inquiries",
+)
 """Of the building department, which also handles the dossier of the examples."""
 SUCCESS = re.compile("2..")
 
@@ -55,6 +65,8 @@ SUCCESS = re.compile("2..")
 async def bus(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Harness]:
     limits = GatewayLimits(public_url="https://lgsp.example")
     async with opened(sqlite_url, tmp_path, limits=limits, secrets=lambda _: b"k") as harness:
+        for kind in ("dvcqg", "vnpost"):
+            await harness.declare("endpoint", None, Endpoint(name=kind, kind=kind))
         yield harness
 
 

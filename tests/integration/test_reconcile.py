@@ -25,6 +25,7 @@ from adapters.onestop.stories import Change
 from bus.engine.reconcile import Desk, Report, Scope, with_portal, with_source
 from bus.ledger.config_store import Item, Kind
 from schemas.adapter import Adapter, DossierLookup, DossierSource
+from schemas.delivery import DeliveryState
 from schemas.dossier import DossierRecord, Step
 from schemas.dossier.reconcile import Fault, Side
 from schemas.province import Agency, Endpoint, Subscription
@@ -111,7 +112,9 @@ class Scene:
         self.portal.store._db.execute(text, values)
 
 
-def _items(portal: Portal, one_stop: OneStopSandbox) -> tuple[tuple[Kind, Item], ...]:
+def _items(
+    portal: Portal, one_stop: OneStopSandbox, *, shows: bool
+) -> tuple[tuple[Kind, Item], ...]:
     national = {
         "url": portal.service_url,
         "login_url": portal.login_url,
@@ -119,7 +122,7 @@ def _items(portal: Portal, one_stop: OneStopSandbox) -> tuple[tuple[Kind, Item],
         "password": "cong",
         "madonvi": USER,
         "dstcode": DSTCODE,
-        "lookup_shows_steps": True,
+        "lookup_shows_steps": shows,
         "lookups_per_second": 1000,
     }
     fetched = {
@@ -147,11 +150,12 @@ def _items(portal: Portal, one_stop: OneStopSandbox) -> tuple[tuple[Kind, Item],
 
 
 @asynccontextmanager
-async def scene(ledger_url: str, folder: Path) -> AsyncIterator[Scene]:
+async def scene(ledger_url: str, folder: Path, *, shows: bool = True) -> AsyncIterator[Scene]:
+    """`shows`: look-ups at the portal show the timeline."""
     secrets = {"cong": PASSWORD, "mot-cua": KEY}
     account = Account(USER, PASSWORD, USER)
     async with (
-        Portal([account], lookup_shows_steps=True, lapse=0.01) as portal,
+        Portal([account], lookup_shows_steps=shows, lapse=0.01) as portal,
         OneStopSandbox(UNIT, KEY) as one_stop,
         open_session() as http,
     ):
@@ -160,7 +164,7 @@ async def scene(ledger_url: str, folder: Path) -> AsyncIterator[Scene]:
             config = endpoint.config
             return registry.create(endpoint.kind, config, http=http, secrets=secrets.__getitem__)
 
-        items = _items(portal, one_stop)
+        items = _items(portal, one_stop, shows=shows)
         async with engine(ledger_url, folder, items=items, real=real) as bus:
             yield Scene(bus, portal, one_stop)
 
@@ -396,6 +400,95 @@ async def test_what_the_portal_refused_for_good_is_reported_and_not_sent_again(
         assert (only.finding.fault, only.done) == (Fault.MISSING, "")
         assert "rejected" in only.why
         assert at.portal.store.record(code) is None
+
+
+async def test_steps_wait_for_a_record_that_the_portal_takes(
+    ledger_url: str, tmp_path: Path
+) -> None:
+    """Its first record is refused; steps come before and with the corrected one, and after it."""
+    async with scene(ledger_url, tmp_path) as at:
+        code, other = _code(BUILD, 1), _code(BUILD, 2)
+        await at.portal.set_fault("reject")
+        await at.bus.record(record(code))
+        await at.settled()
+        await at.portal.set_fault("ok")
+        await at.push(other)
+        for number in range(STEPS):
+            await at.bus.step(step(code, number))
+        await _parked(at.bus, STEPS)
+        assert at.timeline(other) == at.steps[other]
+        await at.pause("cong")
+        await at.bus.step(step(code, STEPS))
+        await at.bus.record(record(code, summary="Đã sửa"))
+        await at.bus.step(step(code, STEPS + 1))
+        await at.resume("cong")
+        await at.settled()
+        assert at.timeline(code) == [f"Bước {number}" for number in range(STEPS + 2)]
+        assert not (await at.reconcile("cong")).discrepancies
+
+
+async def test_a_dossier_that_the_portal_lost_comes_back_with_the_steps_that_waited_for_it(
+    ledger_url: str, tmp_path: Path
+) -> None:
+    async with scene(ledger_url, tmp_path) as at:
+        code = _code(BUILD, 1)
+        await at.push(code)
+        await at.settled()
+        lost(at, code)
+        for number in (STEPS, STEPS + 1):
+            await at.bus.step(step(code, number))
+        await _parked(at.bus, 2)
+        report = await at.reconcile("cong")
+        assert found_by(report) == {code: (Side.PORTAL, Fault.MISSING, (), "sent")}
+        await at.settled()
+        assert at.timeline(code) == [f"Bước {number}" for number in range(STEPS + 2)]
+
+
+async def test_a_step_that_waits_for_its_record_goes_on_when_an_operator_says_so(
+    ledger_url: str, tmp_path: Path
+) -> None:
+    async with scene(ledger_url, tmp_path) as at:
+        code = _code(BUILD, 1)
+        await at.bus.step(step(code, 1))
+        await _parked(at.bus, 1)
+        (row,) = await at.bus.ledger.queries.deliveries(code="partner-lacks-dossier")
+        at.portal.store.write([{"MaHoSo": code}], updating=False)  # came by another way
+        assert await at.bus.ledger.replay([row.id], actor="test", reason="đã có") == [row.id]
+        await at.settled()
+        assert at.timeline(code) == ["Bước 1"]
+
+
+async def _parked(bus: Engine, count: int) -> None:
+    """Returns when so many steps wait for their dossier."""
+
+    async def held() -> bool:
+        rows = await bus.ledger.queries.deliveries(code="partner-lacks-dossier")
+        return [row.state for row in rows] == [DeliveryState.HELD] * count
+
+    condition: Condition = held
+    await wait_until(condition, what="steps wait for their dossier")
+
+
+async def test_a_portal_that_shows_no_steps_is_compared_by_its_records(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Steps it may have lost cannot be seen; only where it lost the dossier they go again."""
+    async with scene(sqlite_url, tmp_path, shows=False) as at:
+        codes = [_code(BUILD, number) for number in range(5)]
+        for code in codes:
+            await at.push(code)
+        await at.settled()
+        for befalls, code in zip((lost, older, other_summary, lost_steps), codes, strict=False):
+            befalls(at, code)
+        report = await at.reconcile("cong")
+        assert found_by(report) == {
+            codes[0]: (Side.PORTAL, Fault.MISSING, (), "sent"),
+            codes[1]: (Side.PORTAL, Fault.STALE, (), "sent"),
+            codes[2]: (Side.PORTAL, Fault.DIFFERING, ("summary",), "sent"),
+        }
+        await at.settled()
+        assert not (await at.reconcile("cong")).discrepancies
+        assert [at.timeline(code) for code in codes[:3]] == [at.steps[code] for code in codes[:3]]
 
 
 async def test_a_portal_that_does_not_answer_is_not_hammered(
