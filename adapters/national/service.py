@@ -14,7 +14,7 @@ import orjson
 from pydantic import Field
 from yarl import URL
 
-from adapters.http import FAILURES, failure_error, open_answer, retry_after
+from adapters.http import FAILURES, failure_error, open_answer, read_whole, retry_after
 from adapters.national import model
 from adapters.national.model import Part
 from adapters.national.port import CallContext, Json, NationalOperation
@@ -195,22 +195,10 @@ class Service:
                 timeout=timeout,
                 tls=self._sign_on.ssl() or True,
             ) as response:
-                body = await _whole(response.content)
+                body = await read_whole(response, MAX_ANSWER)
                 return Answer(response.status, body, retry_after(response.headers))
         except FAILURES as error:
             raise failure_error(error) from None  # its text may hold addresses
-
-
-async def _whole(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for piece in content.iter_any():
-        body += piece
-        if len(body) > MAX_ANSWER:
-            raise PartnerGarbage(
-                f"an answer of more than {MAX_ANSWER:,} bytes",
-                vi=f"Đối tác trả lời hơn {MAX_ANSWER:,} byte",
-            )
-    return bytes(body)
 
 
 def good(answer: Answer) -> bytes:

@@ -278,12 +278,13 @@ def _other(context: typer.Context, named: str) -> Contract:
 
 
 async def _look(ledger: Ledger, name: str) -> tuple[Province, Service, Contract]:
-    from bus.gateway.national import compile_contract  # noqa: PLC0415 - late: lxml
+    from bus.gateway.national import compile_contract, in_force  # noqa: PLC0415 - late: lxml
 
     province = await ledger.config.province()
     service = find(province, name)
     documents = await ledger.contracts.read(service.contract.documents)
-    return province, service, compile_contract(documents, service.contract.main)
+    contract = compile_contract(documents, service.contract.main)
+    return province, in_force(service, contract), contract
 
 
 def find(province: Province, name: str) -> Service:

@@ -21,7 +21,7 @@ from bus.gateway.translate.openapi import PROBLEMS, problem
 from bus.gateway.translate.plan import Plan
 from bus.gateway.translate.schema import Index
 from schemas.errors import ConfigurationError, ContractMismatch, InvalidContract
-from schemas.service import OperationSettings, Personal
+from schemas.service import OperationSettings, Personal, Service
 from schemas.xml import DEFAULT_LIMITS, Limits
 
 SUFFIX = ".national.yaml"
@@ -90,6 +90,27 @@ class NationalContract(Contract):
             "components": {"schemas": schemas},
         }
 
+    def report(self) -> Json:
+        """As of a WSDL: an adapter's operations are all supported, and nothing is lost."""
+        rows = [
+            {
+                "service": self.namespace,
+                "port": "",
+                "operation": name,
+                "soap": "",
+                "style": operation.style,
+                "one_way": False,
+                "headers": [],
+                "faults": [],
+                "supported": True,
+                "problems": [],
+                "lost": [],
+                "notes": [operation.documentation],
+            }
+            for name, operation in self.operations.items()
+        ]
+        return Contract.report(self) | {"operations": rows, "judged_by": "pydantic"}
+
     def settings(self, declared: Mapping[str, OperationSettings]) -> dict[str, OperationSettings]:
         """What is declared, over what the service itself says; personal stays personal."""
         found = dict(declared)
@@ -99,6 +120,13 @@ class NationalContract(Contract):
                 given = found.get(name, own)
                 found[name] = given.model_copy(update={"personal": given.personal or own.personal})
         return found
+
+
+def in_force(service: Service, contract: Contract) -> Service:
+    """The service with the settings of operations that count."""
+    if not isinstance(contract, NationalContract):
+        return service
+    return service.model_copy(update={"operations": contract.settings(service.operations)})
 
 
 def compile_contract(

@@ -16,7 +16,7 @@ from adapters.national.population.sandbox import PopulationDesk
 from adapters.national.sandbox import all_desks
 from adapters.national.sandbox_gateway import SECRET, USER, NationalSandbox
 from bus.cli.service_check import faults_of_service
-from bus.gateway.national import SUFFIX, compile_contract
+from bus.gateway.national import SUFFIX, compile_contract, in_force
 from bus.ledger.accesses import subject_hash
 from bus.ops.province_contracts import pinned
 from schemas.errors import ConfigurationError, InvalidContract
@@ -173,10 +173,25 @@ async def test_every_national_service_can_be_declared(on: National) -> None:
         assert faults_of_service(service, contents) == []
         (fault,) = faults_of_service(service.model_copy(update={"address": ""}), contents)
         assert "address" in fault
+        contract = compile_contract(document(name), f"{name}{SUFFIX}")
+        assert contract.report()["ok"]
+        assert len(contract.report()["operations"]) == len(contract.operations)
         await on.declare(name)
         described = (await on.bus.http.get(f"/services/{name}/openapi.json")).json()
         validate(described)
         assert described["paths"]
+
+
+def test_a_declaration_cannot_make_a_question_about_people_less_than_that() -> None:
+    main = f"population{SUFFIX}"
+    contract = compile_contract(document("population"), main)
+    given = {"lookUp": OperationSettings(idempotent=False, personal=None)}
+    declared = {"name": "a", "contract": pinned(main, document("population"))}
+    service = Service.model_validate(declared | {"operations": given})
+    settings = in_force(service, contract).settings("lookUp")
+    assert settings.personal is not None
+    assert not settings.idempotent
+    assert in_force(service, contract).settings("verify").idempotent
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bus.engine.live import LiveConfig, Snapshot
 from bus.gateway import translate
-from bus.gateway.national import NationalContract, compile_contract
+from bus.gateway.national import compile_contract, in_force
 from bus.gateway.translate import Operation
 from bus.ledger.contracts import Contracts
 from schemas.errors import NotFound
@@ -87,10 +87,7 @@ class Catalogue:
         """Raises NotFound, InvalidContract, LedgerUnavailable (a contract not compiled yet)."""
         service = self.declared(name)
         compiled = await self._compile(service.contract)
-        if isinstance(compiled.contract, NationalContract):
-            settings = compiled.contract.settings(service.operations)
-            service = service.model_copy(update={"operations": settings})
-        return Served(service, compiled)
+        return Served(in_force(service, compiled.contract), compiled)
 
     async def _compile(self, contract: Contract) -> Compiled:
         self._forget_unused()

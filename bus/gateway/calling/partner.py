@@ -10,15 +10,13 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from adapters.http import FAILURES, failure_outcome, open_answer, retry_after
+from adapters.http import FAILURES, failure_error, open_answer, read_whole, retry_after
 from adapters.national import CallContext, NationalService, create_national
 from adapters.signon import PartnerCall, SignOn, create_sign_on
 from bus.gateway.calling.catalogue import MAX_MESSAGE
 from bus.gateway.national import NationalCall
 from bus.gateway.translate import Operation, Wire
 from schemas.errors import (
-    ConfigurationError,
-    LgspError,
     NotFound,
     PartnerGarbage,
     PartnerRefused,
@@ -32,9 +30,6 @@ TIMEOUT_HEADER = "Lgsp-Timeout"
 
 _JSON = "application/json"
 _CONNECT = 5.0  # seconds; a partner that is there takes a connection at once
-_ERRORS: dict[str | None, type[LgspError]] = {
-    each.code: each for each in (PartnerUnavailable, PartnerTimeout, PartnerGarbage)
-}
 _AWAY = frozenset({429, 503})  # it says itself that it did nothing
 _UNKNOWN = frozenset({408, 502, 504})  # something on the way gave up
 _DENIED = frozenset({401, 403})
@@ -148,13 +143,11 @@ class Partners:
                 timeout=timeout,
                 tls=sign_on.ssl() or True,
             ) as response:
-                body = await _read(response.content)
+                body = await read_whole(response, MAX_MESSAGE)
                 kind = response.headers.get("Content-Type", "")
                 return _Response(response.status, body, kind, retry_after(response.headers))
         except FAILURES as error:
-            outcome = failure_outcome(error)
-            raised = _ERRORS.get(outcome.code, ConfigurationError)
-            raise raised(outcome.detail) from None  # its text may hold addresses
+            raise failure_error(error) from None  # its text may hold addresses
 
 
 def _headers(wire: Wire, trace: str) -> dict[str, str]:
@@ -163,18 +156,6 @@ def _headers(wire: Wire, trace: str) -> dict[str, str]:
         "Accept": "text/xml, application/soap+xml, multipart/related",
         "traceparent": trace,
     }
-
-
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for piece in content.iter_any():
-        body += piece
-        if len(body) > MAX_MESSAGE:
-            raise PartnerGarbage(
-                f"the partner's answer is larger than {MAX_MESSAGE:,} bytes",
-                vi=f"Trả lời của đối tác lớn hơn {MAX_MESSAGE:,} byte",
-            )
-    return bytes(body)
 
 
 def _judged(response: _Response, operation: Operation, settings: OperationSettings) -> Answered:
