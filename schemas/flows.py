@@ -152,6 +152,7 @@ class Evaluation(Item):
     agency_name: Required500
     month: Month
     until: date  # last day that is counted
+    told: date  # day on which it was summed up: a later one takes its place
     total: int = Field(ge=1, description="people who rated")
     overall: Shares
     service: Shares | None = None
@@ -165,7 +166,7 @@ class Evaluation(Item):
 
     @property
     def identity(self) -> str:
-        return f"{self.agency}:{self.procedure}:{self.until.isoformat()}"
+        return f"{self.agency}:{self.procedure}:{self.month}:{self.told.isoformat()}"
 
     @property
     def key(self) -> str:
@@ -238,6 +239,7 @@ class Statistics(Item):
     agency_name: Required500
     month: Month
     until: date  # last day that is counted
+    told: date  # day on which it was summed up: a later one takes its place
     figures: dict[Code, Annotated[int, Field(ge=0)]]  # names as in the API's figures
 
     @property
@@ -246,7 +248,7 @@ class Statistics(Item):
 
     @property
     def identity(self) -> str:
-        return f"{self.agency}:{self.until.isoformat()}"
+        return f"{self.agency}:{self.month}:{self.told.isoformat()}"
 
     @property
     def key(self) -> str:

@@ -183,6 +183,7 @@ async def test_an_evaluation_is_written_as_the_portal_wants_it(
         agency_name="UBND xã Suối Mẫu",
         month="2026-06",
         until=date(2026, 6, 20),
+        told=date(2026, 6, 20),
         total=120,
         overall=Shares(very_satisfied=60, satisfied=35, unsatisfied=5),
     )
@@ -193,7 +194,7 @@ async def test_an_evaluation_is_written_as_the_portal_wants_it(
     (told,) = portal.store.kept("DongBoDanhGia")
     assert (told["NgayTongHop"], told["PhanTramDanhGiaHaiLong"]) == ("6-2026", "35%")
     assert told["PhanTramDanhGiaDichVuHaiLong"] == "", "nobody rated the service"
-    assert read_evaluation(told, until=evaluation.until) == evaluation
+    assert read_evaluation(told, told=evaluation.told) == evaluation
 
 
 @pytest.mark.parametrize(
@@ -207,11 +208,12 @@ def test_an_evaluation_that_cannot_be_names_the_field(field: str, value: object)
         agency_name="UBND xã",
         month="2026-06",
         until=date(2026, 6, 20),
+        told=date(2026, 6, 20),
         total=120,
         overall=shares,
     )
     with pytest.raises(InvalidRequest) as caught:
-        read_evaluation(write_evaluation(evaluation) | {field: value}, until=evaluation.until)
+        read_evaluation(write_evaluation(evaluation) | {field: value}, told=evaluation.told)
     assert field.removesuffix("HaiLong") in caught.value.detail.vi
 
 
