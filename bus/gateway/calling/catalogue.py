@@ -64,6 +64,7 @@ class Catalogue:
         self._live = live
         self._contracts = contracts
         self._compiled: dict[str, asyncio.Task[Compiled]] = {}
+        self._served: dict[str, tuple[Service, Served]] = {}  # as declared → as in force
         self._for: Snapshot | None = None
 
     @property
@@ -87,7 +88,11 @@ class Catalogue:
         """Raises NotFound, InvalidContract, LedgerUnavailable (a contract not compiled yet)."""
         service = self.declared(name)
         compiled = await self._compile(service.contract)
-        return Served(in_force(service, compiled.contract), compiled)
+        declared, served = self._served.get(service.id, (None, None))
+        if served is None or declared is not service or served.compiled is not compiled:
+            served = Served(in_force(service, compiled.contract), compiled)
+            self._served[service.id] = (service, served)
+        return served
 
     async def _compile(self, contract: Contract) -> Compiled:
         self._forget_unused()
@@ -117,6 +122,7 @@ class Catalogue:
         self._for = snapshot
         used = {_key(service.contract) for service in snapshot.services.values()}
         self._compiled = {key: task for key, task in self._compiled.items() if key in used}
+        self._served = {}
 
 
 def _key(contract: Contract) -> str:
