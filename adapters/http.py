@@ -120,6 +120,19 @@ async def read_answer(response: aiohttp.ClientResponse) -> Answer:
     return Answer(response.status, response.headers, await _read_capped(response.content))
 
 
+async def read_whole(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """A body that must be read to its end. Raises PartnerGarbage beyond `limit` bytes."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            raise PartnerGarbage(
+                f"the partner's answer is larger than {limit:,} bytes",
+                vi=f"Trả lời của đối tác lớn hơn {limit:,} byte",
+            )
+    return bytes(body)
+
+
 async def _read_capped(content: aiohttp.StreamReader) -> bytes:
     body = await content.readany()
     while len(body) <= MAX_ANSWER and not content.at_eof():

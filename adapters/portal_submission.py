@@ -16,6 +16,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import ValidationError
 
+from adapters.folding import fold
 from adapters.http import Answer, retry_after
 from adapters.portal_fields import read_record, write_record, wrong_field
 from schemas.adapter import Outcome, Result
@@ -117,7 +118,8 @@ def receipt(code: int, number: str, text: str) -> bytes:
     return orjson.dumps({"error_code": code, "message": f"{number}| {text}"})
 
 
-_FINAL = re.compile(r"không hợp lệ|bắt buộc|không đúng|không tồn tại|không thuộc", re.IGNORECASE)
+_FINAL = re.compile(r"khong hop le|bat buoc|khong dung|khong ton tai|khong thuoc")
+"""Folded: the sender must change something."""
 
 
 def judge_receipt(answer: Answer) -> Outcome:
@@ -135,7 +137,7 @@ def judge_receipt(answer: Answer) -> Outcome:
     number = message.partition("|")[0].strip()[:200]
     if code in {RECEIVED, KNOWN}:
         return Outcome(Result.DELIVERED, number, answer=f"error_code {code}: {message}"[:2000])
-    if code is not None and _FINAL.search(message):
+    if code is not None and _FINAL.search(fold(message)):
         detail = "The one-stop software refused the submission; its answer says why."
         return Outcome(Result.REJECTED, "", PartnerRefused.code, detail, message[:2000])
     said = "no receipt" if code is None else f"error_code {code}"

@@ -232,8 +232,8 @@ class Payments(Protocol):
 class Tracking(Protocol):
     """An adapter whose partner says where a parcel is."""
 
-    async def track(self, code: str) -> tuple[PostalEvent, ...]:
-        """The way of the order of that dossier, oldest first; nothing when there is none.
+    async def track(self, number: str) -> tuple[PostalEvent, ...]:
+        """The way of the order of that number, oldest first; nothing when there is none.
 
         Raises PartnerError, ConfigurationError.
         """

@@ -152,6 +152,7 @@ class Evaluation(Item):
     agency_name: Required500
     month: Month
     until: date  # last day that is counted
+    told: date  # day on which it was summed up: a later one takes its place
     total: int = Field(ge=1, description="people who rated")
     overall: Shares
     service: Shares | None = None
@@ -165,7 +166,7 @@ class Evaluation(Item):
 
     @property
     def identity(self) -> str:
-        return f"{self.agency}:{self.procedure}:{self.until.isoformat()}"
+        return f"{self.agency}:{self.procedure}:{self.month}:{self.told.isoformat()}"
 
     @property
     def key(self) -> str:
@@ -238,6 +239,7 @@ class Statistics(Item):
     agency_name: Required500
     month: Month
     until: date  # last day that is counted
+    told: date  # day on which it was summed up: a later one takes its place
     figures: dict[Code, Annotated[int, Field(ge=0)]]  # names as in the API's figures
 
     @property
@@ -246,7 +248,7 @@ class Statistics(Item):
 
     @property
     def identity(self) -> str:
-        return f"{self.agency}:{self.until.isoformat()}"
+        return f"{self.agency}:{self.month}:{self.told.isoformat()}"
 
     @property
     def key(self) -> str:
@@ -269,13 +271,21 @@ class PostalAction(IntEnum):
     CANCEL = 2
 
 
+def order_number(code: str, order: str) -> str:
+    """By which the post knows an order: the first of a dossier by the dossier's code."""
+    return code if order == FIRST_ORDER else f"{code}-{order}"
+
+
+FIRST_ORDER = "1"
+
+
 class PostalOrder(Item):
     """Đơn bưu chính công ích: a result is fetched from the counter and brought home."""
 
     kind: ClassVar[ItemKind] = "postal-order"
     action: PostalAction = PostalAction.CREATE
-    id: Code = "1"  # ordered anew after a cancellation: another
-    code: DossierCode  # the order's number at the post as well
+    id: Annotated[Code, StringConstraints(min_length=1)] = FIRST_ORDER  # another: ordered anew
+    code: DossierCode
     sender: PostalParty | None = None  # both of an order, neither of its cancellation
     receiver: PostalParty | None = None
     collect: int = Field(0, ge=0, le=10**12, description="đồng to be collected (CODAmount)")
@@ -294,6 +304,10 @@ class PostalOrder(Item):
     @property
     def identity(self) -> str:
         return f"{self.code}:{self.action:d}:{self.id}"
+
+    @property
+    def number(self) -> str:
+        return order_number(self.code, self.id)
 
     @property
     def key(self) -> str:

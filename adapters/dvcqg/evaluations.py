@@ -42,8 +42,8 @@ def _shares(prefix: str, shares: Shares | None) -> dict[str, str]:
     }
 
 
-def read_evaluation(item: object, *, until: date) -> Evaluation:
-    """What a one-stop system has summed up itself, as of the day `until`, when it says so.
+def read_evaluation(item: object, *, told: date) -> Evaluation:
+    """What a one-stop system has summed up itself, on the day `told`.
 
     Raises InvalidRequest that names the portal's field.
     """
@@ -52,7 +52,8 @@ def read_evaluation(item: object, *, until: date) -> Evaluation:
     month, _, year = text_of(item.get("NgayTongHop")).partition("-")
     values = {name: text_of(item.get(field)) for name, field in _TEXTS.items()} | {
         "month": f"{year}-{month.zfill(2)}",
-        "until": until.isoformat(),
+        "until": told.isoformat(),
+        "told": told.isoformat(),
         "total": text_of(item.get("TongSoNguoiDanhGia")),
         "overall": _read_shares(item, "PhanTramDanhGia"),
         "service": _read_shares(item, "PhanTramDanhGiaDichVu"),

@@ -318,7 +318,7 @@ async def _sync_steps(door: Door, parameters: Parameters, data: list[Element]) -
 async def _sync_evaluations(door: Door, _parameters: Parameters, data: list[Element]) -> Response:
     """The first of a day counts: what is summed up again on the same day is known already."""
     today = datetime.now(VIETNAM).date()
-    items = [read_evaluation(each.value, until=today) for each in _counted(data)]
+    items = [read_evaluation(each.value, told=today) for each in _counted(data)]
     for item, each in zip(items, data, strict=True):
         with suppress(DuplicateMessage):
             await door.submit_item(item, each.raw)

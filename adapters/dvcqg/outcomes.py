@@ -8,7 +8,6 @@ case, so that neither NFC or NFD nor capitals matter.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from adapters.folding import fold
 from adapters.http import Answer, retry_after
 from adapters.portal_fields import CANONICAL
 from schemas.adapter import Outcome, Result
@@ -93,13 +93,6 @@ class Reply(NamedTuple):
     code: int | None  # None: there is none, or none that is a number
     message: str
     fields: Mapping[str, Any]
-
-
-def fold(text: str) -> str:
-    """Small letters without marks, blanks single: `Đã tồn tại` in any normal form is one text."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
-    return " ".join(plain.replace("đ", "d").replace("ð", "d").split())
 
 
 def number(code: object) -> int | None:

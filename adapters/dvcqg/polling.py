@@ -93,8 +93,10 @@ class Polling:
         judged, _ = await self._ask(
             lambda session: codec.service_call(self._config, codec.QUESTIONS, session=session)
         )
-        _require_answer(judged)
-        rows = judged.reply.fields.get("result") if judged.reply is not None else None
+        reply = judged.reply
+        if judged.status != 200 or reply is None or reply.code != 0:  # not an empty list
+            raise failure(judged.outcome)
+        rows = reply.fields.get("result")
         if not isinstance(rows, list):
             raise garbage("the list of questions is no list")
         taken = 0

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 import aiohttp
 from pydantic import ValidationError
 
-from adapters.national import business, insurance, population
+from adapters.national import (
+    business,
+    catalogues,
+    civil_status,
+    combined,
+    insurance,
+    judicial_records,
+    model,
+    population,
+    procedures,
+)
 from adapters.national.port import CallContext, Json, NationalOperation, NationalService
 from adapters.national.service import NationalConfig, Operation, Service
 from adapters.signon import parse_sign_on
@@ -19,6 +29,7 @@ from schemas.errors import ConfigurationError
 __all__ = [
     "CallContext",
     "Json",
+    "NationalFace",
     "NationalOperation",
     "NationalService",
     "create_national",
@@ -35,8 +46,15 @@ class _Kind(NamedTuple):
 _KINDS: Mapping[str, _Kind] = MappingProxyType(
     {
         "business": _Kind(business.BusinessConfig, business.operations),
+        "catalogues": _Kind(catalogues.CataloguesConfig, catalogues.operations),
+        "civil-status": _Kind(civil_status.CivilStatusConfig, civil_status.operations),
+        "combined": _Kind(combined.CombinedConfig, combined.operations),
         "insurance": _Kind(insurance.InsuranceConfig, insurance.operations),
+        "judicial-records": _Kind(
+            judicial_records.JudicialRecordsConfig, judicial_records.operations
+        ),
         "population": _Kind(population.PopulationConfig, population.operations),
+        "procedures": _Kind(procedures.ProceduresConfig, procedures.operations),
     }
 )
 
@@ -44,6 +62,21 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
 def national_services() -> tuple[str, ...]:
     """The names that a configuration's `service` may have."""
     return tuple(_KINDS)
+
+
+class NationalFace:
+    """What a declaration offers, without its address and sign-on."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        """Raises ConfigurationError."""
+        found = parse_national({**options, "url": "https://address.invalid/"})
+        self.name = str(options["service"])
+        self._known = {each.name: each for each in _KINDS[self.name].operations(found)}
+        self.operations = {name: each.declared() for name, each in self._known.items()}
+
+    def check(self, operation: str, json: object) -> None:
+        """Raises ContractMismatch for a question that the service would refuse."""
+        model.read(self._known[operation].ask, json)
 
 
 def parse_national(config: Mapping[str, object]) -> NationalConfig:

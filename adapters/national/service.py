@@ -14,7 +14,7 @@ import orjson
 from pydantic import Field
 from yarl import URL
 
-from adapters.http import FAILURES, failure_error, open_answer, retry_after
+from adapters.http import FAILURES, failure_error, open_answer, read_whole, retry_after
 from adapters.national import model
 from adapters.national.model import Part
 from adapters.national.port import CallContext, Json, NationalOperation
@@ -36,7 +36,6 @@ MAX_ANSWER = 16 * 1024 * 1024
 """Bytes; a catalogue is the largest that comes."""
 
 _CONNECT = 5.0  # seconds
-_DENIED = frozenset({401, 403})
 JSON_MEDIA = "application/json; charset=utf-8"
 
 AskT = TypeVar("AskT", bound=Part)
@@ -64,11 +63,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer. 401 and 403 are dealt with before a codec sees it."""
+    """One HTTP answer. That the sign-on was refused is dealt with before a codec sees it."""
 
     status: int
     body: bytes = field(repr=False)
     pause: float | None = None  # seconds the partner asks to wait
+
+
+def by_status(answer: Answer) -> bool:
+    return answer.status in {401, 403}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Operation(Generic[AskT, ToldT]):
     idempotent: bool = True
     subjects: tuple[str, ...] = ()
     personal: bool = False
+    denied: Callable[[Answer], bool] = by_status  # the sign-on was not accepted
+    finish: Callable[[AskT, ToldT], ToldT] | None = None  # what depends on the question, too
 
     def declared(self) -> NationalOperation:
         return NationalOperation(
@@ -134,19 +139,23 @@ class Service:
                 vi=f"{self.name} yêu cầu nêu cán bộ tra cứu thông tin cá nhân",
                 field="officer",
             )
-        request = known.write(model.read(known.ask, json), context)
-        told: Part = known.read(await self._ask(request, context))
+        ask = model.read(known.ask, json)
+        told: Part = known.read(await self._ask(known, ask, context))
+        if known.finish is not None:
+            told = known.finish(ask, told)
         return told.model_dump(mode="json", by_alias=True)
 
-    async def _ask(self, request: Request, context: CallContext) -> Answer:
+    async def _ask(self, known: Operation[Any, Any], ask: Part, context: CallContext) -> Answer:
         """One attempt, and a second one where a renewed sign-on may help."""
+        request = known.write(ask, context)
         deadline = asyncio.get_running_loop().time() + context.seconds
         call = await self._signed(request, context)
         answer = await self._send(request.method, call, deadline)
-        if answer.status in _DENIED and await self._sign_on.refused(call):
+        if known.denied(answer) and await self._sign_on.refused(call):
+            request = known.write(ask, context)  # some registers take no number twice
             call = await self._signed(request, context)
             answer = await self._send(request.method, call, deadline)
-        if answer.status in _DENIED:
+        if known.denied(answer):
             raise ConfigurationError(
                 f"{self.name} does not accept the bus's sign-on (HTTP {answer.status})",
                 vi=f"{self.name} không chấp nhận tài khoản của trục (HTTP {answer.status})",
@@ -186,22 +195,10 @@ class Service:
                 timeout=timeout,
                 tls=self._sign_on.ssl() or True,
             ) as response:
-                body = await _whole(response.content)
+                body = await read_whole(response, MAX_ANSWER)
                 return Answer(response.status, body, retry_after(response.headers))
         except FAILURES as error:
             raise failure_error(error) from None  # its text may hold addresses
-
-
-async def _whole(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for piece in content.iter_any():
-        body += piece
-        if len(body) > MAX_ANSWER:
-            raise PartnerGarbage(
-                f"an answer of more than {MAX_ANSWER:,} bytes",
-                vi=f"Đối tác trả lời hơn {MAX_ANSWER:,} byte",
-            )
-    return bytes(body)
 
 
 def good(answer: Answer) -> bytes:

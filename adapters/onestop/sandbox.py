@@ -169,7 +169,7 @@ class OneStopSandbox:
                 code, text = -1, f"Trường {missing[0]} bắt buộc"
             else:
                 supplements = item.get("DanhSachHoSoBoSung") or [{}]
-                about = f"{number} {item['LoaiSuKien']} {supplements[-1].get('HoSoBoSungId')}"
+                about = f"{number} {item.get('LoaiSuKien')} {supplements[-1].get('HoSoBoSungId')}"
                 code, text = (1, "Hồ sơ đã tồn tại") if about in self._known else (0, "Đã nhận")
                 if about not in self._known:
                     self._known.add(about)

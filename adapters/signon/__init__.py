@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from adapters.signon.config import DECLARED, SignOnConfig
 from adapters.signon.plain import Basic, Bearer, Nothing, Secrets
 from adapters.signon.port import PartnerCall, SignOn
+from adapters.signon.portal_session import PortalSession
 from adapters.signon.security import SignedMessage, UsernameToken
-from adapters.signon.token import LgspAccessToken, Token
+from adapters.signon.token import JsonToken, LgspAccessToken, Token
 from adapters.signon.vxp_adapter import VxpAdapter
 from adapters.signon.x_road import XRoad
 from schemas.errors import ConfigurationError
@@ -28,6 +29,8 @@ _CLASSES: Mapping[str, Callable[[Any, Secrets, aiohttp.ClientSession], SignOn]] 
         "bearer": Bearer,
         "token": Token,
         "lgsp-access-token": LgspAccessToken,
+        "json-token": JsonToken,
+        "portal-session": PortalSession,
         "vxp-adapter": VxpAdapter,
         "x-road": XRoad,
         "wss-username": UsernameToken,

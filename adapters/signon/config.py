@@ -90,6 +90,32 @@ class LgspAccessTokenConfig(_Renewed):
     )
 
 
+class JsonTokenConfig(KindConfig):
+    """The combined service of births and deaths: a token for an account, asked in JSON."""
+
+    kind: Literal["json-token"]
+    token_url: Address
+    user: Annotated[str, StringConstraints(min_length=1)]
+    password: Secret
+    names: Literal["userName", "SecretId"] = Field(
+        "userName", description="userName with password, or SecretId with SecretPass"
+    )
+    token_seconds: float = Field(600, gt=0, description="renewed when it is so old")
+    answer_seconds: float = Field(10, gt=0, le=60, description="longest wait for a token")
+
+
+class PortalSessionConfig(KindConfig):
+    """The national public service portal: a session in the body, from a login."""
+
+    kind: Literal["portal-session"]
+    login_url: Address
+    user: Annotated[str, StringConstraints(min_length=1)]
+    password: Secret
+    dstcode: Header | None = Field(None, description="VN:GOV:000.00.00.G22:vpcpdvcprovider")
+    session_seconds: float = Field(600, gt=0, description="renewed when it is so old")
+    answer_seconds: float = Field(10, gt=0, le=60, description="longest wait for the login")
+
+
 class VxpAdapterConfig(KindConfig):
     """The province's VXP/VDXP adapter (X-Road), as the population database is reached."""
 
@@ -147,6 +173,8 @@ SignOnConfig = (
     | BearerConfig
     | TokenConfig
     | LgspAccessTokenConfig
+    | JsonTokenConfig
+    | PortalSessionConfig
     | VxpAdapterConfig
     | XRoadConfig
     | WssUsernameConfig

@@ -30,8 +30,7 @@ MIN_SECRET = 1
 class Base:
     """Changes nothing, renews nothing."""
 
-    def __init__(self, config: KindConfig, secrets: Secrets, http: Http) -> None:
-        self._http = http
+    def __init__(self, config: KindConfig, secrets: Secrets, http: Http) -> None:  # noqa: ARG002
         self._ssl = tls_of(config.tls, secrets)
 
     async def sign(self, call: PartnerCall) -> None: ...

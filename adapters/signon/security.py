@@ -25,7 +25,7 @@ from signxml.signer import XMLSigner
 
 from adapters.connection import resolve_secret
 from adapters.signon.config import WssUsernameConfig, WssX509Config
-from adapters.signon.envelope import Element, Envelope, add, nsmap
+from adapters.signon.envelope import Element, Envelope, add, nsmap, rewritten
 from adapters.signon.plain import MIN_SECRET, Base, Http, Secrets
 from adapters.signon.port import PartnerCall
 from schemas.errors import ConfigurationError
@@ -46,7 +46,9 @@ class UsernameToken(Base):
         self._password = resolve_secret(config.password, secrets, at_least=MIN_SECRET)
 
     async def sign(self, call: PartnerCall) -> None:
-        envelope = Envelope(call.body)
+        call.body = await rewritten(call.body, self._add)
+
+    def _add(self, envelope: Envelope) -> None:
         security = _security(envelope)
         if self._config.timestamp_seconds is not None:
             _timestamp(security, datetime.now(UTC), self._config.timestamp_seconds)
@@ -57,7 +59,6 @@ class UsernameToken(Base):
         else:
             plain = self._password.decode("utf-8", "replace")
             add(token, WSSE, "Password", plain, Type=_USERNAME + "PasswordText")
-        call.body = envelope.written()
 
     def _add_digest(self, token: Element) -> None:
         """Base64(SHA-1(nonce + created + password)): SHA-1 is what the profile says."""
@@ -90,7 +91,9 @@ class SignedMessage(Base):
         self._seconds = config.timestamp_seconds
 
     async def sign(self, call: PartnerCall) -> None:
-        envelope = Envelope(call.body)
+        call.body = await rewritten(call.body, self._sign)
+
+    def _sign(self, envelope: Envelope) -> None:
         security = _security(envelope)
         token = add(
             security,
@@ -109,7 +112,6 @@ class SignedMessage(Base):
             reference_uri=[f"#{name}" for name in names[1:]],
         )
         security.append(signature)
-        call.body = envelope.written()
 
 
 def _pair(

@@ -10,17 +10,18 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ssl import SSLContext
 from urllib.parse import urlencode
 
 import aiohttp
 import orjson
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from yarl import URL
 
 from adapters.http import FAILURES, Answer, exchange, failure_error, retry_after
 from adapters.sessions import Granted, Session
-from adapters.signon.config import LgspAccessTokenConfig, TokenConfig
+from adapters.signon.config import JsonTokenConfig, LgspAccessTokenConfig, TokenConfig
 from adapters.signon.plain import Base, Http, Secrets, basic, header_secret, put_header, text_secret
 from adapters.signon.port import PartnerCall
 from schemas.errors import ConfigurationError, LgspError, PartnerGarbage, PartnerUnavailable
@@ -29,21 +30,36 @@ DEFAULT_SECONDS = 3600.0
 """How long a token lasts that comes without expires_in, as NGSP's do."""
 
 _BARE = "X-Authentication-Token"
+_SECRET_NAMES = ("SecretId", "SecretPass")
 _FORM = "application/x-www-form-urlencoded"
 
 
 class _Given(BaseModel):
-    access_token: str = Field(min_length=1, pattern=r"^[\x21-\x7e]+$", repr=False)
-    expires_in: float = DEFAULT_SECONDS  # seconds; some gateways write it as text
+    token: str = Field(
+        min_length=1,
+        pattern=r"^[\x21-\x7e]+$",
+        repr=False,
+        validation_alias=AliasChoices("access_token", "token"),
+    )
+    # seconds; some gateways write it as text
+    expires_in: float | None = Field(None, allow_inf_nan=False)
 
 
-class Token(Base):
-    """`Authorization: Bearer` with a token of client credentials."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """How a token is asked for, and how long it is used."""
 
-    def __init__(self, config: TokenConfig, secrets: Secrets, http: Http) -> None:
-        super().__init__(config, secrets, http)
-        proof = basic(config.client_id, text_secret(config.client_secret, secrets))
-        self._source = _Source(config, self._http, {"Authorization": proof}, self.ssl())
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    answer_seconds: float
+    early_seconds: float
+    seconds: float  # of a token whose answer does not say it
+
+
+class _Bearer(Base):
+    """`Authorization: Bearer` with a token that ends."""
+
+    _source: _Source
 
     async def sign(self, call: PartnerCall) -> None:
         put_header(call, "Authorization", f"Bearer {await self._source.current()}")
@@ -51,6 +67,33 @@ class Token(Base):
     async def refused(self, call: PartnerCall) -> bool:
         self._source.refused(call.headers.get("Authorization", "").removeprefix("Bearer "))
         return True
+
+
+class Token(_Bearer):
+    """Client credentials."""
+
+    def __init__(self, config: TokenConfig, secrets: Secrets, http: Http) -> None:
+        super().__init__(config, secrets, http)
+        proof = basic(config.client_id, text_secret(config.client_secret, secrets))
+        question = _credentials(config, {"Authorization": proof})
+        self._source = _Source(config.token_url, question, http, self.ssl())
+
+
+class JsonToken(_Bearer):
+    """An account and its password, in JSON."""
+
+    def __init__(self, config: JsonTokenConfig, secrets: Secrets, http: Http) -> None:
+        super().__init__(config, secrets, http)
+        names = ("userName", "password") if config.names == "userName" else _SECRET_NAMES
+        account = (config.user, text_secret(config.password, secrets))
+        question = _Question(
+            {"Content-Type": "application/json"},
+            orjson.dumps(dict(zip(names, account, strict=True))),
+            config.answer_seconds,
+            early_seconds=0,
+            seconds=config.token_seconds,
+        )
+        self._source = _Source(config.token_url, question, http, self.ssl())
 
 
 class LgspAccessToken(Base):
@@ -73,7 +116,8 @@ class LgspAccessToken(Base):
             config.auth_hash
             and b64encode(header_secret(config.auth_hash, secrets).encode()).decode()
         )
-        self._source = _Source(config, self._http, {"lgspaccesstoken": self._keys}, self.ssl())
+        question = _credentials(config, {"lgspaccesstoken": self._keys})
+        self._source = _Source(config.token_url, question, http, self.ssl())
 
     async def sign(self, call: PartnerCall) -> None:
         token = await self._source.current()
@@ -87,29 +131,30 @@ class LgspAccessToken(Base):
         return True
 
 
+def _credentials(
+    config: TokenConfig | LgspAccessTokenConfig, headers: Mapping[str, str]
+) -> _Question:
+    form = {"grant_type": "client_credentials"}
+    if config.scope is not None:
+        form["scope"] = config.scope
+    return _Question(
+        {**headers, "Content-Type": _FORM},
+        urlencode(form).encode(),
+        config.answer_seconds,
+        config.early_seconds,
+        DEFAULT_SECONDS,
+    )
+
+
 class _Source:
     """Where tokens come from: one request under way, whoever waits."""
 
-    def __init__(
-        self,
-        config: TokenConfig | LgspAccessTokenConfig,
-        http: Http,
-        headers: Mapping[str, str],
-        tls: SSLContext | None,
-    ) -> None:
+    def __init__(self, url: str, question: _Question, http: Http, tls: SSLContext | None) -> None:
+        self._url = URL(url)
+        self._question = question
         self._http = http
-        self._url = URL(config.token_url)
-        self._early = config.early_seconds
-        self._timeout = aiohttp.ClientTimeout(
-            total=config.answer_seconds, ceil_threshold=float("inf")
-        )
-        form = {"grant_type": "client_credentials"}
-        if config.scope is not None:
-            form["scope"] = config.scope
-        self._form = urlencode(form).encode()
-        self._headers = {**headers, "Content-Type": _FORM}
         self._tls = tls or True
-        self._session = Session(self._fetch, seconds=DEFAULT_SECONDS)
+        self._session = Session(self._fetch, seconds=question.seconds)
 
     async def current(self) -> str:
         """Raises PartnerError, ConfigurationError."""
@@ -119,22 +164,25 @@ class _Source:
         self._session.refused(token)
 
     async def _fetch(self) -> Granted:
+        question = self._question
         try:
             answer = await exchange(
                 self._http,
                 "POST",
                 self._url,
-                headers=self._headers,
-                timeout=self._timeout,
-                data=self._form,
+                headers=question.headers,
+                timeout=aiohttp.ClientTimeout(
+                    total=question.answer_seconds, ceil_threshold=float("inf")
+                ),
+                data=question.body,
                 tls=self._tls,
             )
         except FAILURES as error:
             raise failure_error(error) from None
         given = _read(answer)
+        seconds = question.seconds if given.expires_in is None else given.expires_in
         # a token that lasts less than twice the margin is used for half its time
-        early = min(self._early, given.expires_in / 2)
-        return Granted(given.access_token, given.expires_in - early)
+        return Granted(given.token, seconds - min(question.early_seconds, seconds / 2))
 
 
 def _read(answer: Answer) -> _Given:

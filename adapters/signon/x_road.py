@@ -7,13 +7,14 @@ asked, a certificate (`tls`).
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import quote
 from uuid import uuid4
 
 from lxml import etree
 
 from adapters.signon.config import XRoadConfig
-from adapters.signon.envelope import Element, Envelope, add, nsmap
+from adapters.signon.envelope import Element, Envelope, add, nsmap, rewritten
 from adapters.signon.plain import Base, Http, Secrets, put_header
 from adapters.signon.port import PartnerCall
 
@@ -32,17 +33,18 @@ class XRoad(Base):
         if not call.soap:
             self._sign_rest(call)
             return
-        envelope = Envelope(call.body)
+        call.body = await rewritten(call.body, partial(self._add, call.officer))
+
+    def _add(self, officer: str, envelope: Envelope) -> None:
         envelope.replace(XROAD, *_OURS)
         header = envelope.header
         called = [part for part in (self._code(envelope), self._config.service_version) if part]
         _identify(header, "client", self._config.client, [])
         _identify(header, "service", self._config.service, called)
         _block(header, "id").text = str(uuid4())
-        if call.officer:
-            _block(header, "userId").text = call.officer
+        if officer:
+            _block(header, "userId").text = officer
         _block(header, "protocolVersion").text = "4.0"
-        call.body = envelope.written()
 
     def _code(self, envelope: Envelope) -> str:
         """The service code is the name of the body's element unless declared otherwise."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from adapters.folding import fold
 from adapters.http import Answer, retry_after
 from schemas.adapter import Outcome, Result
 from schemas.dossier import Form
@@ -40,7 +41,7 @@ def write_order(order: PostalOrder, customer: str) -> dict[str, Any]:
     assert order.receiver is not None  # noqa: S101
     return {
         "CustomerCode": customer,
-        "OrderNumber": order.code,
+        "OrderNumber": order.number,
         "CODAmount": order.collect,
         **_party("Sender", order.sender),
         **_party("Receiver", order.receiver),
@@ -71,7 +72,7 @@ def unnumbered(order: PostalOrder) -> str | None:
 
 
 def write_cancellation(order: PostalOrder, customer: str) -> dict[str, Any]:
-    return {"CustomerCode": customer, "OrderNumber": order.code}
+    return {"CustomerCode": customer, "OrderNumber": order.number}
 
 
 class Reply(NamedTuple):
@@ -90,8 +91,9 @@ def read_reply(answer: Answer) -> Reply:
     return Reply(str(found["code"]), str(found.get("message", "")), found.get("content"))
 
 
-_KNOWN = re.compile(r"đã tồn tại|đã hủy", re.IGNORECASE)
-_FINAL = re.compile(r"không hợp lệ|bắt buộc|không tồn tại|không thể hủy", re.IGNORECASE)
+_KNOWN = re.compile(r"da ton tai|da huy")
+_FINAL = re.compile(r"khong hop le|bat buoc|khong ton tai|khong the huy")
+"""Folded texts."""
 
 
 def judge(answer: Answer, number: str) -> Outcome:
@@ -105,9 +107,9 @@ def judge(answer: Answer, number: str) -> Outcome:
         return Outcome(Result.TRANSIENT, "", ConfigurationError.code, detail)
     reply = read_reply(answer)
     told = f"{reply.code}: {reply.message}"[:2000] if reply.code else ""
-    if answer.status == 200 and (reply.code in {"0", "00"} or _KNOWN.search(reply.message)):
+    if answer.status == 200 and (reply.code in {"0", "00"} or _KNOWN.search(fold(reply.message))):
         return Outcome(Result.DELIVERED, number, answer=told)
-    if reply.code and _FINAL.search(reply.message):
+    if reply.code and _FINAL.search(fold(reply.message)):
         detail = "The post refused the order; its answer says why."
         return Outcome(Result.REJECTED, "", PartnerRefused.code, detail, told)
     said = f"code {reply.code}" if reply.code else "no answer of its protocol"

@@ -82,12 +82,12 @@ class VnPost:
     async def _attempt(self, order: PostalOrder, *, maybe_sent: bool) -> Outcome:
         creates = order.action is PostalAction.CREATE
         try:
-            if creates and maybe_sent and await self._has(order.code):
-                return Outcome(Result.DELIVERED, partner_ref=order.code)
+            if creates and maybe_sent and await self._has(order.number):
+                return Outcome(Result.DELIVERED, partner_ref=order.number)
             write = codec.write_order if creates else codec.write_cancellation
             path = self._config.order_path if creates else self._config.cancel_path
             body = write(order, self._config.customer_code)
-            return codec.judge(await self._call("POST", path, body=body), order.code)
+            return codec.judge(await self._call("POST", path, body=body), order.number)
         except FAILURES as error:
             return failure_outcome(error)
         except _NoTokenError as error:
@@ -96,28 +96,28 @@ class VnPost:
             detail = f"Nothing was sent, an earlier attempt stays unknown: {error.detail.en}"
             return Outcome(Result.UNKNOWN, code=error.code, detail=detail[:500])
 
-    async def track(self, code: str) -> tuple[PostalEvent, ...]:
+    async def track(self, number: str) -> tuple[PostalEvent, ...]:
         """Where the order of that number is; nothing when the post does not have it.
 
         Raises PartnerError, ConfigurationError.
         """
         try:
-            answer = await self._call("GET", self._config.tracking_path, {"OrderNumber": code})
+            answer = await self._call("GET", self._config.tracking_path, {"OrderNumber": number})
         except FAILURES as error:
             raise _failure(failure_outcome(error)) from None
         except _NoTokenError as error:
             raise _failure(error.outcome) from None
         reply = codec.read_reply(answer)
         if answer.status != 200 or not reply.code:
-            outcome = codec.judge(answer, code)
+            outcome = codec.judge(answer, number)
             raise _failure(outcome)
         return codec.read_tracking(reply.content)
 
     async def close(self) -> None:
         """Nothing to release: the HTTP session belongs to the process."""
 
-    async def _has(self, code: str) -> bool:
-        return bool(await self.track(code))
+    async def _has(self, number: str) -> bool:
+        return bool(await self.track(number))
 
     async def _call(
         self,

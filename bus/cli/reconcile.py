@@ -143,7 +143,8 @@ async def _one(
     desk: Desk, endpoint: Endpoint, adapter: Adapter, scope: Scope, *, named: bool
 ) -> list[Report]:
     """Raises InvalidRequest for one that was named and cannot be reconciled."""
-    from bus.engine.reconcile import with_portal, with_source  # noqa: PLC0415 - as above
+    from bus.engine.reconcile_portal import with_portal  # noqa: PLC0415 - as above
+    from bus.engine.reconcile_source import with_source  # noqa: PLC0415
     from schemas.adapter import DossierLookup, DossierSource  # noqa: PLC0415
 
     if isinstance(adapter, DossierLookup | DossierSource):
@@ -202,6 +203,8 @@ def _show(reports: list[Report], *, limit: int, json: bool) -> None:
                 f" {each.on_their_way} on their way, {each.unanswered} unanswered",
             )
         )
+        if each.trouble:
+            say_line(f"✗ {each.endpoint}: {each.trouble}")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -37,10 +37,10 @@ def check(
     json: Json = False,
 ) -> None:
     # late: lxml is needed here only
-    from bus.gateway.translate import compile_wsdl  # noqa: PLC0415
+    from bus.gateway.national import compile_contract  # noqa: PLC0415
     from bus.ops.province_contracts import read_documents  # noqa: PLC0415
 
-    found = compile_wsdl(read_documents(file), file.name).report()
+    found = compile_contract(read_documents(file), file.name).report()
     if json:
         show_json(to_json(found))
     else:

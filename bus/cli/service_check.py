@@ -16,7 +16,7 @@ def faults_of_service(service: Service, contents: Mapping[str, bytes]) -> list[s
     """What is wrong with it, each in one sentence. `contents`: documents by SHA-256."""
     # late: lxml is needed here only
     from adapters.signon import parse_sign_on  # noqa: PLC0415
-    from bus.gateway.translate import compile_wsdl  # noqa: PLC0415
+    from bus.gateway.national import NationalContract, compile_contract, needs_address  # noqa: PLC0415
 
     documents = {
         name: contents[digest]
@@ -25,7 +25,9 @@ def faults_of_service(service: Service, contents: Mapping[str, bytes]) -> list[s
     }
     try:
         parse_sign_on(service.sign_on)
-        contract = compile_wsdl(documents, service.contract.main)
+        contract = compile_contract(documents, service.contract.main)
+        if isinstance(contract, NationalContract) and not service.address:
+            raise needs_address(contract)
     except LgspError as error:
         return [spoken(error.detail)]
     found = [

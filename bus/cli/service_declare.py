@@ -83,11 +83,11 @@ async def _add(
 
     Raises ConfigurationError (it cannot be called), InvalidContract (with what is missing).
     """
-    from bus.gateway.translate import compile_wsdl  # noqa: PLC0415 - late: lxml
+    from bus.gateway.national import compile_contract  # noqa: PLC0415 - late: lxml
     from bus.ops.province_contracts import pinned, read_documents  # noqa: PLC0415
 
     documents = read_documents(file)
-    missing = compile_wsdl(documents, file.name).missing
+    missing = compile_contract(documents, file.name).missing
     copies = await ledger.contracts.schemas() if missing else {}
     documents |= {location: copies[location] for location in missing if location in copies}
     contract = pinned(file.name, documents)
@@ -268,22 +268,23 @@ def diff(
 def _other(context: typer.Context, named: str) -> Contract:
     if "@" in named and not Path(named).exists():
         return Session.of(context).run(lambda ledger: _look(ledger, named))[2]
-    from bus.gateway.translate import compile_wsdl  # noqa: PLC0415 - late: lxml
+    from bus.gateway.national import compile_contract  # noqa: PLC0415 - late: lxml
     from bus.ops.province_contracts import read_documents  # noqa: PLC0415
 
     file = Path(named)
     if not file.is_file():
         raise NotFound(f"there is no file {named}", vi=f"Không có tệp {named}")
-    return compile_wsdl(read_documents(file), file.name)
+    return compile_contract(read_documents(file), file.name)
 
 
 async def _look(ledger: Ledger, name: str) -> tuple[Province, Service, Contract]:
-    from bus.gateway.translate import compile_wsdl  # noqa: PLC0415 - late: lxml
+    from bus.gateway.national import compile_contract, in_force  # noqa: PLC0415 - late: lxml
 
     province = await ledger.config.province()
     service = find(province, name)
     documents = await ledger.contracts.read(service.contract.documents)
-    return province, service, compile_wsdl(documents, service.contract.main)
+    contract = compile_contract(documents, service.contract.main)
+    return province, in_force(service, contract), contract
 
 
 def find(province: Province, name: str) -> Service:

@@ -14,8 +14,10 @@ from bus.engine.endpoint_states import EndpointStates
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
-from bus.engine.reconcile import DAY, Desk, Report, Scope, with_portal, with_source
+from bus.engine.reconcile import DAY, Desk, Report, Scope
+from bus.engine.reconcile_portal import with_portal
 from bus.engine.reconcile_report import Kept
+from bus.engine.reconcile_source import with_source
 from bus.ledger.ledger import Ledger
 from schemas.adapter import DossierLookup, DossierSource, Manifest
 from schemas.errors import ConfigurationError

@@ -25,6 +25,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "compared": report.compared,
         "onTheirWay": report.on_their_way,
         "unanswered": report.unanswered,
+        "trouble": report.trouble,
         "healed": report.healed,
         "discrepancies": [
             dict(zip(COLUMNS, row(each), strict=True)) | {"fields": each.finding.fields}

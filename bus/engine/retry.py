@@ -35,9 +35,9 @@ def judge(
     """The state after an attempt. `counts` is False for probes of an open breaker."""
     if outcome.result is Result.DELIVERED:
         return Verdict(DeliveryState.DELIVERED)
-    if outcome.result is Result.REJECTED and outcome.code == PartnerLacksDossier.code:
-        return Verdict(DeliveryState.HELD)  # until the partner has the dossier
     if outcome.result is Result.REJECTED:
+        if claimed.kind == "step" and outcome.code == PartnerLacksDossier.code:
+            return Verdict(DeliveryState.HELD)  # until the partner has the dossier
         return Verdict(DeliveryState.REJECTED)
     if uses_up(outcome, counts=counts) and claimed.strikes + 1 >= _limit(policy, outcome):
         return Verdict(DeliveryState.DEAD)

@@ -27,12 +27,12 @@ class Inquirer:
             raise TypeError(f"{adapter.manifest.kind} says it answers and does not")
         return await adapter.payment(inquiry)
 
-    async def track(self, code: str, endpoint: str | None) -> tuple[PostalEvent, ...]:
+    async def track(self, number: str, endpoint: str | None) -> tuple[PostalEvent, ...]:
         """Raises as `payment` does."""
         adapter = await self._adapter("tracking", endpoint)
         if not isinstance(adapter, Tracking):
             raise TypeError(f"{adapter.manifest.kind} says it answers and does not")
-        return await adapter.track(code)
+        return await adapter.track(number)
 
     async def _adapter(self, subject: Subject, name: str | None) -> Adapter:
         endpoint = self._endpoint(self._live.snapshot, subject, name)

@@ -12,6 +12,7 @@ from bus.gateway.door import BusDoor
 from bus.gateway.json_elements import read_values
 from bus.gateway.services import Entered, Services, Using
 from schemas.errors import Forbidden
+from schemas.flows import FIRST_ORDER, order_number
 from schemas.inquiries import Payment, PaymentInquiry, PostalEvent, Subject
 
 router = APIRouter(prefix="/api/v1/inquiries", tags=["flows"])
@@ -37,11 +38,17 @@ async def payment(
 
 @router.get("/tracking/{code}", **describe.TRACKING)
 async def tracking(
-    services: Using, door: Entered, code: Code, endpoint: Asked = None
+    services: Using,
+    door: Entered,
+    code: Code,
+    order: Annotated[str, Query(max_length=100, description="id của đơn / of the order")] = (
+        FIRST_ORDER
+    ),
+    endpoint: Asked = None,
 ) -> list[PostalEvent]:
     """Oldest first; nothing when the post has no such order."""
     await _note(services, door, "tracking", code)
-    return list(await services.deps.inquirer.track(code, endpoint))
+    return list(await services.deps.inquirer.track(order_number(code, order), endpoint))
 
 
 async def _note(services: Services, door: BusDoor, subject: Subject, code: str) -> None:

@@ -129,7 +129,8 @@ async def send_again(
     """New deliveries of messages that were accepted before, in place of those that are parked.
     Partners are asked first, where they can be: each may have arrived.
 
-    False: something of the key is under way to the endpoint, so nothing was done.
+    False: something of the key is under way to the endpoint or has come since, so nothing was
+    done: what is told last must be what arrives last.
     """
     key = (sending.endpoint, sending.order_key)
     await tx.lock_keys({key})
@@ -138,6 +139,14 @@ async def send_again(
         f" AND {blocking()} LIMIT 1",
         *key,
     ):
+        return False, []
+    newest = await tx.execute(
+        "SELECT coalesce(max(d.id), 0) FROM message m JOIN delivery d ON d.message_id = m.id"
+        " WHERE m.document_id = ? AND m.kind IN ('dossier','step') AND d.endpoint = ?",
+        sending.order_key,
+        sending.endpoint,
+    )
+    if newest[0][0] != sending.newest:
         return False, []
     parked = await tx.execute(
         "SELECT id FROM delivery WHERE endpoint = ? AND order_key = ? AND state = 'held'", *key

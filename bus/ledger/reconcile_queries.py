@@ -45,6 +45,7 @@ class Known:
     steps: tuple[Told, ...] = field(repr=False)  # in the order in which the endpoint gets them
     ways: Mapping[str, Way]  # the latest delivery of each message, by its id
     moving: bool  # deliveries of it are not finished
+    newest: int  # id of its latest delivery; 0: none
 
 
 class Counted(NamedTuple):
@@ -142,6 +143,9 @@ class ReconcileQueries:
         ways = await self._ways(endpoint, keys)
         steps = await self._steps(keys)
         moving = {code for (_, code), way in ways.items() if any(_moves(each) for each in way)}
+        newest: dict[str, int] = {}
+        for (_, code), way in ways.items():
+            newest[code] = max(newest.get(code, 0), way[-1].id)
         known = []
         for row, record in found:
             key = (row.sender, row.code)
@@ -151,7 +155,8 @@ class ReconcileQueries:
                 first.setdefault(each.message_id, each.id)
             told = sorted(steps.get(key, ()), key=lambda t: (first.get(t.message_id, 0), t))
             latest = {each.message_id: each for each in mine}
-            known.append(Known(row, record, tuple(told), latest, row.code in moving))
+            number = newest.get(row.code, 0)
+            known.append(Known(row, record, tuple(told), latest, row.code in moving, number))
         return known
 
     async def _ways(

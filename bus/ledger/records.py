@@ -119,6 +119,7 @@ class SendAgain:
     receivers: tuple[str, ...]
     order_key: str
     message_ids: tuple[str, ...]
+    newest: int  # id of the key's latest delivery to it when this was decided; 0: there was none
     expires_at: Instant | None = None
 
 

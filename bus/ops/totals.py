@@ -1,8 +1,9 @@
 """Totals that portals want of every agency: the month's evaluations and statistics, once a day.
 
 They are made of all that was known up to the end of yesterday and sent as messages of the agency
-itself, to whoever subscribes.  A total's identity is its agency and day, so that several
-dispatchers, and one that starts anew, send it once.
+itself, to whoever subscribes.  A total's identity is its agency, month and the day it is told, so
+that several dispatchers, and one that starts anew, send it once.  What came late still counts in
+its month: for some days into the next one the month before is summed up again.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ log = structlog.get_logger(__name__)
 PAUSE_SECONDS = 60.0
 CLIENT = "bus"
 _DAY = timedelta(days=1)
+
+CLOSING_DAYS = 5
+"""Days of a month on which the month before is told, the last time for good."""
 
 
 class TotalsReporter:
@@ -79,18 +83,18 @@ class TotalsReporter:
         snapshot, today = self._acceptor.live.snapshot, day_of(self._acceptor.ledger.clock())
         if self._done is not None and self._done[0] == today and self._done[1] is snapshot:
             return 0
-        last = today - _DAY
         sent = 0
-        items: list[Evaluation | Statistics] = [
-            *await self._evaluations(last),
-            *await self._statistics(last),
-        ]
-        for item in items:
-            sent += await self._send(item)
+        for last in _ends(today):
+            items: list[Evaluation | Statistics] = [
+                *await self._evaluations(last, today),
+                *await self._statistics(last, today),
+            ]
+            for item in items:
+                sent += await self._send(item)
         self._done = (today, snapshot)
         return sent
 
-    async def _evaluations(self, last: date) -> list[Evaluation]:
+    async def _evaluations(self, last: date, told: date) -> list[Evaluation]:
         ledger = self._acceptor.ledger
         since, until = start_of(last.replace(day=1)), start_of(last + _DAY)
         rows = await ledger.dossiers.ratings(senders=None, since=since, until=until)
@@ -98,11 +102,11 @@ class TotalsReporter:
         for row in rows:
             of_agency.setdefault(row.agency, []).append(row)
         return [
-            evaluation_of(agency, self._name(agency), last, of_agency[agency])
+            evaluation_of(agency, self._name(agency), (last, told), of_agency[agency])
             for agency in self._wanted("evaluation", of_agency)
         ]
 
-    async def _statistics(self, last: date) -> list[Statistics]:
+    async def _statistics(self, last: date, told: date) -> list[Statistics]:
         snapshot, ledger = self._acceptor.live.snapshot, self._acceptor.ledger
         if not any("statistics" in each.kinds for each in snapshot.subscriptions):
             return []
@@ -117,7 +121,7 @@ class TotalsReporter:
         )
         found = {row.agency: row for row in rows}
         return [
-            statistics_of(found[agency], self._name(agency), last)
+            statistics_of(found[agency], self._name(agency), (last, told))
             for agency in self._wanted("statistics", found)
         ]
 
@@ -144,7 +148,7 @@ class TotalsReporter:
             receipt = await accept_item(self._acceptor, item, item.agency, source)
         except LedgerUnavailable:
             raise
-        except DuplicateMessage:  # yesterday's total has left; what came late counts from today on
+        except DuplicateMessage:  # today's total has left; what came since counts tomorrow
             return False
         except LgspError as error:
             log.warning("totals.refused", agency=item.agency, kind=item.kind, code=error.code)
@@ -152,14 +156,29 @@ class TotalsReporter:
         return not receipt.duplicate
 
 
-def evaluation_of(agency: str, name: str, last: date, rows: list[RatingRow]) -> Evaluation:
-    """What is said of the agency's dossiers and of its service, in percentages."""
+def _ends(today: date) -> Iterator[date]:
+    """Last days of the periods that are told today, each of which began with its month."""
+    month_before = today.replace(day=1) - _DAY
+    if 1 < today.day <= CLOSING_DAYS:
+        yield month_before
+    yield today - _DAY
+
+
+def evaluation_of(
+    agency: str, name: str, days: tuple[date, date], rows: list[RatingRow]
+) -> Evaluation:
+    """What is said of the agency's dossiers and of its service, in percentages.
+
+    `days`: the last that is counted, and the one on which it is told.
+    """
+    last, told = days
     service = [row.service for row in rows if row.service is not None]
     return Evaluation(
         agency=agency,
         agency_name=name,
         month=f"{last:%Y-%m}",
         until=last,
+        told=told,
         total=len(rows),
         overall=_shares([row.score for row in rows]),
         service=_shares(service) if service else None,
@@ -174,12 +193,15 @@ def _shares(scores: list[int]) -> Shares:
     return Shares(**shares._asdict())
 
 
-def statistics_of(row: Figures, name: str, last: date) -> Statistics:
+def statistics_of(row: Figures, name: str, days: tuple[date, date]) -> Statistics:
+    """`days` as in `evaluation_of`."""
+    last, told = days
     numbers = {to_camel(key): n for key, n in asdict(row).items() if key != "agency"}
     return Statistics(
         agency=row.agency,
         agency_name=name,
         month=f"{last:%Y-%m}",
         until=last,
+        told=told,
         figures=numbers,
     )

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from deploy.demo.centre import CLIENT, Centre
 from deploy.demo.check import IN_TIME_SECONDS, Verdict, judge
 from deploy.demo.database import own_database
 from deploy.demo.dossiers import DEPARTMENT, PERIOD, Dossiers, Told
+from deploy.demo.registers import Registers
 from deploy.hub import SECRET, Hub
 from deploy.services import RabbitMQ, ServiceError
 from deploy.stage import PROVINCE, Stage, StageError, agency_codes
@@ -42,6 +44,20 @@ FIGURES = {
 console = Console(width=None if sys.stdout.isatty() else 130)
 
 
+@dataclass(frozen=True)
+class Around:
+    """What is connected to Sơn Bình's bus beside its agencies."""
+
+    dossiers: Dossiers
+    registers: Registers
+
+    def declared(self) -> tuple[Mapping[str, list[Any]], ...]:
+        return self.dossiers.declared(), self.registers.declared()
+
+    def secret_values(self) -> dict[str, str]:
+        return self.dossiers.secret_values | self.registers.secret_values
+
+
 def main() -> int:
     options = _options()
     folder = PROJECT / ".state" / f"demo-{os.getpid()}"
@@ -50,21 +66,26 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             dossiers = Dossiers(folder / "dossiers", max(4, options.messages // 20), options.seed)
-            for process in dossiers.processes:
+            registers = Registers(folder / "registers")
+            for process in (*dossiers.processes, registers.process):
                 process.start()
                 stack.callback(process.stop)
-            stages, broker = _stages(options, folder, stack, dossiers)
+            around = Around(dossiers, registers)
+            stages, broker = _stages(options, folder, stack, around)
             for stage in stages:
                 stack.callback(stage.close)
                 stage.open()
             key = stages[0].lgsp("client", "key", "add", CLIENT, "--json")["key"]
             centre = Centre(stages[0].url, key)
-            verdict, seconds, faulty = _play(stages, options, dossiers, centre)
+            verdict, seconds, faulty = _play(stages, options, around, centre)
+            accesses = registers.written_down(stages[0], len(dossiers.pushed))
+            verdict.problems += registers.problems
             verdict.problems += [problem for stage in stages for problem in _journal(stage)]
             good = verdict.good
             _summary(stages, verdict, seconds, broker, faulty)
             _deadlines(stages[0], dossiers)
             _watched(centre)
+            _looked_up(registers, accesses)
             _say(verdict)
             if sys.stdout.isatty() and not options.once:
                 _stay(stages[0], folder)
@@ -102,7 +123,7 @@ def _options() -> argparse.Namespace:
 
 
 def _stages(
-    options: argparse.Namespace, folder: Path, stack: ExitStack, dossiers: Dossiers
+    options: argparse.Namespace, folder: Path, stack: ExitStack, around: Around
 ) -> tuple[list[Stage], str]:
     """Sơn Bình as it would run; a small bus for Nam Viên; the national axis between them."""
     url, broker = _broker(options, folder, stack)
@@ -117,8 +138,8 @@ def _stages(
         Stage(
             folder / place.name,
             province=place,
-            also=_merged(member.declared, dossiers.declared() if place == PROVINCE else {}),
-            secret_values={SECRET: member.secret, **dossiers.secret_values},
+            also=_merged(member.declared, *(around.declared() if place == PROVINCE else ())),
+            secret_values={SECRET: member.secret, **around.secret_values()},
             database_url=database if place == PROVINCE else None,
             broker_url=url if place == PROVINCE else None,
             settings={"LGSP_LOG_LEVEL": "WARNING"},
@@ -153,7 +174,7 @@ def _broker(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tupl
 
 
 def _play(
-    stages: list[Stage], options: argparse.Namespace, dossiers: Dossiers, centre: Centre
+    stages: list[Stage], options: argparse.Namespace, around: Around, centre: Centre
 ) -> tuple[Verdict, float, str]:
     columns = (
         TextColumn("{task.description:34}"),
@@ -166,6 +187,8 @@ def _play(
         documents = bars.add_task("Văn bản gửi / documents sent", total=options.messages)
         arrived = bars.add_task("Gói đến nơi / packets arrived", total=None)
         steps = bars.add_task("Bước hồ sơ tới cổng / dossier steps", total=None)
+        dossiers = around.dossiers
+        asked = bars.add_task("Tra cứu CSDL / look-ups", total=len(dossiers.pushed))
 
         def report(progress: play.Progress) -> None:
             bars.update(documents, completed=progress.documents)
@@ -178,8 +201,15 @@ def _play(
         def told(progress: Told) -> None:
             bars.update(steps, completed=progress.arrived, total=progress.expected)
 
+        def looked_up(number: int) -> None:
+            bars.update(asked, completed=number)
+
         async def all_of_it() -> list[str]:
-            await asyncio.gather(day.play(), dossiers.play(department, centre, told, day.deadline))
+            await asyncio.gather(
+                day.play(),
+                dossiers.play(department, centre, told, day.deadline),
+                around.registers.play(department, len(dossiers.pushed), looked_up),
+            )
             return await dossiers.check()
 
         problems = asyncio.run(all_of_it())
@@ -253,6 +283,17 @@ def _watched(centre: Centre) -> None:
         f"luồng; đang xử lý {total['open'] + total['openLate']}, quá hạn {total['openLate']} / the "
         f"operations centre followed {centre.events} events over {centre.connections} connections; "
         f"{total['open'] + total['openLate']} open, {total['openLate']} of them late.",
+        soft_wrap=True,
+    )
+
+
+def _looked_up(registers: Registers, accesses: int) -> None:
+    """Questions to national databases, and what the journal of accesses knows of them."""
+    console.print(
+        f"{registers.asked} câu hỏi tới CSDL quốc gia (dân cư, doanh nghiệp); {accesses} lượt truy "
+        f"cập về một công dân đã ghi nhật ký; thiếu cán bộ thì bị từ chối / {registers.asked} "
+        f"questions to national databases; {accesses} accesses to one citizen were written down; "
+        "without an officer the bus refuses.",
         soft_wrap=True,
     )
 

@@ -18,7 +18,7 @@ from tests.unit.adapters.dvcqg.samples import record
 
 UNIT = "000.00.00.H99"
 SECRET = b"access-key-of-the-one-stop"
-CONNECT, ANSWER = 0.5, 0.4  # seconds: short, so that the suite waits little
+CONNECT, ANSWER = 0.5, 1.0  # seconds: short, so that the suite waits little
 
 
 class OneStopHarness(PushHarness):

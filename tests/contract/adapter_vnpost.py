@@ -13,7 +13,7 @@ from tests.contract.adapter_conformance import CITIZEN, Original, PushHarness, d
 from tests.contract.adapter_rest_push import PROMISES
 
 SECRET = b"consumer-secret-of-the-bus"
-CONNECT, ANSWER = 0.5, 0.4  # seconds: short, so that the suite waits little
+CONNECT, ANSWER = 0.5, 1.0  # seconds: short, so that the suite waits little
 
 
 class VnPostHarness(PushHarness):

@@ -19,7 +19,7 @@ from tests.contract.adapter_conformance import (
 from tests.unit.adapters.dvcqg.samples import record
 
 NEW, OLD = b"the-new-secret-of-32-bytes-aaaaaa", b"the-old-secret-of-32-bytes-bbbbbb"
-CONNECT, ANSWER = 0.5, 0.4  # seconds: short, so that the suite waits little
+CONNECT, ANSWER = 0.5, 1.0  # seconds: short, so that the suite waits little
 
 UNKNOWN_TIMEOUT = Promise(Result.UNKNOWN, "partner-timeout", effect=True)
 

@@ -12,16 +12,16 @@ from bus.ledger import dossier_events, postgres
 from bus.ledger.event_queries import Place
 from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from bus.ledger.tx import Tx
 from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
 from tests.contract.test_dossiers import SENDER, record, step
+from tests.ledgers import prepare
 
 
 @pytest.fixture
 async def ledgers(ledger_url: str, tmp_path: Path) -> AsyncIterator[tuple[Ledger, Ledger]]:
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     a = await Ledger.open(ledger_url, tmp_path / "blobs", actor="a")
     b = await Ledger.open(ledger_url, tmp_path / "blobs", actor="b")
     yield a, b

@@ -8,6 +8,7 @@ import itertools
 import json
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,13 +16,13 @@ import pytest
 import uuid_utils
 
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
-from bus.ledger.records import Acceptance, Claimed, Finish, Planned
+from bus.ledger.records import Acceptance, Claimed, Finish, Planned, SendAgain
 from schemas import instant
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
 from schemas.message import DossierBody, Lane, Message, RatingBody, StepBody
 from schemas.vietnam import VIETNAM
+from tests.ledgers import prepare
 
 SENDER, PORTAL = "H99.02", "cong"
 AT = datetime(2026, 11, 2, 8, tzinfo=VIETNAM)
@@ -63,7 +64,7 @@ def step(code: str, number: int, *, status: int = 4) -> Acceptance:
 
 @pytest.fixture
 async def ledgers(ledger_url: str, tmp_path: Path) -> AsyncIterator[tuple[Ledger, Ledger]]:
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     a = await Ledger.open(ledger_url, tmp_path / "blobs", actor="a")
     b = await Ledger.open(ledger_url, tmp_path / "blobs", actor="b")
     yield a, b
@@ -212,6 +213,39 @@ def _answered(claimed: Claimed, there: dict[str, list[str] | None], *, takes: bo
     else:
         shown.append(json.loads(claimed.record or "")["step_id"])
     return Finish(claimed, DeliveryState.DELIVERED, Outcome(Result.DELIVERED))
+
+
+async def test_what_is_sent_again_never_overtakes_what_came_since(
+    ledgers: tuple[Ledger, Ledger],
+) -> None:
+    """An older record behind a newer one would undo it."""
+    ledger, code = ledgers[0], "H99.02-261102-0001"
+    first = await ledger.accept(record(code, "r1"))
+    again = SendAgain(PORTAL, ("H99.90",), code, (first.message_id,), newest=0)
+
+    async def try_again(newest: int) -> bool:
+        sending = replace(again, newest=newest)
+        return await ledger.send_again(sending, actor="test", reason="test")
+
+    (row,) = await ledger.queries.deliveries_of(first.message_id)
+    assert not await try_again(row.id), "it is under way"
+    await _all_delivered(ledger)
+    assert not await try_again(0), "a delivery has been made since"
+    assert await try_again(row.id)
+    *_, newer = await ledger.queries.deliveries_of(first.message_id)
+    assert (newer.state, newer.maybe_sent, newer.head) == (DeliveryState.QUEUED, True, True)
+    await _all_delivered(ledger)
+    await ledger.accept(record(code, "r2", status=4))
+    await _all_delivered(ledger)
+    assert not await try_again(newer.id), "a newer record is there"
+    assert not await ledger.queries.backlog()
+
+
+async def _all_delivered(ledger: Ledger) -> None:
+    while heads := await ledger.read_heads([PORTAL], 10):
+        for claimed in await ledger.claim([each.id for each in heads]):
+            done = Outcome(Result.DELIVERED)
+            await ledger.finish(Finish(claimed, DeliveryState.DELIVERED, done))
 
 
 async def test_a_rating_is_counted_once_in_the_period_in_which_it_was_given(

@@ -12,13 +12,13 @@ import pytest
 import uuid_utils
 
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from bus.ledger.records import About, Acceptance, Finish, Planned
 from schemas import instant
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
 from schemas.exchange import Event, ExchangeState, Recall
 from schemas.message import DocumentBody, Lane, Message, StatusBody
+from tests.ledgers import prepare
 
 OFFICE, BUILD = "H99.01", "H99.02"
 TO_BUILD, TO_OFFICE = "so", "van-phong"
@@ -71,7 +71,7 @@ def status(event: Event, name: str, *, ref: str = "", code: str = "") -> Accepta
 @pytest.fixture
 async def ledgers(ledger_url: str, tmp_path: Path) -> AsyncIterator[tuple[Ledger, Ledger]]:
     """Two processes' ways to one ledger."""
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     a = await Ledger.open(ledger_url, tmp_path / "blobs", actor="a")
     b = await Ledger.open(ledger_url, tmp_path / "blobs", actor="b")
     yield a, b

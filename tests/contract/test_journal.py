@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
+from tests.ledgers import prepare
 
 ENTRIES: Final = 6  # of each writer: the start of its chain and five notes
 ALTERED: Final[dict[str, Any]] = {
@@ -29,7 +29,7 @@ ALTERED: Final[dict[str, Any]] = {
 @pytest.fixture
 async def ledger(ledger_url: str, tmp_path: Path) -> AsyncIterator[Ledger]:
     """Two writers wrote one after the other; the second has seen the chain of the first."""
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     first = await Ledger.open(ledger_url, tmp_path / "blobs", actor="first")
     second = await Ledger.open(ledger_url, tmp_path / "blobs", actor="second")
     for writer in (first, second):
@@ -69,7 +69,7 @@ async def test_what_was_written_verifies(ledger: Ledger) -> None:
 
 
 async def test_an_empty_journal_verifies(ledger_url: str, tmp_path: Path) -> None:
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     ledger = await Ledger.open(ledger_url, tmp_path / "blobs")
     report = await ledger.verify_journal()
     await ledger.close()
@@ -77,7 +77,7 @@ async def test_an_empty_journal_verifies(ledger_url: str, tmp_path: Path) -> Non
 
 
 async def test_concurrent_writers_leave_whole_chains(ledger_url: str, tmp_path: Path) -> None:
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     writers = [await Ledger.open(ledger_url, tmp_path / "b", actor=f"w{n}") for n in range(4)]
     await asyncio.gather(
         *(writers[n % 4].note("noted", actor="t", data={"n": n}) for n in range(100))

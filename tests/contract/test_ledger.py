@@ -12,7 +12,6 @@ import uuid_utils
 
 from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from bus.ledger.records import Acceptance, Claimed, Finish, Planned
 from bus.ledger.tx import Tx
 from schemas import instant
@@ -21,6 +20,7 @@ from schemas.delivery import DeliveryState
 from schemas.errors import Conflict, DuplicateMessage
 from schemas.instant import Instant
 from schemas.message import DocumentBody, Lane, Message
+from tests.ledgers import prepare
 
 S = DeliveryState
 OUTCOMES = {S.DELIVERED: Result.DELIVERED, S.REJECTED: Result.REJECTED}
@@ -53,7 +53,7 @@ def finish(claimed: Claimed, state: DeliveryState = S.DELIVERED, detail: str = "
 @pytest.fixture
 async def ledgers(ledger_url: str, tmp_path: Path) -> AsyncIterator[tuple[Ledger, Ledger]]:
     """Two processes' ways to one ledger."""
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     a = await Ledger.open(ledger_url, tmp_path / "blobs", actor="a")
     b = await Ledger.open(ledger_url, tmp_path / "blobs", actor="b")
     yield a, b

@@ -9,9 +9,9 @@ import pytest
 
 from bus.engine.rounds import NOTE_SECONDS, SILENT_SECONDS, Rounds
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from bus.ledger.records import Poll
 from schemas.instant import SECOND
+from tests.ledgers import prepare
 
 INTERVAL = 10.0
 START = 1_000 * SECOND
@@ -35,7 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def ledger(ledger_url: str, tmp_path: Path, clock: Clock) -> AsyncIterator[Ledger]:
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     opened = await Ledger.open(ledger_url, tmp_path / "blobs", clock=clock)
     yield opened
     await opened.close()

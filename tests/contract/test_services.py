@@ -10,8 +10,8 @@ import pytest
 
 from bus.ledger.accesses import Access, subject_hash
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from schemas.errors import NotFound
+from tests.ledgers import prepare
 
 KEY = b"k"
 ONE = subject_hash(KEY, "001099000001")
@@ -32,7 +32,7 @@ ACCESS = Access(
 
 @pytest.fixture
 async def ledger(ledger_url: str, tmp_path: Path) -> AsyncIterator[Ledger]:
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     opened = await Ledger.open(ledger_url, tmp_path / "blobs", actor="test")
     yield opened
     await opened.close()

@@ -14,16 +14,16 @@ import pytest
 
 from bus.ledger.blobs import BlobStore
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from bus.ledger.queries import Queries
 from bus.ledger.sweep import SAFE_SECONDS, BlobSweep
 from tests.contract.test_ledger import acceptance
+from tests.ledgers import prepare
 from tests.waiting import wait_until
 
 
 @pytest.fixture
 async def ledger(ledger_url: str, tmp_path: Path) -> AsyncIterator[Ledger]:
-    await migrate(ledger_url)
+    await prepare(ledger_url)
     opened = await Ledger.open(ledger_url, tmp_path / "blobs")
     yield opened
     await opened.close()

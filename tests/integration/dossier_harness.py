@@ -31,7 +31,6 @@ from bus.engine.observer import Silent
 from bus.engine.worker import Worker
 from bus.ledger.config_store import Change, Item, Kind, name_of
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from bus.ledger.records import Receipt
 from schemas import instant
 from schemas.adapter import Adapter, AdapterConfig, Manifest, OutboundDelivery, Outcome, Result
@@ -40,6 +39,7 @@ from schemas.dossier import DossierRecord, Step
 from schemas.instant import Clock
 from schemas.province import Agency, Endpoint, Mapping, RetryPolicy, Subscription
 from schemas.vietnam import VIETNAM
+from tests.ledgers import prepare
 
 BUILD, NATIONAL, PROVINCIAL = "H99.02", "000.00.00.G22", "H99.99"
 MAPS, PLAIN = "cong-anh-xa", "cong-thuong"
@@ -182,7 +182,7 @@ async def engine(
     real: CreateAdapter | None = None,
 ) -> AsyncIterator[Engine]:
     """`real` makes the adapters of endpoints of kinds that are in the registry."""
-    await migrate(url)
+    await prepare(url)
     manifests = {kind: each.manifest for kind, each in registry.adapters().items()}
     manifests |= {MAPS: _manifest(MAPS, maps=True), PLAIN: _manifest(PLAIN, maps=False)}
     got: dict[str, list[OutboundDelivery]] = {"quoc-gia": [], "cap-tinh": []}

@@ -25,13 +25,13 @@ from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps, no_secrets
 from bus.ledger.config_store import Change, Item, Kind, name_of
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
 from schemas import instant
 from schemas.adapter import AdapterConfig, Manifest, OutboundDelivery, Outcome
 from schemas.inquiries import Payment, PaymentInquiry, PostalEvent
 from schemas.province import Agency, Alias, Client, Endpoint
+from tests.ledgers import prepare
 
 OFFICE, BUILD, DISTRICT, COMMUNE, HEALTH = "H38.01", "H38.02", "H38.30", "H38.30.07", "H38.03"
 MAIL = Endpoint(name="hop-thu", kind="mailbox")
@@ -146,8 +146,8 @@ class Answers:
     async def payment(self, inquiry: PaymentInquiry) -> Payment:
         return Payment(paid=inquiry.reference.startswith(inquiry.code))
 
-    async def track(self, code: str) -> tuple[PostalEvent, ...]:
-        return (PostalEvent(status="100", title=code),)
+    async def track(self, number: str) -> tuple[PostalEvent, ...]:
+        return (PostalEvent(status="100", title=number),)
 
     async def close(self) -> None: ...
 
@@ -170,7 +170,7 @@ async def opened(
     **given: Any,
 ) -> AsyncIterator[Harness]:
     """The gateway of one test. `given` replaces fields of GatewayDeps."""
-    await migrate(database_url)
+    await prepare(database_url)
     ledger = await Ledger.open(database_url, folder / "blobs", actor="gateway-test")
     await _declare_province(ledger)
     live = LiveConfig(ledger.config, poll=0.05)

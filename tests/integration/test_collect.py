@@ -14,11 +14,11 @@ from bus.engine.collect import EndpointInbox
 from bus.engine.live import LiveConfig
 from bus.ledger.config_store import Change, Item, name_of
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
 from schemas.dossier import DossierRecord, Step
 from schemas.province import Agency, Endpoint
 from tests.integration.dossier_harness import record, step
 from tests.integration.gateway_harness import packet
+from tests.ledgers import prepare
 
 ITEMS: list[Item] = [
     Endpoint(name="hop-thu", kind="mailbox"),
@@ -32,7 +32,7 @@ ITEMS: list[Item] = [
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     url = f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
-    await migrate(url)
+    await prepare(url)
     opened = await Ledger.open(url, tmp_path / "blobs")
     changes = [
         Change("endpoint" if isinstance(each, Endpoint) else "agency", name_of(each), None, each)

@@ -227,6 +227,35 @@ def test_publishing_a_soap_service_works_as_written(tmp_path: Path) -> None:
     assert [item["name"] for item in answered("mine")["items"]] == ["cong-dan"]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_calling_a_national_database_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "call-national-database.md"), tmp_path)
+
+    def answered(name: str) -> Any:
+        return json.loads((tmp_path / f"{name}.json").read_text())
+
+    (citizen,) = answered("citizen")["citizens"]
+    assert (citizen["fullName"], citizen["birthDate"]) == ("NGUYỄN THỊ MẪU", "1999-01-31")
+    assert answered("verified") == {"verified": True}
+    assert answered("enterprise")["enterprise"]["capital"] == "5000000000.10"
+    assert answered("nobody") == {"citizens": []}
+    (limited,) = answered("limited")["citizens"]
+    assert limited["fullName"] == "NGUYỄN THỊ MẪU"
+    assert limited["permanentResidence"]["commune"] == "00001"
+    assert limited["identityNumber"] == limited["father"] == {"#withheld": True}
+    codes = {
+        "no-officer": "invalid-request",
+        "wrong-purpose": "forbidden",
+        "mismatch": "contract-mismatch",
+        "no-grant": "forbidden",
+        "away": "partner-unavailable",
+    }
+    assert {name: answered(name)["code"] for name in codes} == codes
+    assert "/services/dan-cu/lookUp" in answered("openapi")["paths"]
+    officers = {each["officer"] for each in answered("accesses")["items"]}
+    assert officers == {"001000000009", "001000000077"}
+
+
 def _named_commands() -> list[str]:
     found = set()
     for page in PAGES:

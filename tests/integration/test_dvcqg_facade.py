@@ -192,6 +192,26 @@ async def test_one_bad_field_refuses_the_whole_call_by_name(bus: Harness) -> Non
     assert await messages(bus) == []
 
 
+async def test_evaluations_that_a_one_stop_system_sums_up_are_taken_once_a_day(
+    bus: Harness,
+) -> None:
+    evaluation = {
+        "NgayTongHop": "11-2026",
+        "TongSoNguoiDanhGia": 120,
+        "PhanTramDanhGiaRatHaiLong": "60%",
+        "PhanTramDanhGiaHaiLong": "35%",
+        "PhanTramDanhGiaChuaHaiLong": "5%",
+        "Madonvi": "H38.30.07",
+        "TenDonVi": "UBND xã Suối Mẫu",
+    }
+    for total in (120, 120, 121):  # the third time it says something else: too late for today
+        data = [evaluation | {"TongSoNguoiDanhGia": total}]
+        assert (await call(bus, "DongBoDanhGia", data=data))["error_code"] == 0
+    assert len(await messages(bus)) == 1
+    foreign = await call(bus, "DongBoDanhGia", data=[evaluation | {"Madonvi": "H99.03"}])
+    assert foreign["error_code"] == -1
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -200,7 +220,7 @@ async def test_one_bad_field_refuses_the_whole_call_by_name(bus: Harness) -> Non
         ({"service": "DongBoHoSoMC", "isUpdating": "False", "data": {"a": 1}}, "data"),
         ({"service": "DongBoHoSoMC", "isUpdating": "False", "data": ["x"]}, "MaHoSo"),
         ({"service": "DongBoHoSoMC", "isUpdating": "False", "data": [{}] * 501}, "data"),
-        ({"service": "DongBoDanhGia", "data": []}, "DongBoDanhGia"),
+        ({"service": "DongBoHoiDap", "data": []}, "DongBoHoiDap"),
         ({"service": "CapNhatTienDoHoSoMC"}, "data"),
     ],
 )

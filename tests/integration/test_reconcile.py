@@ -22,7 +22,9 @@ from adapters.dvcqg.sandbox import DSTCODE, Account, Portal
 from adapters.http import open_session
 from adapters.onestop.sandbox import OneStopSandbox
 from adapters.onestop.stories import Change
-from bus.engine.reconcile import Desk, Report, Scope, with_portal, with_source
+from bus.engine.reconcile import Desk, Report, Scope
+from bus.engine.reconcile_portal import with_portal
+from bus.engine.reconcile_source import with_source
 from bus.ledger.config_store import Item, Kind
 from schemas.adapter import Adapter, DossierLookup, DossierSource
 from schemas.delivery import DeliveryState
@@ -494,7 +496,7 @@ async def test_a_portal_that_shows_no_steps_is_compared_by_its_records(
 async def test_a_portal_that_does_not_answer_is_not_hammered(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bus.engine.reconcile.PAUSE", 0.0)
+    monkeypatch.setattr("bus.engine.reconcile_portal.PAUSE", 0.0)
     async with scene(sqlite_url, tmp_path) as at:
         for number in range(60):
             await at.push(_code(BUILD, number))
@@ -504,6 +506,7 @@ async def test_a_portal_that_does_not_answer_is_not_hammered(
         report = await at.reconcile("cong")
         assert (report.compared, report.unanswered) == (0, 60)
         assert not report.discrepancies, "silence is no sign that something is missing"
+        assert report.trouble
         assert sum(at.portal.calls.values()) - before < 60
 
 

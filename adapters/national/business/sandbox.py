@@ -22,7 +22,7 @@ ENTERPRISES = {
 class BusinessDesk:
     """Answers every other question of an enterprise as NGSP does, with `Data` around it."""
 
-    name = "business"
+    name, guarded = "business", True
 
     def __init__(self) -> None:
         self._turn = itertools.count()

@@ -40,7 +40,7 @@ PEOPLE = (
 
 
 class InsuranceDesk:
-    name = "insurance"
+    name, guarded = "insurance", True
 
     def __init__(self) -> None:
         self._turn = itertools.count()

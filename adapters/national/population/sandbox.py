@@ -46,7 +46,7 @@ PEOPLE = (
 class PopulationDesk:
     """`questions` are what was asked, as XML; a MaYeuCau is answered once."""
 
-    name = "population"
+    name, guarded = "population", True
 
     def __init__(self) -> None:
         self.questions: list[etree._Element] = []

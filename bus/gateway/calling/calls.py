@@ -174,6 +174,7 @@ class Calls:
                     officer=one.asker.officer,
                     trace=one.asker.trace,
                     deadline=one.deadline,
+                    agency=one.asker.agency,
                 )
                 if not answered.body:
                     return {}

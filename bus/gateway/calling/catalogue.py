@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from bus.engine.live import LiveConfig, Snapshot
 from bus.gateway import translate
-from bus.gateway.translate import Operation, compile_wsdl
+from bus.gateway.national import compile_contract, in_force
+from bus.gateway.translate import Operation
 from bus.ledger.contracts import Contracts
 from schemas.errors import NotFound
 from schemas.service import Contract, Service
@@ -85,7 +86,8 @@ class Catalogue:
     async def find(self, name: str) -> Served:
         """Raises NotFound, InvalidContract, LedgerUnavailable (a contract not compiled yet)."""
         service = self.declared(name)
-        return Served(service, await self._compile(service.contract))
+        compiled = await self._compile(service.contract)
+        return Served(in_force(service, compiled.contract), compiled)
 
     async def _compile(self, contract: Contract) -> Compiled:
         self._forget_unused()
@@ -105,7 +107,7 @@ class Catalogue:
     async def _read(self, contract: Contract) -> Compiled:
         documents = await self._contracts.read(contract.documents)
         main = contract.main
-        made = await asyncio.to_thread(compile_wsdl, documents, main, limits=LIMITS)
+        made = await asyncio.to_thread(compile_contract, documents, main, limits=LIMITS)
         return Compiled(made, documents, main)
 
     def _forget_unused(self) -> None:

@@ -122,7 +122,7 @@ def _operation(address: str, operation: Json, service: Service) -> str:
     settings = service.settings(name)
     marks = [OFFICER, PURPOSE] if settings.personal else [PURPOSE] * settings.needs_purpose
     needs = f"<p>Cần / needs: {', '.join(marks)}</p>" if marks else ""
-    request = operation["requestBody"]["content"]["application/json"]["example"]
+    request = operation["requestBody"]["content"]["application/json"].get("example")
     reply = operation["responses"]["200"].get("content", {})
     shown = reply.get("application/json", {}).get("example")
     return (

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
+import orjson
 from yarl import URL
 
-from adapters.http import FAILURES, failure_outcome, open_answer, retry_after
+from adapters.http import FAILURES, failure_error, open_answer, read_whole, retry_after
+from adapters.national import CallContext, NationalService, create_national
 from adapters.signon import PartnerCall, SignOn, create_sign_on
 from bus.gateway.calling.catalogue import MAX_MESSAGE
+from bus.gateway.national import NationalCall
 from bus.gateway.translate import Operation, Wire
 from schemas.errors import (
-    ConfigurationError,
-    LgspError,
     NotFound,
     PartnerGarbage,
     PartnerRefused,
@@ -27,10 +28,8 @@ from schemas.service import OperationSettings, Service
 TIMEOUT_HEADER = "Lgsp-Timeout"
 """Seconds that are left for the call, a decimal number; callers send it, partners get it."""
 
+_JSON = "application/json"
 _CONNECT = 5.0  # seconds; a partner that is there takes a connection at once
-_ERRORS: dict[str | None, type[LgspError]] = {
-    each.code: each for each in (PartnerUnavailable, PartnerTimeout, PartnerGarbage)
-}
 _AWAY = frozenset({429, 503})  # it says itself that it did nothing
 _UNKNOWN = frozenset({408, 502, 504})  # something on the way gave up
 _DENIED = frozenset({401, 403})
@@ -64,6 +63,7 @@ class Partners:
         self._http = http
         self._secrets = secrets
         self._sign_ons: dict[str, tuple[dict[str, object], SignOn]] = {}
+        self._nationals: dict[str, tuple[dict[str, object], NationalService]] = {}
 
     async def ask(
         self,
@@ -74,11 +74,20 @@ class Partners:
         officer: str,
         trace: str,
         deadline: float,
+        agency: str = "",
     ) -> Answered:
         """`deadline`: of the event loop's clock.
 
         Raises PartnerError, ConfigurationError, NotFound (the service says: nothing found).
         """
+        if isinstance(operation, NationalCall):
+            seconds = deadline - asyncio.get_running_loop().time()
+            if seconds <= 0:
+                raise PartnerTimeout
+            context = CallContext(agency, officer, seconds, trace)
+            national = self._national(service, operation)
+            told = await national.call(operation.name, orjson.loads(wire.body), context)
+            return Answered(orjson.dumps(told), _JSON)
         sign_on = self._sign_on(service)
         response, again = None, True
         while response is None:
@@ -105,6 +114,19 @@ class Partners:
             self._sign_ons[service.id] = (service.sign_on, sign_on)
         return sign_on
 
+    def _national(self, service: Service, operation: NationalCall) -> NationalService:
+        """Made once for each declaration; its sign-on may hold a token that others wait for."""
+        wanted: dict[str, object] = {
+            **operation.options,
+            "url": service.address,
+            "sign_on": service.sign_on,
+        }
+        config, national = self._nationals.get(service.id, ({}, None))
+        if national is None or config != wanted:
+            national = create_national(wanted, self._secrets, self._http)
+            self._nationals[service.id] = (wanted, national)
+        return national
+
     async def _post(self, call: PartnerCall, sign_on: SignOn, deadline: float) -> _Response:
         left = deadline - asyncio.get_running_loop().time()
         if left <= 0:
@@ -121,13 +143,11 @@ class Partners:
                 timeout=timeout,
                 tls=sign_on.ssl() or True,
             ) as response:
-                body = await _read(response.content)
+                body = await read_whole(response, MAX_MESSAGE)
                 kind = response.headers.get("Content-Type", "")
                 return _Response(response.status, body, kind, retry_after(response.headers))
         except FAILURES as error:
-            outcome = failure_outcome(error)
-            raised = _ERRORS.get(outcome.code, ConfigurationError)
-            raise raised(outcome.detail) from None  # its text may hold addresses
+            raise failure_error(error) from None  # its text may hold addresses
 
 
 def _headers(wire: Wire, trace: str) -> dict[str, str]:
@@ -136,18 +156,6 @@ def _headers(wire: Wire, trace: str) -> dict[str, str]:
         "Accept": "text/xml, application/soap+xml, multipart/related",
         "traceparent": trace,
     }
-
-
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for piece in content.iter_any():
-        body += piece
-        if len(body) > MAX_MESSAGE:
-            raise PartnerGarbage(
-                f"the partner's answer is larger than {MAX_MESSAGE:,} bytes",
-                vi=f"Trả lời của đối tác lớn hơn {MAX_MESSAGE:,} byte",
-            )
-    return bytes(body)
 
 
 def _judged(response: _Response, operation: Operation, settings: OperationSettings) -> Answered:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from bus.gateway.calling.catalogue import LIMITS, Served
 from bus.gateway.calling.withhold import WITHHELD, for_soap
+from bus.gateway.national import NationalContract
 from bus.gateway.soap.envelope import TYPE_TEXT, WSSE
 from bus.gateway.soap.faults import MustUnderstand, VersionMismatch
 from bus.gateway.soap.versions import BY_NAMESPACE, V12, Version
@@ -58,6 +59,11 @@ def opened(envelope: etree._Element, version: Version, served: Served, action: s
 
     Raises InvalidRequest, MustUnderstand.
     """
+    if isinstance(served.compiled.contract, NationalContract):
+        raise InvalidRequest(
+            f"{served.service.id} is asked in JSON only",
+            vi=f"{served.service.id} chỉ nhận JSON",
+        )
     body = envelope.find(clark(version.namespace, "Body"))
     if body is None:
         raise InvalidRequest("the envelope has no body", vi="Phong bì không có phần thân")

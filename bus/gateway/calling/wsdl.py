@@ -8,6 +8,7 @@ from urllib.parse import quote
 from lxml import etree
 
 from bus.gateway.calling.catalogue import Compiled
+from bus.gateway.national import NationalContract
 from bus.gateway.translate.names import WSDL, WSDL_SOAP11, WSDL_SOAP12, XSD, clark, split
 from bus.gateway.translate.sources import Sources
 from schemas.errors import NotFound
@@ -24,6 +25,8 @@ def published(compiled: Compiled, address: str, name: str = "") -> bytes:
     All it refers to is to be had at `address`, too. What is between the partner and us (other
     protocols, its policies, its address) is left out. Raises NotFound.
     """
+    if isinstance(compiled.contract, NationalContract):
+        raise NotFound("this service has no WSDL", vi="Dịch vụ này không có WSDL")
     sources = Sources(compiled.documents)
     name = name or compiled.main
     if name not in compiled.documents and name not in _shipped(compiled):

@@ -25,7 +25,7 @@ def describe(contract: Contract, *, title: str, base_path: str) -> Json:
         "openapi": "3.1.0",
         "info": {"title": name, "version": "1", "description": contract.documentation},
         "paths": paths,
-        "components": {"schemas": {"Fault": _FAULT, "Problem": _PROBLEM, **schemas.components()}},
+        "components": {"schemas": {**PROBLEMS, **schemas.components()}},
     }
 
 
@@ -37,8 +37,8 @@ def _post(key: str, operation: Operation, schemas: Schemas) -> Json:
         "requestBody": {"required": True, "content": _content(operation.request, schemas)},
         "responses": {
             "200": {"description": "Reply", "content": _content(operation.reply, schemas)},
-            "502": {"description": _faults(operation), "content": _problem()},
-            "default": {"description": "Problem (RFC 9457)", "content": _problem()},
+            "502": {"description": _faults(operation), "content": problem()},
+            "default": {"description": "Problem (RFC 9457)", "content": problem()},
         },
     }
     if operation.documentation:
@@ -57,7 +57,8 @@ def _content(message: Message, schemas: Schemas) -> Json:
     return {"application/json": {"schema": schemas.message(message), "example": example(message)}}
 
 
-def _problem() -> Json:
+def problem() -> Json:
+    """The content of an answer that is a problem."""
     return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
@@ -84,3 +85,4 @@ _PROBLEM: Json = {
         "fault": {"$ref": "#/components/schemas/Fault"},
     },
 }
+PROBLEMS: Json = {"Fault": _FAULT, "Problem": _PROBLEM}

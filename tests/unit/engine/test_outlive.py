@@ -10,7 +10,7 @@ import pytest
 from bus.engine import outlive
 from bus.engine.membership import Membership
 from bus.ledger.ledger import Ledger
-from bus.ledger.migrate import migrate
+from tests.ledgers import prepare
 from tests.waiting import wait_until
 
 
@@ -34,7 +34,7 @@ async def test_a_process_that_fails_to_look_around_goes_on_beating(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outlive, "PAUSE_SECONDS", 0.0)
-    await migrate(sqlite_url)
+    await prepare(sqlite_url)
     ledger = await Ledger.open(sqlite_url, tmp_path / "blobs")
     membership = Membership(ledger, {"worker"})
     told = 0

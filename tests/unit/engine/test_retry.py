@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +59,6 @@ def judged(
         (Result.DELIVERED, "", 0, False, S.DELIVERED),
         (Result.REJECTED, "", 0, True, S.REJECTED),
         (Result.REJECTED, "", 999, False, S.REJECTED),
-        (Result.REJECTED, "partner-lacks-dossier", 0, True, S.HELD),
         (Result.TRANSIENT, "", 0, True, S.WAITING),
         (Result.TRANSIENT, "", 1_000_000, True, S.WAITING),
         (Result.UNKNOWN, "", 0, True, S.WAITING),
@@ -158,3 +159,10 @@ def test_dead_is_only_what_used_its_attempts_up(
         expected = wait(policy, work.attempt, (now - BEGAN) / SECOND) * SECOND
         waited = verdict.next_attempt_at - now
         assert expected * (1 - JITTER) - 1 <= waited <= expected * (1 + JITTER)
+
+
+def test_a_step_waits_for_its_dossier_and_nothing_else_does() -> None:
+    lacks = Outcome(Result.REJECTED, code="partner-lacks-dossier")
+    step = replace(claimed(), kind="step")
+    assert judge(POLICY, step, lacks, BEGAN, counts=True).state is S.HELD
+    assert judge(POLICY, claimed(), lacks, BEGAN, counts=True).state is S.REJECTED

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bus.ledger.database import Database
-from bus.ledger.migrate import migrate
 from bus.ledger.queries import Queries
 from bus.ledger.records import Backlog, EndpointState
 from bus.ops.gauges import BACKLOG_SHARE, READ_SECONDS, LedgerGauges
 from bus.ops.metrics import Metrics
+from tests.ledgers import prepare
 
 MANY_OPEN_SECONDS = 1.7  # what counting 10^6 open deliveries takes on SQLite
 HOUR = 3_600.0
@@ -38,7 +38,7 @@ class SlowToCount(Queries):
 
 @pytest.fixture
 async def db(sqlite_url: str) -> AsyncIterator[Database]:
-    await migrate(sqlite_url)
+    await prepare(sqlite_url)
     database = Database(sqlite_url)
     yield database
     await database.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from pydantic import ValidationError
 
 from adapters.registry import parse_config
 from bus.ledger.config_store import MODELS, Item, name_of, to_province
@@ -105,6 +106,17 @@ def test_system_id_of_two_clients_is_named() -> None:
     assert faults(*(Client.model_validate({"id": name} | signing) for name in "ab")) == [
         "system_id SYS-1 is declared for 2 clients"
     ]
+
+
+def test_a_pattern_of_a_subscriber_that_cannot_be_read_is_named() -> None:
+    portal = Client(id="cong", roles=("subscriber",), follows=("H99*", "H*9"))
+    assert [fault.split(":")[0] for fault in faults(portal)] == ["client cong"]
+
+
+@pytest.mark.parametrize("fields", [{"follows": ["*"]}, {"roles": ["subscriber"]}])
+def test_whoever_subscribes_says_whom_it_follows(fields: dict[str, list[str]]) -> None:
+    with pytest.raises(ValidationError, match="belong together"):
+        Client.model_validate({"id": "cong"} | fields)
 
 
 def test_what_refers_to_nothing_is_named() -> None:

@@ -14,7 +14,7 @@ from adapters.dvcqg.sandbox import Portal
 from adapters.http import open_session
 from adapters.portal_submission import read_submission, write_submission
 from schemas.adapter import Payments, Poller, Result, Taken
-from schemas.errors import InvalidRequest, LgspError, PartnerError
+from schemas.errors import ConfigurationError, InvalidRequest, LgspError, PartnerError
 from schemas.flows import Evaluation, Item, Question, Shares, Submission
 from schemas.inquiries import PaymentInquiry
 from tests.contract.adapter_conformance import delivery_of
@@ -148,6 +148,15 @@ async def test_a_question_is_taken_once_however_often_it_is_listed(
     assert "NgayHoi" in inbox.refused[0].detail.vi
 
 
+async def test_a_refused_list_of_questions_is_no_empty_one(
+    http: aiohttp.ClientSession, portal: Portal
+) -> None:
+    adapter = connect(http, portal, fetch_questions=True, madonvi="000.00.00.H01")
+    assert isinstance(adapter, Poller)
+    with pytest.raises(ConfigurationError):
+        await adapter.poll(Kept())
+
+
 async def test_the_state_of_a_dossier_submitted_on_the_portal_is_told_by_its_number(
     http: aiohttp.ClientSession, portal: Portal
 ) -> None:
@@ -174,6 +183,7 @@ async def test_an_evaluation_is_written_as_the_portal_wants_it(
         agency_name="UBND xã Suối Mẫu",
         month="2026-06",
         until=date(2026, 6, 20),
+        told=date(2026, 6, 20),
         total=120,
         overall=Shares(very_satisfied=60, satisfied=35, unsatisfied=5),
     )
@@ -184,7 +194,7 @@ async def test_an_evaluation_is_written_as_the_portal_wants_it(
     (told,) = portal.store.kept("DongBoDanhGia")
     assert (told["NgayTongHop"], told["PhanTramDanhGiaHaiLong"]) == ("6-2026", "35%")
     assert told["PhanTramDanhGiaDichVuHaiLong"] == "", "nobody rated the service"
-    assert read_evaluation(told, until=evaluation.until) == evaluation
+    assert read_evaluation(told, told=evaluation.told) == evaluation
 
 
 @pytest.mark.parametrize(
@@ -198,11 +208,12 @@ def test_an_evaluation_that_cannot_be_names_the_field(field: str, value: object)
         agency_name="UBND xã",
         month="2026-06",
         until=date(2026, 6, 20),
+        told=date(2026, 6, 20),
         total=120,
         overall=shares,
     )
     with pytest.raises(InvalidRequest) as caught:
-        read_evaluation(write_evaluation(evaluation) | {field: value}, until=evaluation.until)
+        read_evaluation(write_evaluation(evaluation) | {field: value}, told=evaluation.told)
     assert field.removesuffix("HaiLong") in caught.value.detail.vi
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from adapters.dvcqg.outcomes import RULES, Verdict, fold, judge, number, parse_reply, verdict_of
+from adapters.dvcqg.outcomes import RULES, Verdict, judge, number, parse_reply, verdict_of
+from adapters.folding import fold
 from adapters.http import Answer
 from schemas.adapter import Result
 

@@ -11,7 +11,7 @@ import jsonschema
 import yaml
 
 from adapters.national import CallContext, NationalService, create_national
-from adapters.national.sandbox import SECRET, USER, Desk, NationalSandbox
+from adapters.national.sandbox_gateway import SECRET, USER, Desk, NationalSandbox
 from adapters.signon import PartnerCall, create_sign_on
 
 CONTEXT = CallContext("H99.19", officer="001000000009", seconds=10)
@@ -46,8 +46,9 @@ def desk(sandbox: NationalSandbox, kind: type[Found]) -> Found:
 
 def openapi(name: str) -> dict[str, Any]:
     """The pinned contract of a service that speaks JSON."""
-    folder = resources.files(f"adapters.national.{name}")
-    found: dict[str, Any] = yaml.safe_load(folder.joinpath(f"{name}.yaml").read_bytes())
+    module = name.replace("-", "_")
+    folder = resources.files(f"adapters.national.{module}")
+    found: dict[str, Any] = yaml.safe_load(folder.joinpath(f"{module}.yaml").read_bytes())
     return found
 
 

@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 
 from adapters.http import open_session
-from adapters.national.desks import all_desks
-from adapters.national.sandbox import NationalSandbox
+from adapters.national.sandbox import all_desks
+from adapters.national.sandbox_gateway import NationalSandbox
 
 
 @pytest.fixture

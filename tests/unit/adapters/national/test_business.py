@@ -12,7 +12,7 @@ from yarl import URL
 
 from adapters.national import NationalService
 from adapters.national.business.codec import read_dossiers, read_enterprise
-from adapters.national.sandbox import NationalSandbox
+from adapters.national.sandbox_gateway import NationalSandbox
 from adapters.national.service import Answer
 from schemas.errors import ContractMismatch, PartnerGarbage, PartnerRefused
 from tests.unit.adapters.national.calls import CONTEXT, check, connect, openapi, told_raw

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.national import NationalService
 from adapters.national.insurance.codec import read_member
-from adapters.national.sandbox import NationalSandbox
+from adapters.national.sandbox_gateway import NationalSandbox
 from adapters.national.service import Answer
 from schemas.errors import ContractMismatch, PartnerGarbage, PartnerRefused
 from tests.unit.adapters.national.calls import CONTEXT, check, connect, openapi, told_raw

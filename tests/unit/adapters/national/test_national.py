@@ -17,6 +17,7 @@ from tests.unit.adapters.national.calls import openapi, secrets
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "population": {"service_code": "VPCP", "integration_code": "037"},
+    "procedures": {"madonvi": "000.00.00.H99"},
 }
 
 
@@ -42,12 +43,13 @@ async def test_every_operation_has_schemas_and_titles(
 
 @pytest.mark.parametrize("name", national_services())
 def test_every_service_has_a_pinned_contract_and_a_readme(name: str) -> None:
-    folder = resources.files(f"adapters.national.{name}")
+    module = name.replace("-", "_")
+    folder = resources.files(f"adapters.national.{module}")
     assert folder.joinpath("README.md").is_file()
-    if not folder.joinpath(f"{name}.wsdl").is_file():
+    if not folder.joinpath(f"{module}.wsdl").is_file():
         validate(openapi(name))
     index = resources.files(adapters.national).joinpath("README.md").read_text()
-    assert f"({name}/README.md)" in index
+    assert f"({module}/README.md)" in index
 
 
 @pytest.mark.parametrize("name", national_services())

@@ -23,7 +23,7 @@ from adapters.national.population.codec import (
     write,
 )
 from adapters.national.population.sandbox import PEOPLE, PopulationDesk, contract
-from adapters.national.sandbox import USER, NationalSandbox
+from adapters.national.sandbox_gateway import USER, NationalSandbox
 from adapters.national.service import Answer
 from bus.gateway.translate import compile_wsdl
 from schemas.errors import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 from pathlib import Path
@@ -260,3 +261,24 @@ async def test_x_road_over_rest_has_http_headers(http: aiohttp.ClientSession) ->
         "X-Road-UserId": "c%C3%A1n%20b%E1%BB%99%201",
     }
     assert call.body == b""
+
+
+@pytest.mark.parametrize("kind", KEYS)
+async def test_a_large_message_is_signed_while_others_go_on(
+    http: aiohttp.ClientSession, tmp_path: Path, kind: str
+) -> None:
+    call = soap_call()
+    call.body = call.body.replace(b"M\xe1\xba\xaaU", b"x" * 2_000_000)
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(tick())
+    cert = await signed(http, tmp_path, KEYS[kind], call)
+    other.cancel()
+    assert ticks > 1
+    verify_envelope(etree.fromstring(call.body), str(cert))

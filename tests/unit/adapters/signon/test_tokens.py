@@ -31,7 +31,10 @@ class Gateway:
         self.url = ""
 
     async def token(self, request: web.Request) -> web.Response:
-        form = {name: str(value) for name, value in (await request.post()).items()}
+        sent: Any = await (
+            request.json() if request.content_type.endswith("json") else request.post()
+        )
+        form = {name: str(value) for name, value in sent.items()}
         self.asked.append((dict(request.headers), form))
         number = len(self.asked)
         await self.open.wait()
@@ -244,3 +247,26 @@ async def test_the_documents_api_takes_the_token_in_a_header_of_its_own(
     assert await sign_on.refused(call)
     await sign_on.sign(call)
     assert call.headers["X-Authentication-Token"] == "token-2"
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [
+        ("userName", {"userName": "tinh", "password": "mật khẩu"}),
+        ("SecretId", {"SecretId": "tinh", "SecretPass": "mật khẩu"}),
+    ],
+)
+async def test_an_account_asked_in_json_gets_a_token(
+    gateway: Gateway, http: aiohttp.ClientSession, names: str, asked: dict[str, str]
+) -> None:
+    gateway.body = json.dumps({"token": "jwt", "refreshToken": "r", "expiration": "soon"})
+    config = {
+        "kind": "json-token",
+        "token_url": gateway.url,
+        "user": "tinh",
+        "password": "dvclt",
+        "names": names,
+    }
+    sign_on = create_sign_on(config, secrets(dvclt="mật khẩu"), http)
+    assert await shown(sign_on) == await shown(sign_on) == "Bearer jwt"
+    assert [form for _, form in gateway.asked] == [asked]

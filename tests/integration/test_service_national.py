@@ -1,0 +1,211 @@
+"""National services called through the gateway: canonical JSON, rights, accesses, retries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from openapi_spec_validator import validate
+
+from adapters.national import national_services
+from adapters.national.population.sandbox import PopulationDesk
+from adapters.national.sandbox import all_desks
+from adapters.national.sandbox_gateway import SECRET, USER, NationalSandbox
+from bus.cli.service_check import faults_of_service
+from bus.gateway.national import SUFFIX, compile_contract, in_force
+from bus.ledger.accesses import subject_hash
+from bus.ops.province_contracts import pinned
+from schemas.errors import ConfigurationError, InvalidContract
+from schemas.service import OperationSettings, Service
+from tests.integration.gateway_harness import BUILD, OFFICE, Harness, opened
+from tests.integration.service_harness import WHY, grant
+
+MAU = {"identityNumber": "001099000001", "fullName": "Nguyễn Thị Mẫu", "birth": "1999-01-31"}
+OPTIONS: dict[str, dict[str, str]] = {
+    "population": {"service_code": "VPCP", "integration_code": "037"},
+    "procedures": {"madonvi": "000.00.00.H99"},
+}
+HIDDEN = {"#withheld": True}
+
+
+def secrets(name: str) -> bytes:
+    return SECRET.encode() if name == "lgsp" else b"key of subjects"
+
+
+def document(name: str) -> dict[str, bytes]:
+    options = {"service": name, **OPTIONS.get(name, {})}
+    return {f"{name}{SUFFIX}": yaml.dump(options).encode()}
+
+
+@dataclass
+class National:
+    bus: Harness
+    sandbox: NationalSandbox
+
+    def service(self, name: str, **given: Any) -> Service:
+        sign_on = {
+            "kind": "vxp-adapter",
+            "user": USER,
+            "secret": "lgsp",
+            "client": "VN/GOV/000.00.00.H99/truc",
+        }
+        declared = {
+            "name": name,
+            "contract": pinned(f"{name}{SUFFIX}", document(name)),
+            "address": f"{self.sandbox.url}/{name}",
+            "sign_on": sign_on,
+            "timeout": 10,
+        }
+        return Service.model_validate(declared | given)
+
+    async def declare(self, name: str, **given: Any) -> None:
+        await self.bus.ledger.contracts.keep(list(document(name).values()))
+        await self.bus.declare("service", None, self.service(name, **given))
+        await self.bus.declare("grant", None, grant(OFFICE, name))
+
+    async def call(self, path: str, body: Any, **headers: str) -> Any:
+        sent = headers or WHY
+        url = f"/services/{path}"
+        return await self.bus.call("van-phong", "POST", url, json=body, headers=sent)
+
+
+@pytest.fixture
+async def on(sqlite_url: str, tmp_path: Path) -> AsyncIterator[National]:
+    async with (
+        NationalSandbox(all_desks()) as sandbox,
+        opened(sqlite_url, tmp_path, secrets=secrets) as bus,
+    ):
+        yield National(bus, sandbox)
+
+
+async def test_population_and_business_answer_in_canonical_json(on: National) -> None:
+    await on.declare("population")
+    await on.declare("business")
+    found = await on.call("population/lookUp", MAU)
+    assert found.status_code == 200, found.text
+    assert found.json()["citizens"][0]["fullName"] == "NGUYỄN THỊ MẪU"
+    nobody = await on.call("population/lookUp", MAU | {"birth": "1999-01-30"})
+    assert nobody.json() == {"citizens": []}
+    firm = await on.call("business/enterprise", {"code": "0100000001"}, **{"Lgsp-Timeout": "5"})
+    assert firm.json()["enterprise"]["name"] == "CÔNG TY TNHH MẪU"
+    (question, _) = next(
+        each for each in on.sandbox.desks.values() if isinstance(each, PopulationDesk)
+    ).questions
+    assert question.findtext("{*}MaCanBo") == "CB-01"
+
+
+async def test_questions_about_people_are_personal_without_being_declared_so(
+    on: National,
+) -> None:
+    await on.declare("population", operations={"lookUp": OperationSettings(attempts=1)})
+    refused = await on.call("population/lookUp", MAU, **{"Lgsp-Purpose": "x"})
+    assert refused.status_code == 400
+    assert on.sandbox.asked["population"] == 0
+    await on.call("population/lookUp", MAU)
+    key = secrets("data-subjects")
+    (row,) = await on.bus.ledger.accesses.find(subject=subject_hash(key, "001099000001"))
+    assert (row.officer, row.operation) == ("CB-01", "lookUp")
+
+
+async def test_fields_that_are_not_granted_are_withheld(on: National) -> None:
+    await on.declare("population")
+    seen = ("citizens/fullName",)
+    await on.bus.declare("grant", None, grant(BUILD, "population", fields=seen))
+    answer = await on.bus.call(
+        "so-xay-dung", "POST", "/services/population/lookUp", json=MAU, headers=WHY
+    )
+    assert answer.status_code == 200, answer.text
+    (citizen,) = answer.json()["citizens"]
+    assert citizen["fullName"] == "NGUYỄN THỊ MẪU"
+    assert citizen["identityNumber"] == HIDDEN
+    assert citizen["father"] == HIDDEN
+
+
+async def test_an_attempt_that_failed_is_repeated_with_a_number_of_its_own(on: National) -> None:
+    await on.declare("population")
+    await on.sandbox.set_fault("503", probability=0.7, retry_after=0)
+    answers = [await on.call("population/lookUp", MAU) for _ in range(4)]
+    assert on.sandbox.asked["population"] > 4
+    good = [each for each in answers if each.status_code == 200]
+    assert all(len(each.json()["citizens"]) == 1 for each in good), "no MaYeuCau was used twice"
+    assert {each.json()["code"] for each in answers if each not in good} <= {"partner-unavailable"}
+
+
+async def test_what_is_wrong_names_path_and_line(on: National) -> None:
+    await on.declare("population")
+    answer = await on.call("population/lookUp", MAU | {"birth": "1999"} | {"identityNumber": "1"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "contract-mismatch")
+    assert answer.json()["context"]["path"] == "/identityNumber"
+    assert answer.json()["context"]["line"] == 1
+    assert on.sandbox.asked["population"] == 0
+
+
+async def test_there_is_a_description_and_no_soap(on: National) -> None:
+    await on.declare("population")
+    described = (await on.bus.http.get("/services/population/openapi.json")).json()
+    validate(described)
+    (lookup,) = [each for path, each in described["paths"].items() if path.endswith("/lookUp")]
+    needed = {each["name"] for each in lookup["post"]["parameters"] if each["required"]}
+    assert needed == {"Lgsp-Officer", "Lgsp-Purpose"}
+    assert "Tra cứu thông tin công dân" in (await on.bus.http.get("/services/population")).text
+    for query in ("?wsdl", "?doc=population.national.yaml"):
+        answer = await on.bus.http.get(f"/services/population{query}")
+        assert answer.status_code == 404
+        assert "037" not in answer.text
+    envelope = (
+        '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body/></e:Envelope>'
+    )
+    headers = {"Content-Type": "text/xml"}
+    asked = await on.bus.call(
+        "van-phong", "POST", "/services/population", content=envelope, headers=headers
+    )
+    assert "JSON only" in asked.text or "chỉ nhận JSON" in asked.text
+
+
+async def test_every_national_service_can_be_declared(on: National) -> None:
+    for name in national_services():
+        service = on.service(name)
+        contents = {service.contract.documents[key]: each for key, each in document(name).items()}
+        assert faults_of_service(service, contents) == []
+        (fault,) = faults_of_service(service.model_copy(update={"address": ""}), contents)
+        assert "address" in fault
+        contract = compile_contract(document(name), f"{name}{SUFFIX}")
+        assert contract.report()["ok"]
+        assert len(contract.report()["operations"]) == len(contract.operations)
+        await on.declare(name)
+        described = (await on.bus.http.get(f"/services/{name}/openapi.json")).json()
+        validate(described)
+        assert described["paths"]
+
+
+def test_a_declaration_cannot_make_a_question_about_people_less_than_that() -> None:
+    main = f"population{SUFFIX}"
+    contract = compile_contract(document("population"), main)
+    given = {"lookUp": OperationSettings(idempotent=False, personal=None)}
+    declared = {"name": "a", "contract": pinned(main, document("population"))}
+    service = Service.model_validate(declared | {"operations": given})
+    settings = in_force(service, contract).settings("lookUp")
+    assert settings.personal is not None
+    assert not settings.idempotent
+    assert in_force(service, contract).settings("verify").idempotent
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("service: weather", ConfigurationError),
+        ("service: population", ConfigurationError),
+        ("service: business\nurl: http://x/", InvalidContract),
+        ("service: business\nsign_on: {kind: none}", InvalidContract),
+        ("- a", InvalidContract),
+        ("a: [", InvalidContract),
+    ],
+)
+def test_options_that_are_wrong_are_refused(text: str, error: type[Exception]) -> None:
+    main = f"x{SUFFIX}"
+    with pytest.raises(error):
+        compile_contract({main: text.encode()}, main)
