@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
+from adapters.folding import fold
 from schemas.errors import ContractMismatch
 
 PersonNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
@@ -78,6 +78,7 @@ def blank_is_none(text: object) -> str | None:
     return str(text).strip() or None
 
 
-def plain(text: object) -> str:
-    """For comparing partners' texts, which come in any normal form, case and spacing."""
-    return unicodedata.normalize("NFC", " ".join(str(text or "").split())).lower()
+def says(said: object, *parts: str) -> bool:
+    """Whether a partner's text holds one of these, in whatever normal form, case and marks."""
+    text = fold(str(said or ""))
+    return any(fold(part) in text for part in parts)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from adapters.national.model import Part, blank_is_none, iso_day, plain
+from adapters.national.model import Part, blank_is_none, iso_day, says
 from adapters.national.port import CallContext, Json
 from adapters.national.service import (
     Answer,
@@ -217,8 +217,7 @@ def _data(answer: Answer) -> Json | None:
     """The answer's object; None where the register says that there is nothing."""
     found = object_of(answer)
     if str(found.get("Status", "1")).strip() not in {"1", "01"}:
-        said = plain(found.get("Message"))
-        if any(text in said for text in _NONE):
+        if says(found.get("Message"), *_NONE):
             return None
         raise refusal(str(found["Status"])[:20], str(found.get("Message") or ""))
     wrapped = found.get("Data")  # NGSP puts it around an enterprise
@@ -285,7 +284,7 @@ def _activity(row: Json) -> Activity:
     return Activity(
         code=blank_is_none(row.get("CODE")),
         name=blank_is_none(row.get("NAME")),
-        main=plain(row.get("IS_MAIN")) == "y",
+        main=str(row.get("IS_MAIN")).strip().upper() == "Y",
     )
 
 

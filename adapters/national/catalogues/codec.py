@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from lxml import etree
 from pydantic import Field, StringConstraints
 
-from adapters.national.model import Part, blank_is_none, plain
+from adapters.national.model import Part, blank_is_none, says
 from adapters.national.port import CallContext
 from adapters.national.service import (
     Answer,
@@ -28,7 +28,7 @@ from schemas.errors import InvalidRequest, TooLarge
 from schemas.xml import Limits, parse
 
 _LIMITS = Limits(size=16_000_000, elements=500_000)
-_RECORD = re.compile(r"record (\d+)")
+_RECORD = re.compile(r"record \d+", re.IGNORECASE)
 
 Category = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,64}$")]
 Row = dict[str, str | None]
@@ -169,13 +169,13 @@ def read_addition(answer: Answer) -> Addition:
     found = parse_json(good(answer))
     if not isinstance(found, dict) or "MSG" not in found:
         raise garbage("no MSG", "không có MSG")
-    said, count = plain(found["MSG"]), str(found.get("Count", "0"))
-    if "duplicate" in said or "đã tồn tại" in said:
+    said, count = str(found["MSG"]).strip(), str(found.get("Count", "0"))
+    if says(said, "duplicate", "đã tồn tại"):
         return Addition(added=0, duplicate=True)
-    if said == "done" and count.isdigit():
+    if said.lower() == "done" and count.isdigit():
         return Addition(added=int(count), duplicate=False)
     record = _RECORD.search(said)
-    raise refusal(f"record {record[1]}" if record else "", str(found["MSG"]))
+    raise refusal(record[0].lower() if record else "", said)
 
 
 def _items(answer: Answer) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from adapters.national.model import Part, plain
+from adapters.national.model import Part, says
 from adapters.national.port import CallContext, Json
 from adapters.national.service import (
     Answer,
@@ -222,8 +222,7 @@ def read_told(answer: Answer) -> Told:
 
 def judge(said: str) -> Meaning | None:
     """None: a sentence that is not known."""
-    text = plain(said)
-    return next((meaning for part, meaning in SENTENCES if part in text), None)
+    return next((meaning for part, meaning in SENTENCES if says(said, part)), None)
 
 
 def _sentence(answer: Answer) -> str:

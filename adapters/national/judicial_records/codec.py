@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from adapters.national.model import Part, blank_is_none, iso_day, plain
+from adapters.national.model import Part, blank_is_none, iso_day, says
 from adapters.national.port import CallContext, Json
 from adapters.national.service import (
     Answer,
@@ -281,7 +281,7 @@ def read_items(codes: frozenset[str], answer: Answer) -> Items:
 def read_done(codes: frozenset[str], answer: Answer) -> Done:
     """Raises PartnerError."""
     found = object_of(answer)
-    if _STALE in plain(_words(found)):
+    if says(_words(found), _STALE):
         return Done(stale=True)
     _judge(codes, found)
     return Done()

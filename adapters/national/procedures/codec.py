@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import Field, StringConstraints, field_validator
 
-from adapters.national.model import Part, blank_is_none, plain
+from adapters.national.model import Part, blank_is_none, says
 from adapters.national.port import CallContext, Json
 from adapters.national.procedures.cursor import MAX_CURSOR, digest, pack, unpack
 from adapters.national.service import (
@@ -182,8 +182,8 @@ def denied(answer: Answer) -> bool:
         found = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return by_status(answer)
-    said = plain(found.get("message")) if isinstance(found, dict) else ""
-    return by_status(answer) or ("session" in said and not _is_good(found))
+    lapsed = isinstance(found, dict) and says(found.get("message"), "session")
+    return by_status(answer) or (lapsed and not _is_good(found))
 
 
 def read_list(answer: Answer) -> Procedures:
@@ -232,7 +232,7 @@ def _told(answer: Answer) -> Json:
     if _is_good(found):
         return found
     said = str(found.get("message") or "")
-    if any(text in plain(said) for text in _NOT_THERE):
+    if says(said, *_NOT_THERE):
         return {"result": []}
     raise refusal(str(found["error_code"])[:20], said)
 
