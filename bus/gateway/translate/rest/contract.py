@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,8 +96,8 @@ class _Compiler:
     ) -> None:
         self._document = Document(data)
         self._limits = limits
-        plain = re.sub(r"[^A-Za-z0-9]+", "-", self._document.title).strip("-").lower()
-        self._namespace = namespace or f"urn:lgsp:openapi:{plain or 'service'}"
+        self._words = re.findall(r"[A-Za-z0-9]+", _ascii(self._document.title)) or ["Service"]
+        self._namespace = namespace or f"urn:lgsp:openapi:{'-'.join(self._words).lower()}"
         self._schemas = Schemas(self._document, patterns=patterns)
         self._elements = Names(HTTP_FAULT)
         self._exposed: list[Exposed] = []
@@ -124,7 +125,7 @@ class _Compiler:
         )
 
     def _written(self) -> bytes:
-        name = "".join(word[:1].upper() + word[1:] for word in self._document.title.split())
+        name = "".join(word[:1].upper() + word[1:] for word in self._words)
         documentation = str(self._document.info.get("description") or self._document.title)
         writer = Writer(self._namespace, xml_name(name), documentation)
         faults = [_http_fault(Use(self._schemas.anything, nullable=True)), *self._faults.values()]
@@ -170,9 +171,7 @@ class _Compiler:
             DescribedFault(each.status, self._fault_element(use), use) for each, use in errors
         ]
         named = list(dict.fromkeys([*(each.element for each in found.faults), HTTP_FAULT]))
-        self._exposed.append(
-            Exposed(found.name, described.documentation, request, reply, named)
-        )
+        self._exposed.append(Exposed(found.name, described.documentation, request, reply, named))
 
     def _request(self, found: RestOperation, described: Described) -> Wrapper:
         names, wrapper = Names(), Wrapper(found.name)
@@ -241,6 +240,12 @@ class _Compiler:
             places = [Place("status", _STATUS, required=True), Place("result", use)]
             wrapper = self._faults[id(use.shape)] = Wrapper(element, places)
         return wrapper.element
+
+
+def _ascii(text: str) -> str:
+    """Vietnamese without its marks: names of services and namespaces meet the oldest tools."""
+    plain = unicodedata.normalize("NFD", text.replace("Đ", "D").replace("đ", "d"))
+    return "".join(c for c in plain if not unicodedata.combining(c))
 
 
 def _http_fault(anything: Use) -> Wrapper:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -88,8 +87,6 @@ def form(value: dict[str, Any]) -> bytes:
     for name, each in value.items():
         pairs += in_query(Parameter(name, "query", True, False, "form", True), each)
     return "&".join(pairs).encode()
-
-
 
 
 def _joined(value: Any, between: str, safe: str = "") -> str:

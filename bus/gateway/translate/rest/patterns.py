@@ -48,9 +48,7 @@ def _written(token: re.Match[str]) -> str:
 def _set(text: str) -> str:
     if text.startswith("-") or text.endswith("-"):
         text = text.strip("-") + "\\-"
-    return re.sub(
-        r"\\(.)", lambda f: _CLASSES.get(f[1]) or _literal(f[1]), text
-    )
+    return re.sub(r"\\(.)", lambda f: _CLASSES.get(f[1]) or _literal(f[1]), text)
 
 
 def _literal(character: str) -> str:

@@ -222,7 +222,7 @@ class Schemas:
         reference = reference_of(schema)
         title = str(schema.get("title") or "") if isinstance(schema, dict) else ""
         own = reference.rpartition("/")[2] if reference else ""
-        tags = {tag for tag, named in mapping.items() if named == reference or named == own}
+        tags = {tag for tag, named in mapping.items() if named in {reference, own}}
         label = own or title or use.shape.label
         element = names.unique(xml_name(label))
         tagged = frozenset(tags or ({own} if own else ())) if shape.discriminator else frozenset()
@@ -257,9 +257,7 @@ class Schemas:
         more = schema.get("additionalProperties", schema.get("unevaluatedProperties", True))
         if isinstance(patterned, dict) and patterned:
             several = [*patterned.values(), *([more] if more is not False else [])]
-            return self.use(
-                several[0] if len(several) == 1 else {"anyOf": several}, f"{hint}Entry"
-            )
+            return self.use(several[0] if len(several) == 1 else {"anyOf": several}, f"{hint}Entry")
         return None if more is False else self.use(more, f"{hint}Entry")
 
     # --- simple values ---

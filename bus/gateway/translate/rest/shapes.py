@@ -236,11 +236,15 @@ class Object(Shape):
     def _entry(self, entry: Json, found: Json, others: Use) -> None:
         key = entry["key"]
         if key in found or any(member.key == key for member in self.members):
-            raise Mismatch(
-                "entry",
-                "a member of this name has an element of its own, or comes twice",
-                "trường này có phần tử riêng hoặc lặp lại",
-            ).at(key[:100]).at(self.entry)
+            raise (
+                Mismatch(
+                    "entry",
+                    "a member of this name has an element of its own, or comes twice",
+                    "trường này có phần tử riêng hoặc lặp lại",
+                )
+                .at(key[:100])
+                .at(self.entry)
+            )
         found[key] = _at(key, others.from_plan, entry["value"])
 
     def unknown(self, value: Any) -> int:
@@ -358,7 +362,11 @@ def _written_out(exact: Decimal) -> str:
 
 def _number_of(text: str) -> int | Decimal:
     """The number that `text` is, digit by digit."""
-    return int(text) if len(text) < 16 and text.lstrip("-").isdigit() and text != "-0" else Decimal(text)
+    return (
+        int(text)
+        if len(text) < 16 and text.lstrip("-").isdigit() and text != "-0"
+        else Decimal(text)
+    )
 
 
 def _each(change: Callable[[Any], Any], values: list[Any]) -> list[Any]:
@@ -378,7 +386,9 @@ def _kind(value: Any) -> str:
 
 def _expected(en: str, vi: str, value: Any) -> Mismatch:
     got = _kind(value)
-    return Mismatch("type", f"a JSON {en} is expected, not {got}", f"cần {vi} JSON, không phải {got}")
+    return Mismatch(
+        "type", f"a JSON {en} is expected, not {got}", f"cần {vi} JSON, không phải {got}"
+    )
 
 
 def _missing(key: str) -> Mismatch:

@@ -50,15 +50,16 @@ class Writer:
     documentation: str
 
     def wsdl(
-        self, operations: list[Exposed], faults: list[Wrapper], types: dict[str, Shape], address: str
+        self,
+        operations: list[Exposed],
+        faults: list[Wrapper],
+        types: dict[str, Shape],
+        address: str,
     ) -> bytes:
         """The whole document; `address` is the URL of both ports."""
         parts = [
             '<?xml version="1.0" encoding="UTF-8"?>\n',
-            f'<wsdl:definitions xmlns:wsdl="{WSDL}" xmlns:soap="{WSDL_SOAP11}" '
-            f'xmlns:soap12="{WSDL_SOAP12}" xmlns:xs="{XSD}" '
-            f'xmlns:t="{attribute_text(self.namespace)}" name="{self.service}" '
-            f'targetNamespace="{attribute_text(self.namespace)}">\n',
+            self._opening(),
             _documented(self.documentation),
             *self._schema(operations, faults, types),
             *(_message(wrapper.element) for wrapper in _wrappers(operations, faults)),
@@ -68,6 +69,14 @@ class Writer:
             "</wsdl:definitions>\n",
         ]
         return "".join(parts).encode()
+
+    def _opening(self) -> str:
+        space = attribute_text(self.namespace)
+        return (
+            f'<wsdl:definitions xmlns:wsdl="{WSDL}" xmlns:soap="{WSDL_SOAP11}" '
+            f'xmlns:soap12="{WSDL_SOAP12}" xmlns:xs="{XSD}" xmlns:t="{space}" '
+            f'name="{self.service}" targetNamespace="{space}">\n'
+        )
 
     def action(self, name: str) -> str:
         return f"{self.namespace}/{name}"
@@ -98,24 +107,25 @@ class Writer:
         yield "</wsdl:portType>\n"
 
     def _binding(self, operations: list[Exposed], suffix: str, soap: str) -> str:
-        parts = [
+        inner = "".join(self._bound(each, soap) for each in operations)
+        return (
             f'<wsdl:binding name="{self.service}{suffix}" type="t:{self.service}">'
-            f'<{soap}:binding style="document" transport="{_HTTP}"/>\n'
-        ]
-        for each in operations:
-            literal = f'<{soap}:body use="literal"/>'
-            action = attribute_text(self.action(each.name))
-            parts.append(
-                f'<wsdl:operation name="{each.name}">'
-                f'<{soap}:operation soapAction="{action}" style="document"/>'
-                f"<wsdl:input>{literal}</wsdl:input><wsdl:output>{literal}</wsdl:output>"
-            )
-            parts += [
-                f'<wsdl:fault name="{fault}"><{soap}:fault name="{fault}" use="literal"/></wsdl:fault>'
-                for fault in each.faults
-            ]
-            parts.append("</wsdl:operation>\n")
-        return "".join([*parts, "</wsdl:binding>\n"])
+            f'<{soap}:binding style="document" transport="{_HTTP}"/>\n{inner}</wsdl:binding>\n'
+        )
+
+    def _bound(self, operation: Exposed, soap: str) -> str:
+        literal = f'<{soap}:body use="literal"/>'
+        action = attribute_text(self.action(operation.name))
+        faults = "".join(
+            f'<wsdl:fault name="{each}"><{soap}:fault name="{each}" use="literal"/></wsdl:fault>'
+            for each in operation.faults
+        )
+        return (
+            f'<wsdl:operation name="{operation.name}">'
+            f'<{soap}:operation soapAction="{action}" style="document"/>'
+            f"<wsdl:input>{literal}</wsdl:input><wsdl:output>{literal}</wsdl:output>"
+            f"{faults}</wsdl:operation>\n"
+        )
 
     def _service(self, address: str) -> Iterable[str]:
         yield f'<wsdl:service name="{self.service}">'
@@ -202,15 +212,20 @@ def _element(name: str, use: Use, *, low: int = 1, high: str = "", doc: str = ""
     rest = f' minOccurs="{low}"' if low != 1 else ""
     rest += f' maxOccurs="{high}"' if high else ""
     rest += ' nillable="true"' if use.nullable else ""
+    start = f'<xs:element name="{name}" type="{kind}"{rest}'
     if not doc:
-        return f'<xs:element name="{name}" type="{kind}"{rest}/>'
-    note = f"<xs:annotation><xs:documentation>{element_text("".join(filter(str.isprintable, doc)))}</xs:documentation></xs:annotation>"
-    return f'<xs:element name="{name}" type="{kind}"{rest}>{note}</xs:element>'
+        return f"{start}/>"
+    note = f"<xs:documentation>{_plain(doc)}</xs:documentation>"
+    return f"{start}><xs:annotation>{note}</xs:annotation></xs:element>"
 
 
 def _documented(text: str) -> str:
-    plain = "".join(filter(str.isprintable, " ".join(text.split())))
-    return f"<wsdl:documentation>{element_text(plain)}</wsdl:documentation>" if plain else ""
+    plain = _plain(text)
+    return f"<wsdl:documentation>{plain}</wsdl:documentation>" if plain else ""
+
+
+def _plain(text: str) -> str:
+    return element_text("".join(filter(str.isprintable, " ".join(text.split()))))
 
 
 _JSON = """\
