@@ -208,11 +208,11 @@ class Schemas:
         for each in alternatives:
             merged = {"allOf": [rest, each]} if rest else each
             self._add(shape, names, each, self.use(merged, f"{shape.type_name}Option"), mapping)
-        for heir in heirs:
-            self._add(shape, names, {"$ref": heir}, self.use({"$ref": heir}, hint), mapping)
-        if heirs:
+        if heirs:  # the base first: what no heir describes better is of it
             own = self._made({**rest, "type": "object"}, f"{shape.type_name}Base", None)
             self._add(shape, names, {"$ref": reference}, own, mapping)
+        for heir in heirs:
+            self._add(shape, names, {"$ref": heir}, self.use({"$ref": heir}, hint), mapping)
         use.nullable = nullable or any(each.use.nullable for each in shape.alternatives)
         return use
 
