@@ -106,7 +106,8 @@ def _array(document: Document, schema: dict[str, Any], depth: int) -> st.SearchS
 def _object(
     document: Document, schema: dict[str, Any], depth: int
 ) -> st.SearchStrategy[dict[str, Any]]:
-    required, optional = {}, {}
+    required: dict[str, st.SearchStrategy[Any]] = {}
+    optional: dict[str, st.SearchStrategy[Any]] = {}
     for key, each in schema.get("properties", {}).items():
         needed = key in schema.get("required", [])
         if needed or depth < DEPTH:

@@ -99,19 +99,19 @@ def test_what_is_no_openapi_is_refused(data: bytes) -> None:
 
 def test_aliases_that_multiply_are_refused() -> None:
     rows = ["a0: &a0 {type: string}"]
-    rows += [
-        f"a{n}: &a{n} {{type: object, properties: {{{', '.join(f'p{i}: *a{n - 1}' for i in range(9))}}}}}"
-        for n in range(1, 9)
-    ]
-    text = "\n".join(
-        [
-            "openapi: 3.1.0",
-            "info: {title: t, version: '1'}",
-            *rows,
-            "paths: {/x: {get: {responses: {'200': {description: d, content: {application/json: {schema: *a8}}}}}}}",
-        ]
-    )
-    found = compile_openapi(text.encode())
+    for n in range(1, 9):
+        members = ", ".join(f"p{i}: *a{n - 1}" for i in range(9))
+        rows.append(f"a{n}: &a{n} {{type: object, properties: {{{members}}}}}")
+    text = """openapi: 3.1.0
+info: {title: t, version: '1'}
+paths:
+  /x:
+    get:
+      responses: {'200': {description: d, content: {application/json: {schema: *a8}}}}
+"""
+    head, paths = text.split("paths:")
+    document = f"{head}{chr(10).join(rows)}\npaths:{paths}"
+    found = compile_openapi(document.encode())
     assert "too many schemas" in found.operations["getX"].problems[0]
 
 
@@ -192,9 +192,11 @@ def test_parameters_of_every_style() -> None:
     assert call.method == "GET"
     assert call.target.split("?") == [
         "/simple/a%2Fb%3Fc%23d%20%C3%A9%25/1,2/x.x.y%20z/y;matrix=m%3Bn",
-        "exploded=1%262&exploded=3&joined=a%2Cb,c&spaced=a%20b&piped=a%7Cb"
-        "&deep%5Bfrom%5D=2026-01-01&deep%5Bto%5D=2026-01-31&k%201=v%3D1"
-        "&json=%7B%22a%22%3A%5B0.10%5D%7D&reserved=a/b:c%26d%3De&amount=12000.50&flag=true",
+        (
+            "exploded=1%262&exploded=3&joined=a%2Cb,c&spaced=a%20b&piped=a%7Cb"
+            "&deep%5Bfrom%5D=2026-01-01&deep%5Bto%5D=2026-01-31&k%201=v%3D1"
+            "&json=%7B%22a%22%3A%5B0.10%5D%7D&reserved=a/b:c%26d%3De&amount=12000.50&flag=true"
+        ),
     ]
     assert call.headers == {
         "Accept": "application/json, application/problem+json",

@@ -225,7 +225,7 @@ class Schemas:
         tags = {tag for tag, named in mapping.items() if named in {reference, own}}
         label = own or title or use.shape.label
         element = names.unique(xml_name(label))
-        tagged = frozenset(tags or ({own} if own else ())) if shape.discriminator else frozenset()
+        tagged = frozenset(tags | {own} - {""}) if shape.discriminator else frozenset()
         shape.alternatives.append(Alternative(element, use, tagged))
 
     # --- objects ---
