@@ -301,10 +301,12 @@ def test_heirs_of_a_base_are_typed_and_unknown_ones_keep_their_members() -> None
 def test_statuses_headers_and_other_media() -> None:
     put, get = operation("statuses.yaml", "putPaper"), operation("statuses.yaml", "getPaper")
     assert put.reply(201, {**JSON, "location": "/papers/1", "X-Left": "7"}, b'{"id":"1"}') == {
-        "status201": {"Location": "/papers/1", "X-Left": "7", "result": {"id": "1"}}
+        "status": 201,
+        "status201": {"Location": "/papers/1", "X-Left": "7", "result": {"id": "1"}},
     }
-    assert put.reply(204, {}, b"") == {"status204": {}}
-    assert put.reply_to_soap(204, {}, b"").body.count(b"status204") == 2
+    assert put.reply(204, {}, b"") == {"status": 204}
+    with pytest.raises(ServiceFault):  # which of those described it is, nobody knows
+        put.reply(206, {}, b"")
     assert get.reply(200, {"Content-Type": "application/pdf"}, b"%PDF") == {
         "contentType": "application/pdf",
         "content": "JVBERg==",

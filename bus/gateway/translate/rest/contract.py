@@ -219,17 +219,20 @@ class _Compiler:
         return self._schemas.use(reply.schema, f"{name}_{reply.status}")
 
     def _reply(self, found: RestOperation) -> Wrapper:
+        """Where several successes are described, `status` says which, and its element follows."""
         wrapper = Wrapper(self._elements.unique(f"{found.name}Response"))
+        if len(found.answers) > 1:
+            wrapper.places.append(Place("status", _STATUS, required=True))
         for answer in found.answers:
             places = [Place(element, use) for _, element, use in answer.headers]
             if answer.result is not None:
                 places.append(Place("result", answer.result))
             if answer.content:
                 places += [Place("contentType", _STRING), Place("content", _BASE64)]
-            if answer.element:
+            if answer.element and answer.holds:
                 wrapper.alternatives[answer.element] = places
             else:
-                wrapper.places = places
+                wrapper.places += places
         return wrapper
 
     def _fault_element(self, use: Use) -> str:

@@ -54,7 +54,7 @@ class SentBody:
 
 @dataclass(slots=True)
 class Answer:
-    """What one status brings. `element`: of the alternative, "" where there is only one.
+    """What one status brings. `element`: of its own, "" where only one status is described.
 
     `result`: of the JSON; `content`: whether other media come as base64 with their type.
     """
@@ -64,6 +64,11 @@ class Answer:
     result: Use | None
     content: bool
     headers: list[tuple[str, str, Use]] = field(default_factory=list)  # name, element, use
+
+    @property
+    def holds(self) -> bool:
+        """Whether it brings anything but its status."""
+        return self.result is not None or self.content or bool(self.headers)
 
 
 @dataclass(slots=True)
@@ -166,7 +171,9 @@ class RestOperation:
             raise _garbage(error.error()) from None
         except RecursionError:
             raise PartnerGarbage("the partner's answer is nested too deeply") from None
-        return {answer.element: found} if answer.element else found
+        if not answer.element:
+            return found
+        return {"status": status} | ({answer.element: found} if answer.holds else {})
 
     def reply_to_soap(
         self, status: int, headers: Mapping[str, str], body: bytes, version: str = "1.1"

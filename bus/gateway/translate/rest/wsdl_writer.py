@@ -25,7 +25,7 @@ class Place:
 
 @dataclass(slots=True)
 class Wrapper:
-    """A global element. `alternatives`: one of them, each with places of its own."""
+    """A global element.  `alternatives`: after the places, one of these or none."""
 
     element: str
     places: list[Place] = field(default_factory=list)
@@ -150,18 +150,14 @@ def _message(element: str) -> str:
 
 
 def _wrapper(wrapper: Wrapper) -> str:
-    inner = "".join(map(_place, wrapper.places))
-    content = f"<xs:sequence>{inner}</xs:sequence>"
+    content = "".join(map(_place, wrapper.places))
     if wrapper.alternatives:
         options = "".join(
             f'<xs:element name="{name}">{_complex("".join(map(_place, places)))}</xs:element>'
             for name, places in wrapper.alternatives.items()
         )
-        content = f"<xs:choice>{options}</xs:choice>"
-    return (
-        f'<xs:element name="{wrapper.element}"><xs:complexType>{content}</xs:complexType>'
-        "</xs:element>\n"
-    )
+        content += f'<xs:choice minOccurs="0">{options}</xs:choice>'
+    return f'<xs:element name="{wrapper.element}">{_complex(content)}</xs:element>\n'
 
 
 def _place(place: Place) -> str:
