@@ -16,36 +16,50 @@ service_app = typer.Typer(
     no_args_is_help=True, help=say("Dịch vụ SOAP (WSDL).", "SOAP services (WSDL).")
 )
 SUFFIXES = frozenset({".wsdl", ".xsd", ".xml"})
+_OPENAPI = frozenset({".yaml", ".yml", ".json"})
 
 
 @service_app.command(
     "check",
     help=say(
-        "Trục dịch được gì của một WSDL, và JSON sẽ mất gì (lẽ ra không gì cả). Không nhập, không "
-        "gọi mạng; các tệp .wsdl, .xsd cùng thư mục được đọc theo. Mã thoát 1 nếu có vấn đề.",
-        "What of a WSDL can be translated, and what JSON would lose (nothing, it should be). "
-        "Imports nothing and calls nobody; .wsdl and .xsd files beside it are read, too. Exit "
-        "status 1 if there is a problem.",
+        "Trục dịch được gì của một WSDL (thành JSON) hay một tài liệu OpenAPI (thành SOAP), và bản "
+        "dịch sẽ mất gì (lẽ ra không gì cả). Không nhập, không gọi mạng; các tệp .wsdl, .xsd cùng "
+        "thư mục được đọc theo. Mã thoát 1 nếu có vấn đề.",
+        "What of a WSDL (as JSON) or of an OpenAPI document (as SOAP) can be translated, and what "
+        "would be lost (nothing, it should be). Imports nothing and calls nobody; .wsdl and .xsd "
+        "files beside a WSDL are read, too. Exit status 1 if there is a problem.",
     )
-    + examples("lgsp service check dan-cu/TraCuu.wsdl"),
+    + examples("lgsp service check dan-cu/TraCuu.wsdl", "lgsp service check dkkd/openapi.yaml"),
 )
 def check(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help=say("tệp WSDL", "the WSDL file"))
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help=say("tệp WSDL hoặc OpenAPI", "the file: WSDL or OpenAPI"),
+        ),
     ],
     *,
     json: Json = False,
 ) -> None:
-    # late: lxml is needed here only
-    from bus.gateway.translate import compile_wsdl  # noqa: PLC0415
-
-    found = compile_wsdl(_documents(file), file.name).report()
+    found = _report(file)
     if json:
         show_json(to_json(found))
     else:
         _show(found)
     if not found["ok"]:
         raise typer.Exit(PROBLEM)
+
+
+def _report(file: Path) -> dict[str, Any]:
+    # late: lxml is needed here only
+    from bus.gateway.translate import compile_wsdl  # noqa: PLC0415
+    from bus.gateway.translate.rest import compile_openapi  # noqa: PLC0415
+
+    if file.suffix.lower() in _OPENAPI:
+        return compile_openapi(file.read_bytes()).report()
+    return compile_wsdl(_documents(file), file.name).report()
 
 
 def _documents(file: Path) -> dict[str, bytes]:
@@ -69,6 +83,13 @@ def _show(found: dict[str, Any]) -> None:
                 f"✗ thiếu {location} ({named_by} nêu tên): đặt tệp cạnh WSDL rồi kiểm tra lại",
                 f"✗ {location} is missing (named by {named_by}): put it beside the WSDL, and check "
                 "again",
+            )
+        )
+    for rule in found.get("notes", ()):
+        say_line(
+            say(
+                f"· {rule}: WSDL không nêu được, dịch vụ vẫn tự kiểm tra",
+                f"· {rule}: the WSDL cannot state this rule; the service itself still holds to it",
             )
         )
     for name in found["defined_twice"]:
