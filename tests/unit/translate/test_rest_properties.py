@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 
 from bus.gateway.translate.rest import RestContract, RestOperation, compile_openapi, json_text
 from bus.gateway.translate.rest.document import Described, Document
+from tests.unit.translate.corpus import NAMES
+from tests.unit.translate.corpus import contract as wsdl_contract
+from tests.unit.translate.instances import message as wsdl_instances
 from tests.unit.translate.json_instances import instances
 
 ROOT = Path(__file__).parents[2] / "vectors" / "openapi"
@@ -112,3 +116,29 @@ def test_an_answer_comes_back_as_it_was(
     assert answer.result is not None
     back = json_text.read(json_text.write(answer.result.from_plan(reply["result"])))
     assert exact(back) == exact(json_text.read(given_))
+
+
+@cache
+def there_and_back(name: str) -> RestContract:
+    return compile_openapi(json.dumps(wsdl_contract(name).openapi()).encode())
+
+
+@pytest.mark.parametrize("name", [each for each in NAMES if each != "catalogue.wsdl"])
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_soap_service_as_json_is_served_as_soap_again(name: str, data: st.DataObject) -> None:
+    """Every contract of the WSDL corpus, by its OpenAPI document alone: nothing is lost twice."""
+    found = there_and_back(name)
+    assert found.report()["ok"]
+    assert found.report()["unjudged_because"] == ""
+    known = {k: o for k, o in wsdl_contract(name).operations.items() if not o.problems}
+    key = data.draw(st.sampled_from(sorted(known)))
+    meant = json.dumps(data.draw(wsdl_instances(known[key].request))).encode()
+    operation = found.operations[key]
+    assert operation.body is not None
+    plan = {"body": operation.body.use.to_plan(json_text.read(meant))}
+    wire = operation.soap["1.1"].request.to_xml(plan)
+    call = operation.call_from_soap(wire.body, wire.content_type)
+    assert call.body is not None
+    assert call.target == f"/{key}"
+    assert exact(json_text.read(call.body)) == exact(json_text.read(meant))
