@@ -136,6 +136,53 @@ def test_rules_that_xsd_cannot_state_are_notes_and_lose_nothing() -> None:
     assert "multipart/form-data" in operation("statuses.yaml", "upload").problems[0]
 
 
+def test_a_facet_that_is_none_in_xsd_is_a_note() -> None:
+    schema = "{type: integer, minimum: 7, maximum: 3}"
+    found = compile_openapi(_asking(schema).encode())
+    assert found.contract is not None
+    assert found.contract.unjudged == ""
+    assert found.notes == ["getX_result: facets"]
+
+
+def _asking(schema: str, components: str = "{}") -> str:
+    return f"""
+openapi: 3.1.0
+info: {{title: t, version: '1'}}
+paths:
+  /x:
+    get:
+      responses:
+        '200': {{description: d, content: {{application/json: {{schema: {schema}}}}}}}
+components: {components}
+"""
+
+
+ALTERNATIVES = """
+  schemas:
+    Expression: {oneOf: [{$ref: '#/components/schemas/A'}, {$ref: '#/components/schemas/B'}]}
+    Left: {anyOf: [{$ref: '#/components/schemas/Expression'}, {type: integer}]}
+    A: {type: object, required: [left], properties: {left: {$ref: '#/components/schemas/Left'}, X}}
+    B: {type: object, required: [left], properties: {left: {$ref: '#/components/schemas/Left'}, Y}}
+"""
+
+
+def nested(depth: int, leaf: str) -> bytes:
+    return b'{"left":' * depth + leaf.encode() + b',"op":"b"}' * depth
+
+
+def test_alternatives_in_alternatives_do_not_multiply() -> None:
+    told_apart = ALTERNATIVES.replace("X", "op: {const: a}").replace("Y", "op: {const: b}")
+    text = _asking("{$ref: '#/components/schemas/Expression'}", told_apart)
+    found = compile_openapi(text.encode()).operations["getX"]
+    assert found.reply(200, JSON, nested(40, "1"))["result"].keys() == {"B"}
+    alike = ALTERNATIVES.replace("X", "x: {type: string}").replace("Y", "y: {type: string}")
+    text = _asking("{$ref: '#/components/schemas/Expression'}", alike)
+    found = compile_openapi(text.encode()).operations["getX"]
+    assert found.reply(200, JSON, nested(40, "1"))["result"].keys() == {"A"}
+    with pytest.raises(PartnerGarbage):  # both would do at every level above the wrong value
+        found.reply(200, JSON, nested(40, '"x"'))
+
+
 # --- names and patterns ---
 
 

@@ -21,7 +21,7 @@ from bus.gateway.translate.rest.operation import (
     RestOperation,
     SentBody,
 )
-from bus.gateway.translate.rest.schemas import Schemas
+from bus.gateway.translate.rest.schemas import Rules, Schemas
 from bus.gateway.translate.rest.shapes import Array, Object, Shape, Simple, Text, Use
 from bus.gateway.translate.rest.wsdl_writer import Exposed, Place, Wrapper, Writer
 from bus.gateway.translate.simple import SimpleCodec
@@ -81,8 +81,9 @@ def compile_openapi(
     """
     try:
         found = _Compiler(document, namespace, limits).contract()
-        if found.contract is not None and found.contract.unjudged:  # a pattern that is none in XSD
-            found = _Compiler(document, namespace, limits, patterns=False).contract()
+        for rules in ("no patterns", "none"):  # a facet that is none in XSD: the rest is served
+            if found.contract is not None and found.contract.unjudged:
+                found = _Compiler(document, namespace, limits, rules=rules).contract()
     except RecursionError:
         raise bad_contract(
             "schemas contain each other without end", vi="Lược đồ lồng nhau vô tận"
@@ -92,13 +93,13 @@ def compile_openapi(
 
 class _Compiler:
     def __init__(
-        self, data: bytes, namespace: str, limits: Limits, *, patterns: bool = True
+        self, data: bytes, namespace: str, limits: Limits, *, rules: Rules = "all"
     ) -> None:
         self._document = Document(data)
         self._limits = limits
         self._words = re.findall(r"[A-Za-z0-9]+", _ascii(self._document.title)) or ["Service"]
         self._namespace = namespace or f"urn:lgsp:openapi:{'-'.join(self._words).lower()}"
-        self._schemas = Schemas(self._document, patterns=patterns)
+        self._schemas = Schemas(self._document, rules=rules)
         self._elements = Names(HTTP_FAULT)
         self._exposed: list[Exposed] = []
         self._faults: dict[int, Wrapper] = {}  # by shape
@@ -288,7 +289,7 @@ def _row(title: str, operation: RestOperation) -> Json:
         "style": "document/literal",
         "one_way": False,
         "headers": [],
-        "faults": [each.element for each in operation.faults],
+        "faults": list(dict.fromkeys(each.element for each in operation.faults)),
         "supported": not operation.problems,
         "problems": operation.problems,
         "lost": operation.lost,

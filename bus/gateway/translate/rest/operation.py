@@ -14,7 +14,7 @@ from bus.gateway.translate.faults import ServiceFault
 from bus.gateway.translate.message import Wire
 from bus.gateway.translate.rest import json_text, parameters
 from bus.gateway.translate.rest.document import Parameter, is_json
-from bus.gateway.translate.rest.shapes import Anything, Simple, Use
+from bus.gateway.translate.rest.shapes import Anything, Simple, Use, start_counting
 from schemas.errors import ContractMismatch, PartnerGarbage
 
 Json = dict[str, Any]
@@ -161,6 +161,7 @@ class RestOperation:
         Raises ServiceFault for an answer that is an error; PartnerGarbage, with path and rule, for
         one that the document does not allow.
         """
+        start_counting()
         media = next((v for k, v in headers.items() if k.lower() == "content-type"), "")
         answer = self._answer(status)
         if answer is None:

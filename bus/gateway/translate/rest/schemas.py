@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
-from bus.gateway.translate.builtin import RANGES
+from bus.gateway.translate.builtin import LEXICAL, RANGES
 from bus.gateway.translate.failure import bad_contract
 from bus.gateway.translate.rest.document import Document
 from bus.gateway.translate.rest.flat import ANNOTATIONS, flat, reference_of, types_of, values_of
@@ -47,15 +47,18 @@ _RULES = ("not", "if", "propertyNames", "dependentSchemas", "dependentRequired",
           "uniqueItems", "multipleOf", "minProperties", "maxProperties")  # fmt: skip
 
 
+Rules = Literal["all", "no patterns", "none"]  # which facets the WSDL states
+
+
 class Schemas:
     """All shapes of one document.  `notes`: rules that the WSDL does not state, by place.
 
     No value is lost by such a rule; the service itself still holds to it.
     """
 
-    def __init__(self, document: Document, *, patterns: bool = True) -> None:
+    def __init__(self, document: Document, *, rules: Rules = "all") -> None:
         self._document = document
-        self._patterns = patterns
+        self._rules = rules
         self._names = Names(*JSON_TYPES)
         self._by_reference: dict[str, Use] = {}
         self._count = 0
@@ -133,6 +136,9 @@ class Schemas:
         if kind in makers:
             shape = makers[kind](schema, hint)
             assert isinstance(shape, Simple)  # noqa: S101 - these are simple
+            if self._rules == "none" and shape.facets.found:
+                self._note(hint, "facets")
+                shape.facets.found.clear()
             if shape.facets.found:
                 self._register(shape, hint)
             self.simples.append(shape)
@@ -270,7 +276,10 @@ class Schemas:
         if base == "string":
             self._lengths(schema, facets, hint)
         values = [each for each in values_of(schema) if each is not None]
+        rule = LEXICAL.get(base)
         if values and all(isinstance(each, str) and _printable(each) for each in values):
+            if rule is not None and not all(rule.fullmatch(each) for each in values):
+                return Text("string", facets)  # the format is not what the values are
             for each in dict.fromkeys(values):
                 facets.add("enumeration", each)
         return Text(base, facets)
@@ -283,7 +292,7 @@ class Schemas:
             facets.add("maxLength", high)
         pattern = schema.get("pattern")
         if isinstance(pattern, str):
-            found = xsd_pattern(pattern) if self._patterns else None
+            found = xsd_pattern(pattern) if self._rules == "all" else None
             if found is None:
                 self._note(hint, "pattern")
             else:

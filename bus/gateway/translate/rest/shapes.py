@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -21,6 +22,21 @@ MAX_DIGITS = 1000  # of a number written out: 1e999999999 is four characters and
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _WITHHELD = "#withheld"
 
+MAX_VAIN = 5_000  # alternatives tried in vain in one message: a hostile one nests them
+_vain: ContextVar[int] = ContextVar("vain", default=0)
+
+
+def start_counting() -> None:
+    """Before each message that may hold alternatives."""
+    _vain.set(0)
+
+
+def _count_vain() -> None:
+    count = _vain.get() + 1
+    _vain.set(count)
+    if count > MAX_VAIN:
+        raise Mismatch("oneOf", "too many alternatives to try", "quá nhiều phương án phải thử")
+
 
 class Shape:
     """`type_name`: the XSD type, local name of ours or `xs:…`; given out by the compiler."""
@@ -33,6 +49,13 @@ class Shape:
         raise NotImplementedError
 
     def from_plan(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def fits(self, value: Any) -> bool:
+        """Whether it may be a value of this shape, at a glance: what lies deeper is not looked at.
+
+        Without it, alternatives in alternatives would be tried in all their combinations.
+        """
         raise NotImplementedError
 
     def unknown(self, _value: Any) -> int:
@@ -91,6 +114,13 @@ class Simple(Shape):
         if self.codec is not None:
             self.codec.encode(value, Namespaces())
         return value
+
+    def fits(self, value: Any) -> bool:
+        try:
+            self.to_plan(value)
+        except Mismatch:
+            return False
+        return True
 
     def wrong(self, value: Any) -> Mismatch:
         return Mismatch(
@@ -180,6 +210,9 @@ class Array(Shape):
     def from_plan(self, value: Any) -> Any:
         return _each(self.item.from_plan, value.get("item", []))
 
+    def fits(self, value: Any) -> bool:
+        return isinstance(value, list)
+
 
 @dataclass(slots=True, eq=False)
 class Member:
@@ -247,9 +280,23 @@ class Object(Shape):
             )
         found[key] = _at(key, others.from_plan, entry["value"])
 
+    def fits(self, value: Any) -> bool:
+        if not isinstance(value, dict) or (self.others is None and self.unknown(value)):
+            return False
+        return all(_may_hold(member, value) for member in self.members)
+
     def unknown(self, value: Any) -> int:
         known = {member.key for member in self.members}
         return sum(key not in known for key in value) if isinstance(value, dict) else 0
+
+
+def _may_hold(member: Member, value: Json) -> bool:
+    if member.key not in value:
+        return not member.required
+    given, use = value[member.key], member.use
+    if given is None:
+        return use.nullable
+    return not isinstance(use.shape, Simple) or use.shape.fits(given)
 
 
 @dataclass(slots=True, eq=False)
@@ -277,26 +324,23 @@ class Choice(Shape):
         for each in self.alternatives:
             if isinstance(tag, str) and tag in each.tags:
                 return {each.element: each.use.to_plan(value)}
-        best: tuple[int, Json] | None = None
-        for each in self.alternatives:
+        fitting = [each for each in self.alternatives if each.use.shape.fits(value)]
+        fitting.sort(key=lambda each: each.use.shape.unknown(value))
+        for each in fitting:
             try:
-                found = {each.element: each.use.to_plan(value)}
+                return {each.element: each.use.to_plan(value)}
             except Mismatch:
-                continue
-            unknown = each.use.shape.unknown(value)
-            if best is None or unknown < best[0]:
-                best = unknown, found
-            if not unknown:
-                break
-        if best is None:
-            raise Mismatch("oneOf", "none of the alternatives", "không khớp phương án nào")
-        return best[1]
+                _count_vain()
+        raise Mismatch("oneOf", "none of the alternatives", "không khớp phương án nào")
 
     def from_plan(self, value: Any) -> Any:
         for each in self.alternatives:
             if each.element in value:
                 return _at(each.element, each.use.from_plan, value[each.element])
         raise Mismatch("oneOf", "one element is expected", "cần một phần tử")
+
+    def fits(self, value: Any) -> bool:
+        return any(each.use.shape.fits(value) for each in self.alternatives)
 
     def unknown(self, value: Any) -> int:
         return min((each.use.shape.unknown(value) for each in self.alternatives), default=0)
@@ -340,6 +384,9 @@ class Anything(Shape):
                 raise Mismatch("entry", "comes twice", "lặp lại").at(entry["key"][:100])
             found[entry["key"]] = _at(entry["key"], self._use.from_plan, entry["value"])
         return found
+
+    def fits(self, value: Any) -> bool:
+        return value is not None
 
     def unknown(self, value: Any) -> int:
         return len(value) + 1 if isinstance(value, dict) else 1
