@@ -270,6 +270,15 @@ def test_a_value_that_no_header_can_hold_is_refused_without_being_told(value: st
     assert "Nguyễn" not in str(caught.value)
 
 
+def test_json_of_the_request_message_is_judged_like_an_envelope() -> None:
+    found = operation("business-registration.yaml", "GetEnterprise")
+    call = found.call_from_json(b'{"gdtCode": "0100109106"}')
+    assert call.target == "/GetEnterprise?gdtCode=0100109106"
+    with pytest.raises(ContractMismatch) as caught:
+        found.call_from_json(b'{"gdtCode": ["0100109106"]}')
+    assert caught.value.context["path"] == "/gdtCode"
+
+
 def test_two_parameters_of_one_name_are_two_elements() -> None:
     plan = {"the_x0020_id": "in path", "the_x0020_id2": "in query", "body": "q", "body2": {}}
     call = called("names.yaml", "put_x0020_names", plan)

@@ -101,8 +101,13 @@ class RestOperation:
         """Raises ContractMismatch with path, rule and line; MalformedXml, TooLarge."""
         return self.call(self.soap["1.1"].request.to_json(body, content_type))
 
+    def call_from_json(self, value: bytes | Mapping[str, object]) -> HttpCall:
+        """The same by the JSON of the request message, judged like an envelope."""
+        wire = self.soap["1.1"].request.to_xml(value)
+        return self.call_from_soap(wire.body, wire.content_type)
+
     def call(self, data: Json) -> HttpCall:
-        """`data`: the JSON of the request message.  Raises ContractMismatch."""
+        """`data`: the JSON of a request message that has been judged.  Raises ContractMismatch."""
         try:
             return self._call(data)
         except Mismatch as error:
