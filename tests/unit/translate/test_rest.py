@@ -157,6 +157,26 @@ components: {components}
 """
 
 
+def test_large_counts_stay_unsaid_and_a_wrong_keyword_says_nothing() -> None:
+    schema = "{type: array, maxItems: 1000000, items: {type: string, required: true, enum: a}}"
+    found = compile_openapi(_asking(schema).encode())
+    assert found.notes == ["getX_result: minItems, maxItems"]
+    assert found.operations["getX"].reply(200, JSON, b'["b"]') == {"result": {"item": ["b"]}}
+
+
+def test_what_a_failed_operation_began_leaves_no_trace() -> None:
+    components = "{schemas: {A: {type: object, properties: {b: {$ref: 'else.yaml'}}}}}"
+    text = _asking("{$ref: '#/components/schemas/A'}", components)
+    good = "  /y: {get: {responses: {'200': {description: d, content: {application/json: S}}}}}\n"
+    schema = "{schema: {title: A, type: object, properties: {c: {type: string, minLength: 1}}}}"
+    text = text.replace("components:", good.replace("S", schema) + "components:")
+    found = compile_openapi(text.encode())
+    assert "else.yaml" in found.operations["getX"].problems[0]
+    assert found.contract is not None
+    assert set(found.contract.operations) == {"getY"}
+    assert b'"A' not in found.wsdl("urn:x")
+
+
 ALTERNATIVES = """
   schemas:
     Expression: {oneOf: [{$ref: '#/components/schemas/A'}, {$ref: '#/components/schemas/B'}]}

@@ -114,7 +114,8 @@ class _Compiler:
             compiled = compile_wsdl({_FILE: wsdl}, _FILE, limits=self._limits)
             self._join(operations, compiled)
         servers = self._document.root.get("servers")
-        urls = [str(s.get("url", "")) for s in servers or [] if isinstance(s, dict)]
+        listed = servers if isinstance(servers, list) else []
+        urls = [str(each.get("url", "")) for each in listed if isinstance(each, dict)]
         return RestContract(
             self._document.title,
             self._namespace,

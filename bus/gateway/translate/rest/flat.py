@@ -45,7 +45,8 @@ def flat(document: Document, schema: Any, stack: tuple[str, ...] = ()) -> Json:
                 f"$ref {reference} contains itself by allOf", vi=f"$ref {reference} tự chứa nó"
             )
         found = flat(document, document.at(reference), (*stack, reference))
-    own = {key: value for key, value in schema.items() if key not in {"$ref", "allOf"}}
+    own = {key: each for key, each in schema.items() if _well_formed(key, each)}
+    own = {key: each for key, each in own.items() if key not in {"$ref", "allOf"}}
     parts = schema.get("allOf")
     for part in parts if isinstance(parts, list) else []:
         worked = flat(document, part, stack)
@@ -53,6 +54,30 @@ def flat(document: Document, schema: Any, stack: tuple[str, ...] = ()) -> Json:
             worked.pop("discriminator", None)  # of the base: the others of it are not meant here
         found = merged(found, worked)
     return merged(found, own)
+
+
+_FORMS: dict[str, type | tuple[type, ...]] = {
+    "properties": dict,
+    "patternProperties": dict,
+    "discriminator": dict,
+    "required": list,
+    "enum": list,
+    "oneOf": list,
+    "anyOf": list,
+    "prefixItems": list,
+    "type": (str, list),
+    "additionalProperties": (dict, bool),
+    "unevaluatedProperties": (dict, bool),
+    "items": (dict, bool),
+    **dict.fromkeys((*_HIGHER, *_LOWER), (int, float)),
+}
+
+
+def _well_formed(key: str, value: Any) -> bool:
+    """Documents are written by hand: a keyword that is none (`required: true`) says nothing."""
+    if key in {"type", "required"} and isinstance(value, list):
+        return all(isinstance(each, str) for each in value)
+    return key not in _FORMS or isinstance(value, _FORMS[key])
 
 
 def merged(one: Json, other: Json) -> Json:

@@ -40,6 +40,9 @@ class Names:
     def __init__(self, *taken: str) -> None:
         self._taken = set(taken)
 
+    def copy(self) -> Names:
+        return Names(*self._taken)
+
     def unique(self, name: str) -> str:
         found, number = name, 2
         while found in self._taken:

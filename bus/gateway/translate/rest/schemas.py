@@ -34,6 +34,7 @@ from schemas.errors import InvalidContract
 Json = dict[str, Any]
 
 MAX_SHAPES = 20_000
+MAX_STATED = 500  # of minItems and maxItems
 JSON_TYPES = ("Json", "JsonArray", "JsonObject", "JsonEntry", "JsonNumber")
 _FORMATS = {
     "date": "date",
@@ -70,13 +71,13 @@ class Schemas:
     @contextmanager
     def whole_or_nothing(self) -> Iterator[None]:
         """What an operation that fails has begun is forgotten."""
-        before = dict(self._by_reference), dict(self.types), len(self.simples), dict(self.notes)
+        names, references, types = self._names.copy(), dict(self._by_reference), dict(self.types)
+        simples, notes = list(self.simples), dict(self.notes)
         try:
             yield
         except InvalidContract:
-            self._by_reference, self.types = before[0], before[1]
-            del self.simples[before[2] :]
-            self.notes = before[3]
+            self._names, self._by_reference, self.types = names, references, types
+            self.simples, self.notes = simples, notes
             raise
 
     def use(self, schema: Any, hint: str) -> Use:
@@ -150,12 +151,20 @@ class Schemas:
             self._object(made, schema)
             return use
         if kind == "array":
-            listed = Array(_count(schema.get("minItems")) or 0, _count(schema.get("maxItems")))
+            listed = self._array(schema, hint)
             self._register(listed, hint)
             use = self._keep(reference, Use(listed, nullable))
             listed.item = self.use(_items(schema), f"{listed.type_name}Item")
             return use
         raise bad_contract(f"unknown type {kind} at {hint}", vi=f"Kiểu lạ {kind} ở {hint}")
+
+    def _array(self, schema: Json, hint: str) -> Array:
+        """Large numbers stay unsaid: validators of XSD build an automaton of that size."""
+        low, high = _count(schema.get("minItems")) or 0, _count(schema.get("maxItems"))
+        if low > MAX_STATED or (high is not None and not low <= high <= MAX_STATED):
+            self._note(hint, "minItems, maxItems")
+            return Array()
+        return Array(low, high)
 
     def _register(self, shape: Shape, hint: str) -> None:
         shape.type_name = self._names.unique(hint)
@@ -205,11 +214,13 @@ class Schemas:
     ) -> Use:
         shape = Choice()
         self._register(shape, hint)
+        nullable = nullable or any(types_of(flat(self._document, e))[1] for e in alternatives)
         use = self._keep(reference, Use(shape, nullable))
         rest = {k: v for k, v in schema.items() if k not in {"oneOf", "anyOf", *ANNOTATIONS}}
         tags = rest.pop("discriminator", None)
         shape.discriminator = str(tags.get("propertyName", "")) if isinstance(tags, dict) else ""
-        mapping = tags.get("mapping", {}) if isinstance(tags, dict) else {}
+        given = tags.get("mapping") if isinstance(tags, dict) else None
+        mapping = given if isinstance(given, dict) else {}
         names = Names()
         for each in alternatives:
             merged = {"allOf": [rest, each]} if rest else each
@@ -228,7 +239,7 @@ class Schemas:
         reference = reference_of(schema)
         title = str(schema.get("title") or "") if isinstance(schema, dict) else ""
         own = reference.rpartition("/")[2] if reference else ""
-        tags = {tag for tag, named in mapping.items() if named in {reference, own}}
+        tags = {tag for tag, named in mapping.items() if named in (reference, own)}
         label = own or title or use.shape.label
         element = names.unique(xml_name(label))
         tagged = frozenset(tags | {own} - {""}) if shape.discriminator else frozenset()
