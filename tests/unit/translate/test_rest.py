@@ -250,6 +250,7 @@ def test_parameters_of_every_style() -> None:
         "json": {"a": {"item": ["0.10"]}},
         "reserved": "a/b:c&d=e",
         "amount": "12000.50",
+        "either": {"array": {"item": ["a", "b"]}},
         "flag": True,
         "X-Purpose": "tra cuu",
         "X-Ids": {"item": [7, 8]},
@@ -262,7 +263,7 @@ def test_parameters_of_every_style() -> None:
         (
             "exploded=1%262&exploded=3&joined=a%2Cb,c&spaced=a%20b&piped=a%7Cb"
             "&deep%5Bfrom%5D=2026-01-01&deep%5Bto%5D=2026-01-31&k%201=v%3D1"
-            "&json=%7B%22a%22%3A%5B0.10%5D%7D&reserved=a/b:c%26d%3De&amount=12000.50&flag=true"
+            "&json=%7B%22a%22%3A%5B0.10%5D%7D&reserved=a/b:c%26d%3De&amount=12000.50&either=a&either=b&flag=true"
         ),
     ]
     assert call.headers == {

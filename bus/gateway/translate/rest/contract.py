@@ -22,7 +22,16 @@ from bus.gateway.translate.rest.operation import (
     SentBody,
 )
 from bus.gateway.translate.rest.schemas import Rules, Schemas
-from bus.gateway.translate.rest.shapes import Array, Object, Shape, Simple, Text, Use
+from bus.gateway.translate.rest.shapes import (
+    Anything,
+    Array,
+    Choice,
+    Object,
+    Shape,
+    Simple,
+    Text,
+    Use,
+)
 from bus.gateway.translate.rest.wsdl_writer import Exposed, Place, Wrapper, Writer
 from bus.gateway.translate.simple import SimpleCodec
 from schemas.errors import InvalidContract
@@ -56,7 +65,8 @@ class RestContract:
         if self.contract is None:
             raise bad_contract("no operation can be served", vi="Không thao tác nào phục vụ được")
         safe = address.replace("&", "&amp;").replace('"', "%22").replace("<", "%3C")
-        return self._wsdl.replace(_ADDRESS.encode(), safe.encode())
+        place = f'location="{_ADDRESS}"'
+        return self._wsdl.replace(place.encode(), f'location="{safe}"'.encode())
 
     def report(self) -> Json:
         """Like the report of a WSDL: per operation what is served, and what would be lost."""
@@ -191,7 +201,7 @@ class _Compiler:
             use = _BASE64
             if is_json(media) or media == FORM:
                 use = self._schemas.use(described.body.schema, f"{found.name}_body")
-            if media == FORM and _nests(use.shape, form=True):
+            if media == FORM and _nests(use.shape, 2):
                 found.lost.append("body: nested values have no form in a form")
             found.body = SentBody(element, use, media)
             wrapper.places.append(Place(element, use, described.body.required))
@@ -266,14 +276,17 @@ def _http_fault(anything: Use) -> Wrapper:
     )
 
 
-def _nests(shape: Shape, *, form: bool = False) -> bool:
-    """Whether a value of a parameter (or, of a form, of a member) may hold lists or objects."""
-    if form:
-        return not isinstance(shape, Object) or any(_nests(m.use.shape) for m in shape.members)
+def _nests(shape: Shape, depth: int = 1) -> bool:
+    """Whether its values may be deeper than a URL can say: a list or an object of simple ones."""
+    if isinstance(shape, Choice):
+        return any(_nests(each.use.shape, depth) for each in shape.alternatives)
     if isinstance(shape, Array):
-        return not isinstance(shape.item.shape, Simple)
+        return not depth or _nests(shape.item.shape, depth - 1)
     if isinstance(shape, Object):
-        return any(not isinstance(m.use.shape, Simple) for m in shape.members)
+        inner = [member.use.shape for member in shape.members]
+        if shape.others is not None and not isinstance(shape.others.shape, Anything):
+            inner.append(shape.others.shape)
+        return not depth or any(_nests(each, depth - 1) for each in inner)
     return not isinstance(shape, Simple)
 
 
