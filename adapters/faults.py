@@ -26,6 +26,8 @@ class Mode(StrEnum):
     REJECT = "reject"
     CUT = "cut"
     HALF = "half"
+    GONE = "410"
+    UNSIGNED = "401"
 
 
 KEEPS_MESSAGE = frozenset({Mode.OK, Mode.HANG, Mode.SLOW, Mode.CUT, Mode.HALF})
@@ -202,6 +204,8 @@ def _wrong(mode: Mode, retry_after: int) -> web.Response:
             return web.Response(status=500, text="Internal Server Error")
         case Mode.BUSY:
             return web.Response(status=503, headers={"Retry-After": str(retry_after)})
+        case Mode.GONE | Mode.UNSIGNED:
+            return web.Response(status=int(mode))
         case _:
             return web.Response(text="<html>Cổng thông tin</html>", content_type="text/html")
 

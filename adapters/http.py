@@ -20,7 +20,13 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from schemas.adapter import Outcome, Result
-from schemas.errors import ConfigurationError, PartnerGarbage, PartnerTimeout, PartnerUnavailable
+from schemas.errors import (
+    ConfigurationError,
+    LgspError,
+    PartnerGarbage,
+    PartnerTimeout,
+    PartnerUnavailable,
+)
 
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read; what comes after them is never looked at."""
@@ -138,6 +144,23 @@ def failure_outcome(error: Exception) -> Outcome:
     # ValueError: aiohttp refuses to write a header with a line break; nothing has left
     detail = "The request could not be written as HTTP: a header holds a forbidden character."
     return Outcome(Result.TRANSIENT, code=ConfigurationError.code, detail=detail)
+
+
+def failure_error(error: Exception) -> LgspError:
+    """The same as an error, for calls that are answered at once: PartnerError or
+    ConfigurationError.
+    """
+    outcome = failure_outcome(error)
+    kind, vi = _ERRORS[outcome.code]
+    return kind(outcome.detail, vi=vi)
+
+
+_ERRORS: dict[str, tuple[type[LgspError], str]] = {
+    PartnerUnavailable.code: (PartnerUnavailable, "Không kết nối được hệ thống của đối tác."),
+    PartnerTimeout.code: (PartnerTimeout, "Đối tác không trả lời trọn vẹn trong thời hạn."),
+    PartnerGarbage.code: (PartnerGarbage, "Đối tác trả lời không phải HTTP."),
+    ConfigurationError.code: (ConfigurationError, "Tiêu đề HTTP có ký tự không gửi được."),
+}
 
 
 def _cause(error: Exception) -> str:

@@ -14,8 +14,10 @@ from adapters.dvcqg.facade import DvcqgFacade
 from adapters.mailbox import Mailbox
 from adapters.onestop import OneStop
 from adapters.rest_push import RestPush
+from adapters.vnpost import VnPost
 from adapters.vxp import Vxp
 from adapters.vxp.facade import VxpFacade
+from adapters.webhook import Webhook
 from schemas.adapter import Adapter, AdapterConfig, Manifest
 from schemas.door import Facade
 from schemas.errors import ConfigurationError
@@ -38,7 +40,7 @@ class AdapterClass(Protocol):
     ) -> Adapter: ...
 
 
-_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp, OneStop, Dvcqg)
+_CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp, OneStop, Dvcqg, VnPost, Webhook)
 _BY_KIND = MappingProxyType({each.manifest.kind: each for each in _CLASSES})
 
 

@@ -20,6 +20,7 @@ class Upload(Payload):
     def __init__(self, pieces: AsyncGenerator[bytes, None], size: int, media_type: str) -> None:
         """`size` in bytes is what the pieces must come to."""
         super().__init__(pieces, content_type=media_type)
+        self._size = size  # becomes Content-Length: servers of the field break on chunked bodies
         self._pieces = pieces
         self._expected = size
         self.written = 0  # bytes handed to the connection

@@ -30,8 +30,11 @@ from bus.engine.janitor import Janitor
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
+from bus.engine.reconcile_daily import Reconciler
 from bus.engine.worker import Worker
 from bus.gateway.app import create_app, create_probes_app
+from bus.gateway.calling import Partners
+from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
@@ -41,6 +44,7 @@ from bus.ops import logging as bus_logging
 from bus.ops.gauges import LedgerGauges
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
+from bus.ops.totals import TotalsReporter
 from bus.settings import Settings
 from schemas.adapter import Adapter
 from schemas.errors import BrokerUnavailable, ConfigurationError, LedgerUnavailable
@@ -191,10 +195,24 @@ async def _engine(
         )
         directories.start()
         stack.push_async_callback(directories.close)
+        reconciler = Reconciler(
+            ledger,
+            live,
+            states,
+            membership,
+            create=adapter_maker(settings, http),
+            manifests=acceptor.manifests,
+            folder=settings.reconciliation_dir,
+        )
+        reconciler.start()
+        stack.push_async_callback(reconciler.close)
     if "dispatcher" in roles:
         arrivals = ArrivalReporter(acceptor)
         arrivals.start()
         stack.push_async_callback(arrivals.close)
+        totals = TotalsReporter(acceptor)
+        totals.start()
+        stack.push_async_callback(totals.close)
         janitor = Janitor(ledger, live, pull_kinds=pull_kinds)
         janitor.start()
         stack.push_async_callback(janitor.close)
@@ -245,15 +263,22 @@ async def _gateway(
     acceptor: Acceptor,
     probed: Probed,
 ) -> str:
+    http = open_session()
+    stack.push_async_callback(http.close)
+    inquirer = Inquirer(acceptor, adapter_maker(settings, http))
+    stack.push_async_callback(inquirer.close)
     deps = GatewayDeps(
         ledger=acceptor.ledger,
         acceptor=acceptor,
         live=acceptor.live,
         probed=probed,
+        inquirer=inquirer,
+        partners=Partners(http, settings.secret),
         limits=GatewayLimits(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,
             max_in_flight=settings.max_in_flight,
+            max_streams=settings.max_streams,
             token_lifetime=settings.token_lifetime,
             public_url=settings.public_url,
             file_days=settings.file_days,
@@ -262,7 +287,10 @@ async def _gateway(
         facades={path: registry.facade(name) for name, path in settings.facades.items()},
     )
     place = (settings.http_host, settings.http_port)
-    return await _listen(stack, settings, create_app(deps), place)
+    app = create_app(deps)
+    url = await _listen(stack, settings, app, place)
+    stack.push_async_callback(app.state.services.feed.close)  # streams would outlast the drain
+    return url
 
 
 async def _listen(

@@ -48,7 +48,7 @@ AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 FacadePath = Annotated[str, StringConstraints(pattern=r"^/[a-z0-9][a-z0-9-]*$")]
-OWN_PATHS = frozenset({"/api", "/soap"})
+OWN_PATHS = frozenset({"/api", "/services", "/soap"})
 """Doors of the bus itself stand under these."""
 
 
@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(
         1000, ge=1, description="requests at once in one gateway process; beyond: 503"
     )
+    max_streams: int = Field(
+        500,
+        ge=0,
+        description="streams of dossier events held open at once; they count as requests, too",
+    )
     token_lifetime: float = Field(
         3600, ge=30, le=86_400, description="seconds an access token is good for"
     )
@@ -172,6 +177,11 @@ class Settings(BaseSettings):
     @property
     def blob_dir(self) -> Path:
         return self.data_dir / "blobs"
+
+    @property
+    def reconciliation_dir(self) -> Path:
+        """Last reports of daily reconciliations."""
+        return self.data_dir / "reconciliation"
 
     @classmethod
     def load(cls, config: Path | None = None, **given: object) -> Settings:

@@ -268,7 +268,9 @@ class Stage:
             client.update(rate=100_000, burst=100_000)
         for name, content in (("endpoints", endpoints), ("clients", clients)):
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, allow_unicode=True))
-        (folder / "agencies.yaml").write_text((self._province / "agencies.yaml").read_text())
+        for file in self._province.glob("*.yaml"):
+            if file.stem not in {"endpoints", "clients"}:
+                (folder / file.name).write_text(file.read_text())
         if self._also:
             (folder / "also.yaml").write_text(yaml.safe_dump(self._also, allow_unicode=True))
         self.lgsp("apply", "-f", str(folder), "--reason", "stage", "--yes")

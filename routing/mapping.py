@@ -1,17 +1,18 @@
-"""Mapping (ánh xạ mã): local codes of a dossier to the national ones, by tables with dates.
+"""Mapping (ánh xạ mã): local codes of a dossier to national ones and back, by tables with dates.
 
 Pure: the tables come from the declared configuration, the day from whoever asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from schemas.agency import parse_code
 from schemas.dossier import DossierRecord, Fee
 from schemas.errors import ConfigurationError, Text
+from schemas.flows import PostalOrder, PostalParty
 from schemas.province import Mapping, MappingTable
 
 _WORDS: dict[MappingTable, Text] = {
@@ -19,6 +20,7 @@ _WORDS: dict[MappingTable, Text] = {
     "agency": Text("cơ quan", "agency"),
     "fee": Text("phí, lệ phí", "fee"),
     "commune": Text("xã, phường", "commune"),
+    "postal": Text("tỉnh, huyện của bưu chính", "province or district of the post"),
 }
 
 
@@ -28,11 +30,20 @@ class Unmapped:
 
     table: MappingTable
     code: str
+    locals: tuple[str, ...] = ()  # on the way back: several local codes mean this national one
 
     @property
     def reason(self) -> Text:
         """Why the delivery is held, and who must act."""
         word = _WORDS[self.table]
+        if self.locals:
+            some = ", ".join(self.locals[:5])
+            return Text(
+                f"Mã {word.vi} quốc gia {self.code} ứng với nhiều mã nội bộ ({some}): quản trị trục"
+                " chỉ để một mã còn hiệu lực, hồ sơ sẽ tự được gửi đi.",
+                f"The national {word.en} {self.code} is several local ones ({some}): the"
+                " administrator leaves one in force, the dossier then leaves by itself.",
+            )
         return Text(
             f"Chưa ánh xạ mã {word.vi} {self.code}: quản trị trục bổ sung bảng ánh xạ, hồ sơ sẽ tự"
             " được gửi đi.",
@@ -46,7 +57,8 @@ class MappingTables:
 
     A code that is itself national according to its table stays as it is. A table without entries
     says that everything of its sort is national already; for procedures that is never assumed,
-    because a portal refuses a wrong one for good.
+    because a portal refuses a wrong one for good, nor for the codes of the post, whose numbers are
+    the state's numbers of other places.
     Raises ConfigurationError for two entries of one local code that are in force on the same day,
     for one that ends before it begins, and for a national agency code that is none.
     """
@@ -77,31 +89,91 @@ class MappingTables:
             if _since(entry) <= on and _reaches(entry, on):
                 return _national_of(entry)
         national = self._national.get(table)
+        if table == "postal":
+            return Unmapped(table, code)
         if national is None and table != "procedure":
             return code
         return code if national and code in national else Unmapped(table, code)
 
+    def local(self, table: MappingTable, code: str, on: date) -> str | Unmapped:
+        """The local code of the national `code` on that day.
+
+        A table without entries says that local codes are the national ones, for procedures too:
+        what comes from a portal is national for certain.
+        """
+        if table not in self._national or (table, _tidied(table, code)) in self._entries:
+            return code
+        tidied = _tidied(table, code)
+        found = sorted(
+            entry.local
+            for (of, _), entries in self._entries.items()
+            if of == table
+            for entry in entries
+            if _national_of(entry) == tidied and _since(entry) <= on and _reaches(entry, on)
+        )
+        if len(found) == 1:
+            return found[0]
+        return Unmapped(table, code, tuple(found))
+
 
 def map_record(record: DossierRecord, tables: MappingTables, on: date) -> DossierRecord | Unmapped:
     """The record as the national systems know it, or the first code that keeps it here."""
+    return _translated(record, lambda table, code: tables.find(table, code, on))
 
-    def national(table: MappingTable, code: str) -> str:
-        found = tables.find(table, code, on) if code else code
-        if isinstance(found, Unmapped):
-            raise _Unknown(found)
-        return found
 
-    def fees(local: tuple[Fee, ...]) -> tuple[Fee, ...]:
-        return tuple(fee.model_copy(update={"code": national("fee", fee.code)}) for fee in local)
+def unmap_record(
+    record: DossierRecord, tables: MappingTables, on: date
+) -> DossierRecord | Unmapped:
+    """A record of a portal as the agency's own system knows it, or what keeps it here.
+
+    An agency that the tables do not know stays as it is: the record has found its way to it.
+    """
+
+    def own(table: MappingTable, code: str) -> str | Unmapped:
+        found = tables.local(table, code, on)
+        return code if table == "agency" and isinstance(found, Unmapped) else found
+
+    return _translated(record, own)
+
+
+def map_order(order: PostalOrder, tables: MappingTables, on: date) -> PostalOrder | Unmapped:
+    """The order with the post's own codes of provinces and districts."""
+
+    def party(one: PostalParty | None) -> PostalParty | None:
+        if one is None:
+            return None
+        codes = {"province": one.province, "district": one.district}
+        mapped = {
+            name: _known(tables.find("postal", code, on)) if code else ""
+            for name, code in codes.items()
+        }
+        return one.model_copy(update=mapped)
+
+    try:
+        return order.model_copy(
+            update={"sender": party(order.sender), "receiver": party(order.receiver)}
+        )
+    except _Unknown as unknown:
+        return unknown.unmapped
+
+
+def _translated(
+    record: DossierRecord, translate: Callable[[MappingTable, str], str | Unmapped]
+) -> DossierRecord | Unmapped:
+    def other(table: MappingTable, code: str) -> str:
+        return _known(translate(table, code)) if code else code
+
+    def fees(some: tuple[Fee, ...]) -> tuple[Fee, ...]:
+        return tuple(fee.model_copy(update={"code": other("fee", fee.code)}) for fee in some)
 
     applicant, supplements = record.applicant, record.supplements
     try:
         return record.model_copy(
             update={
-                "procedure": national("procedure", record.procedure),
-                "agency": national("agency", record.agency),
+                "procedure": other("procedure", record.procedure),
+                "agency": other("agency", record.agency),
                 "applicant": applicant.model_copy(
-                    update={"commune": national("commune", applicant.commune)}
+                    update={"commune": other("commune", applicant.commune)}
                 ),
                 "fees": fees(record.fees),
                 "supplements": tuple(
@@ -111,6 +183,13 @@ def map_record(record: DossierRecord, tables: MappingTables, on: date) -> Dossie
         )
     except _Unknown as unknown:
         return unknown.unmapped
+
+
+def _known(found: str | Unmapped) -> str:
+    """Raises _Unknown."""
+    if isinstance(found, Unmapped):
+        raise _Unknown(found)
+    return found
 
 
 class _Unknown(Exception):

@@ -34,6 +34,7 @@ _TABLES: dict[str, MappingTable] = {name: name for name in get_args(MappingTable
     "lệ phí": "fee",
     "xã": "commune",
     "xã phường": "commune",
+    "bưu chính": "postal",
 }
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _SERIAL_ZERO = date(1899, 12, 30)  # day 0 of a spreadsheet's dates

@@ -6,9 +6,10 @@ It raises nothing on purpose towards the engine: whatever happens is an `Outcome
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
@@ -17,10 +18,13 @@ from pydantic import BaseModel, ConfigDict
 from schemas.agency import AgencyCode
 from schemas.dossier import DossierRecord
 from schemas.dossier import Step as DossierStep
+from schemas.dossier.reconcile import Seen
 from schemas.errors import LgspError
-from schemas.message import Lane
+from schemas.flows import Item
+from schemas.inquiries import Payment, PaymentInquiry, PostalEvent, Subject
+from schemas.message import Kind, Lane
 
-MessageKind = Literal["document", "status", "dossier", "step"]
+MessageKind = Kind
 """Kinds of messages that are delivered; the `kind` of their bodies."""
 
 
@@ -58,8 +62,9 @@ class Addressed:
 class OutboundDelivery:
     """One delivery as an adapter sees it.
 
-    A dossier or step comes as its canonical JSON (schemas.dossier, names by alias), whatever its
-    sender wrote; with national codes in place of local ones where the manifest says `maps`.
+    A dossier, step or item comes as its canonical JSON (schemas.dossier, schemas.flows, names by
+    alias), whatever its sender wrote; with national codes in place of local ones where the manifest
+    says `maps`, and a submission always with its receiver's local ones.
     Media type, size and digest are those of what is handed over.
     """
 
@@ -109,6 +114,7 @@ class Manifest(BaseModel):
     looks_up: bool  # can ask the partner whether an earlier attempt arrived
     kinds: tuple[MessageKind, ...] = ("document", "status")  # what can be delivered to it
     maps: bool = False  # dossiers and steps are to have national codes, by the mapping tables
+    answers: tuple[Subject, ...] = ()  # questions it can put to its partner (schemas.inquiries)
     secrets: tuple[str, ...] = ()  # names of Config fields that hold references to secrets
 
 
@@ -170,6 +176,23 @@ class Inbox(Protocol):
         """
         ...
 
+    async def take_item(
+        self,
+        ref: str,
+        agency: AgencyCode,
+        item: Item,
+        original: bytes,
+        *,
+        media_type: str = "application/json",
+    ) -> Taken:
+        """Accepts one item durably, as sent by `agency`, which must belong to the endpoint.
+
+        It is recognised by its own identity, whatever `ref`. Refused is one whose identity was
+        accepted with other content, or whose receiver cannot be told.
+        Raises LedgerUnavailable: nothing was accepted, the round must end.
+        """
+        ...
+
     async def refuse(self, ref: str, original: bytes, error: LgspError) -> Taken:
         """Keeps, durably and in sight of the operators, what can never be read.
 
@@ -192,6 +215,27 @@ class Poller(Protocol):
 
         Returns the number of packets taken. May be cancelled at any moment: what was not
         acknowledged comes again. Raises PartnerError, ConfigurationError, LedgerUnavailable.
+        """
+        ...
+
+
+@runtime_checkable
+class Payments(Protocol):
+    """An adapter whose partner says whether a dossier's fee was paid."""
+
+    async def payment(self, inquiry: PaymentInquiry) -> Payment:
+        """Raises PartnerError, ConfigurationError."""
+        ...
+
+
+@runtime_checkable
+class Tracking(Protocol):
+    """An adapter whose partner says where a parcel is."""
+
+    async def track(self, code: str) -> tuple[PostalEvent, ...]:
+        """The way of the order of that dossier, oldest first; nothing when there is none.
+
+        Raises PartnerError, ConfigurationError.
         """
         ...
 
@@ -231,4 +275,73 @@ class DirectorySource(Protocol):
 
     async def remove(self, code: str) -> None:
         """The partner lists the agency no longer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciling:
+    """How an endpoint is reconciled (đối soát) by itself, and how gently."""
+
+    interval: float  # seconds from one reconciliation to the next; inf: only on demand
+    days: int  # dossiers of the last so many days are looked at
+    rate: float  # calls a second, at most
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDossier:
+    """One row of a one-stop system's list."""
+
+    code: str
+    agency: str
+    seen: Seen
+
+
+@runtime_checkable
+class DossierSource(Protocol):
+    """An adapter whose partner lists the dossiers it has, and tells one again on demand.
+
+    Both methods raise PartnerError and ConfigurationError.
+    """
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        """None: as it is configured, it cannot be."""
+        ...
+
+    def listing(self, since: date, until: date) -> AsyncGenerator[ListedDossier, None]:
+        """Dossiers received on those days, both included; `pending` where something of a dossier
+        still waits for the bus. A list that breaks off raises.
+
+        Facts are named and written as `schemas.dossier.reconcile.row_facts` has them.
+        """
+        ...
+
+    async def tell_again(self, code: str) -> None:
+        """The dossier's current record, then its steps, wait for the bus once more, under the ids
+        they had: what the bus has is a repeat.
+        """
+        ...
+
+
+@runtime_checkable
+class DossierLookup(Protocol):
+    """An adapter whose partner says what it has of a dossier."""
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        """None: as it is configured, it cannot be."""
+        ...
+
+    def expected(self, record: DossierRecord, steps: Sequence[DossierStep]) -> Seen:
+        """What the partner would show, had it exactly these, in the words of `look_up`.
+
+        `timeline` has one word for each of `steps`, or is None where look-ups do not show steps.
+        """
+        ...
+
+    async def look_up(self, code: str) -> Seen | None:
+        """What it shows of the dossier; None: it does not know it.
+
+        Raises PartnerError, ConfigurationError.
+        """
         ...

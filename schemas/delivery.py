@@ -15,7 +15,7 @@ class DeliveryState(StrEnum):
     QUEUED = "queued"  # accepted; waits for its turn, its worker, or (mailbox) its receiver
     SENDING = "sending"  # a worker has it in hand
     WAITING = "waiting"  # an attempt failed or the breaker is open; goes again at next_attempt_at
-    HELD = "held"  # waits for a person or a mapping
+    HELD = "held"  # waits for a person, a mapping, or (a step) for its dossier
     DELIVERED = "delivered"  # the partner has it
     REJECTED = "rejected"  # the partner said no; the sender is told
     DEAD = "dead"  # attempts used up or a fault of ours; waits for an operator, blocks its key

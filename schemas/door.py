@@ -21,6 +21,7 @@ from schemas.delivery import DeliveryState
 from schemas.dossier import DossierRecord, DossierStatus
 from schemas.dossier import Step as DossierStep
 from schemas.errors import LgspError
+from schemas.flows import Item
 from schemas.instant import Instant
 from schemas.message import Lane
 
@@ -156,6 +157,23 @@ class Door(Protocol):
         A step with the id of one accepted before is a repeat, or DuplicateMessage when it says
         something else. `agency` sends it; without one: whoever sent the dossier, else the unit that
         its code names, else the caller's only agency.
+        Raises Forbidden, InvalidRequest (no agency can be told), DuplicateMessage, UnknownReceiver.
+        """
+        ...
+
+    async def submit_item(
+        self,
+        item: Item,
+        original: bytes,
+        *,
+        agency: AgencyCode | None = None,
+        media_type: str = "application/json",
+    ) -> Accepted:
+        """Accepts one item (schemas.flows); durable when it returns.
+
+        One with the identity of an item accepted before is a repeat, or DuplicateMessage when it
+        says something else. `agency` sends it; without one: whose word it is, else the caller's
+        only agency.
         Raises Forbidden, InvalidRequest (no agency can be told), DuplicateMessage, UnknownReceiver.
         """
         ...

@@ -16,15 +16,18 @@ LgspError
 │   ├── TooLarge                   413  beyond a configured limit
 │   ├── UnknownReceiver            422  no receiver of the packet is in the directory
 │   ├── RateLimited                429  the agency sends more than its allowance
+│   ├── ServiceSuspended           503  a service is cut off until an administrator lifts it
 │   ├── ConfigurationError         500  settings or declared configuration are wrong
 │   └── Unavailable                503  the bus cannot do it now; trying again will help
 │       ├── LedgerUnavailable      503  the database does not answer: nothing was accepted
-│       └── BrokerUnavailable      503  RabbitMQ does not answer: accepted work waits in the ledger
+│       ├── BrokerUnavailable      503  RabbitMQ does not answer: accepted work waits in the ledger
+│       └── ServiceInMaintenance   503  a service is away as announced, until a known moment
 └── PartnerError                   the partner's system failed or refused
     ├── PartnerUnavailable         503  it was not reached: certainly not processed
     ├── PartnerTimeout             504  it did not answer in time: unknown whether processed
     ├── PartnerGarbage             502  it answered something that is not its protocol: unknown
     └── PartnerRefused             502  it said no, with a reason: final
+        └── PartnerLacksDossier    502  a step of a dossier whose record the partner does not have
 
 `LocalError` and `PartnerError` are never raised themselves.  The class carries what a machine needs
 (`code`, `http_status`, `soap_fault`, `retryable`) and what a person needs (`title`, `advice`), both
@@ -275,6 +278,17 @@ class RateLimited(LocalError):
     )
 
 
+class ServiceSuspended(LocalError):
+    code = "service-suspended"
+    http_status = 503
+    actor = "administrator"
+    title = Text("Dịch vụ đang tạm dừng", "The service is suspended")
+    advice = Text(
+        "Hỏi quản trị trục khi nào dịch vụ được mở lại.",
+        "Ask the administrator of the bus when the service will be open again.",
+    )
+
+
 class ConfigurationError(LocalError):
     code = "configuration"
     actor = "administrator"
@@ -307,6 +321,18 @@ class BrokerUnavailable(Unavailable):
     advice = Text(
         "Thông điệp đã tiếp nhận vẫn an toàn và tự gửi tiếp; đơn vị vận hành kiểm tra RabbitMQ.",
         "Accepted messages are safe and leave by themselves later; the operator checks RabbitMQ.",
+    )
+
+
+class ServiceInMaintenance(Unavailable):
+    """`context`: until, when it will be back."""
+
+    code = "service-maintenance"
+    actor = "partner"
+    title = Text("Dịch vụ đang bảo trì theo thông báo", "The service is in announced maintenance")
+    advice = Text(
+        "Gọi lại sau thời điểm khôi phục đã nêu.",
+        "Call again after the time of restoration that is named.",
     )
 
 
@@ -351,3 +377,23 @@ class PartnerRefused(PartnerError):
         "Xem lý do của đối tác; sửa nội dung và gửi thông điệp mới.",
         "Read the partner's reason; correct the content and send a new message.",
     )
+
+
+class PartnerLacksDossier(PartnerRefused):
+    code = "partner-lacks-dossier"
+    title = Text("Nơi nhận chưa có hồ sơ của bước này", "The partner lacks the step's dossier")
+    advice = Text(
+        "Sửa và gửi lại bản ghi hồ sơ; các bước tự đi tiếp khi nơi nhận đã có hồ sơ.",
+        "Correct the dossier's record and send it; its steps then go on by themselves.",
+    )
+
+
+def by_code(code: str) -> type[LgspError] | None:
+    """The class whose errors carry this code: for codes that were written down."""
+    pending = [LgspError]
+    while pending:
+        cls = pending.pop()
+        if cls.code == code:
+            return cls
+        pending += cls.__subclasses__()
+    return None

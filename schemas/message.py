@@ -11,6 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.dossier.life import DossierStatus
 from schemas.instant import Instant
 
+ItemKind = Literal[
+    "submission", "rating", "evaluation", "question", "answer", "statistics", "postal-order"
+]
+"""Kinds of items (schemas.flows)."""
+
+Kind = Literal["document", "status", "dossier", "step", ItemKind]
+
 
 class Lane(StrEnum):
     """Luồng ưu tiên: urgent overtakes a backlog of normal within one endpoint."""
@@ -105,7 +112,29 @@ class StepBody(Strict):
     at: datetime
 
 
-Body = Annotated[DocumentBody | StatusBody | DossierBody | StepBody, Field(discriminator="kind")]
+class RatingBody(Strict):
+    """Đánh giá: what satisfaction is counted from, without who said it and in which words."""
+
+    kind: Literal["rating"] = "rating"
+    code: str  # mã hồ sơ
+    agency: str  # that handled it
+    score: int  # mức độ hài lòng: 1 very satisfied, 2 satisfied, 3 not
+    service: int | None = None  # the same of how one was treated
+    at: datetime
+
+
+class ItemBody(Strict):
+    """Another item of schemas.flows: what it is found by."""
+
+    kind: Literal["submission", "evaluation", "question", "answer", "statistics", "postal-order"]
+    code: str  # what it is about: the dossier's code, the question's number, the agency
+    identity: str
+
+
+Body = Annotated[
+    DocumentBody | StatusBody | DossierBody | StepBody | RatingBody | ItemBody,
+    Field(discriminator="kind"),
+]
 
 
 class Message(Strict):

@@ -10,21 +10,20 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from schemas.agency import AgencyCode
+from schemas.declared import BreakerPolicy, Declared
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.procedure import Procedure
+from schemas.message import Kind
+from schemas.service import Grant, Service
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Names an endpoint everywhere: files, queues, metrics, command line."""
 
 SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """Names a secret; the settings of the process say where its value is kept."""
-
-
-class Declared(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Alias(Declared):
@@ -64,21 +63,13 @@ class RetryPolicy(Declared):
     max_attempts: int = Field(100, ge=1, description="attempts of unknown outcome before dead")
 
 
-class BreakerPolicy(Declared):
-    """When an endpoint is left in peace, and how often one probe asks whether it is back."""
-
-    failures: int = Field(5, ge=1, description="failures in a row, no success between")
-    distinct: int = Field(3, ge=1, description="of at least so many different deliveries")
-    probe_every: float = Field(5.0, gt=0, description="seconds between probes while open")
-
-
 class Endpoint(Declared):
     """Điểm kết nối: one connected system of an agency, or a national system."""
 
     name: EndpointName
     kind: str  # adapter kind, see adapters/
     title: str = ""
-    config: dict[str, Any] = {}  # checked by the adapter's own model
+    config: dict[str, Any] = Field({}, description="checked by the adapter's own model")
     concurrency: int = Field(8, ge=1, le=1000, description="deliveries at once, in all workers")
     retry: RetryPolicy = RetryPolicy(first=1.0)
     breaker: BreakerPolicy = BreakerPolicy(failures=5)
@@ -99,7 +90,7 @@ class Route(Declared):
 
     name: str
     priority: int = 100  # lower is looked at first
-    kinds: tuple[Literal["document", "status", "dossier", "step"], ...] = ()  # empty: every kind
+    kinds: tuple[Kind, ...] = ()  # empty: every kind
     sender: str = "*"
     receiver: str = "*"
     action: Literal["deliver", "hold", "refuse"] = "deliver"
@@ -108,18 +99,21 @@ class Route(Declared):
 
 
 class Subscription(Declared):
-    """Đăng ký nhận: who gets the dossiers of some agencies, which name no receivers themselves.
+    """Đăng ký nhận: who gets what agencies tell without naming receivers themselves.
 
     Every subscription that fits adds its receivers. `sender` is a pattern as in a route.
     """
 
     name: str
-    kinds: tuple[Literal["dossier", "step"], ...] = ("dossier", "step")
+    kinds: tuple[
+        Literal["dossier", "step", "rating", "evaluation", "statistics", "answer", "postal-order"],
+        ...,
+    ] = ("dossier", "step")
     sender: str = "*"
     receivers: Annotated[tuple[AgencyCode, ...], Field(min_length=1)]
 
 
-MappingTable = Literal["procedure", "agency", "fee", "commune"]
+MappingTable = Literal["procedure", "agency", "fee", "commune", "postal"]
 MappedCode = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=100)]
 
 
@@ -180,7 +174,10 @@ class Client(Declared):
     title: str = ""
     agencies: tuple[AgencyCode, ...] = ()  # it speaks for these
     descendants: bool = False  # and for every agency below them
-    roles: tuple[Literal["agency", "operator"], ...] = ("agency",)
+    roles: tuple[Literal["agency", "operator", "subscriber"], ...] = ("agency",)
+    follows: tuple[str, ...] = Field(
+        (), description="patterns of the agencies whose dossiers a subscriber follows"
+    )
     rate: float = Field(100.0, gt=0, description="requests a second, per gateway process")
     burst: int = Field(200, ge=1)
     suspended: bool = False
@@ -191,6 +188,13 @@ class Client(Declared):
     previous_secret: SecretName | None = Field(
         None, description="name of the former secret; while it is set, both are good (rotation)"
     )
+
+    @model_validator(mode="after")
+    def _subscribes(self) -> Client:
+        if bool(self.follows) != ("subscriber" in self.roles):
+            msg = "follows and the role subscriber belong together"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _signs(self) -> Client:
@@ -213,4 +217,6 @@ class Province(Declared):
     mappings: tuple[Mapping, ...] = ()
     procedures: tuple[Procedure, ...] = ()
     holidays: tuple[Holidays, ...] = ()
+    services: tuple[Service, ...] = ()
+    grants: tuple[Grant, ...] = ()
     clients: tuple[Client, ...] = ()

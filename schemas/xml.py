@@ -39,7 +39,7 @@ class Limits:
     """What one document may cost. Depth and token length are fixed: MAX_DEPTH, MAX_TOKEN."""
 
     size: int = 8_000_000  # bytes
-    elements: int = 100_000
+    elements: int = 100_000  # with comments and processing instructions, which are dropped
     attributes: int = 100_000  # of all elements together
 
 
@@ -154,19 +154,18 @@ class _Target:
     def __init__(self, handler: Handler, limits: Limits) -> None:
         self._handler = handler
         self._limits = limits
-        self._depth = self._elements = self._attributes = 0
+        self._depth = self._counted = self._attributes = 0
+        self._begun = False
         self.line = 1
         self.silent = 0  # bytes fed since the last event: the length of an unfinished token
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        self.silent = 0
+        self._count()
+        self._begun = True
         self._depth += 1
-        self._elements += 1
         self._attributes += len(attributes)
         if self._depth > MAX_DEPTH:
             raise _too_large("depth", MAX_DEPTH)
-        if self._elements > self._limits.elements:
-            raise _too_large("elements", self._limits.elements)
         if self._attributes > self._limits.attributes:
             raise _too_large("attributes", self._limits.attributes)
         if attributes:  # libxml2 leaves an ampersand as &#38; while it resolves no entities
@@ -190,9 +189,15 @@ class _Target:
         self._skip(data or "")
 
     def _skip(self, text: str) -> None:
-        self.silent = 0
-        if self._elements:  # those of the prolog are counted before the parser starts
+        self._count()
+        if self._begun:  # those of the prolog are counted before the parser starts
             self.line += text.count("\n")
+
+    def _count(self) -> None:
+        self.silent = 0
+        self._counted += 1
+        if self._counted > self._limits.elements:
+            raise _too_large("elements", self._limits.elements)
 
     def doctype(self, *_parts: str | None) -> None:
         raise _doctype()

@@ -10,22 +10,27 @@ import orjson
 from yarl import URL
 
 from adapters.dvcqg.config import DvcqgConfig
-from adapters.dvcqg.fields import STEP, write_step
+from adapters.portal_fields import STEP, write_step
 from schemas.dossier import Step
 from schemas.errors import InvalidRequest
+from schemas.inquiries import PaymentInquiry
 
 JSON = "application/json"
 SYNC_RECORD, SYNC_STEP, LOOK_UP = "DongBoHoSoMC", "CapNhatTienDoHoSoMC", "TraCuuHoSo"
+SYNC_EVALUATION, SYNC_STATE = "DongBoDanhGia", "DongBoTrangThaiHoSo"
+QUESTIONS = "LayDanhSachHoiDapGuiTuDVCQG"
+ANSWER_QUESTION, PUBLISH_ANSWER = "DongBoKetQuaHoiDapGuiTuDVCQG", "DongBoHoiDap"
 TIMELINE = "DanhSachTienTrinh"
 """List of the steps in a look-up's result, of portals that give it: elements as they were sent."""
 
 
 class Call(NamedTuple):
-    """One POST."""
+    """One request, a POST unless it says otherwise."""
 
     url: URL
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
 
 
 def login_call(config: DvcqgConfig, password: str) -> Call:
@@ -53,6 +58,31 @@ def lookup_call(config: DvcqgConfig, code: str, *, session: str) -> Call:
     if config.dialect == "portal":
         return _enveloped(config, LOOK_UP, session, {"mahoso": code})
     return _call(config, str(config.lookup_url), {"mahoso": code})
+
+
+def service_call(config: DvcqgConfig, service: str, *, session: str) -> Call:
+    """A service that asks for nothing more."""
+    return _enveloped(config, service, session, {})
+
+
+def state_call(config: DvcqgConfig, item: Mapping[str, Any], *, session: str) -> Call:
+    """An object, not an array; type 2: of dossiers submitted on the portal."""
+    return _enveloped(config, SYNC_STATE, session, {"type": "2", "data": item})
+
+
+def payment_call(config: DvcqgConfig, inquiry: PaymentInquiry, *, session: str) -> Call:
+    """Names the dossier and the payment's reference, nobody and nothing else."""
+    named = {"MaTraCuuTT": inquiry.reference, "MaHoSo": inquiry.code, "MaDonVi": config.madonvi}
+    return _call(config, str(config.payment_url), {"session": session, **named})
+
+
+def exchange_call(
+    config: DvcqgConfig, method: str, url: URL, query: Mapping[str, str], *, session: str
+) -> Call:
+    """One operation of the profile exchange; the session is its bearer token."""
+    call = _call(config, str(url), {}, query)
+    headers = dict(call.headers) | {"Authorization": f"Bearer {session}"}
+    return Call(call.url, headers, b"" if method == "GET" else call.body, method)
 
 
 def _enveloped(

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from adapters.connection import web_address
 from schemas.adapter import AdapterConfig
+from schemas.agency import AgencyCode
 
 Address = Annotated[str, AfterValidator(web_address)]
 Dialect = Literal["portal", "relay-query", "relay-paths"]
@@ -137,6 +138,65 @@ class DvcqgConfig(AdapterConfig):
         ),
         examples=[False],
     )
+    payment_url: Address | None = Field(
+        default=None,
+        title="Địa chỉ tra cứu thanh toán",
+        description="Where it is asked whether a dossier's fee was paid; dialect portal only.",
+        examples=["http://10.0.0.5:8081/XrdAdapter/RestService/forward/mapi/thanhtoan"],
+    )
+    exchange_url: Address | None = Field(
+        default=None,
+        title="Địa chỉ lấy hồ sơ trực tuyến",
+        description=(
+            "Where the portal lists online submissions: /list?unit_code=, /detail?profile_id=,"
+            " /ack?profile_id=&status=. Dialect portal only; without it nothing is fetched."
+        ),
+        examples=["http://10.0.0.5:8081/XrdAdapter/RestService/forward/mapi/hoso"],
+    )
+    fetch_questions: bool = Field(
+        default=False,
+        title="Lấy câu hỏi",
+        description="Whether questions to agencies are fetched; dialect portal only.",
+        examples=[False],
+    )
+    portal_code: AgencyCode = Field(
+        default="000.00.00.G22",
+        title="Mã của Cổng",
+        description="Agency code as which the portal sends what is fetched from it.",
+        examples=["000.00.00.G22"],
+    )
+    poll_seconds: float = Field(
+        default=60.0,
+        ge=0.05,
+        le=86_400,
+        title="Chu kỳ lấy về",
+        description="Seconds from the end of one round of fetching to the next.",
+        examples=[60.0],
+    )
+    reconcile_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=8_760,
+        title="Chu kỳ đối soát",
+        description="Hours from one reconciliation to the next; 0: only on demand.",
+        examples=[24.0],
+    )
+    reconcile_days: int = Field(
+        default=30,
+        ge=1,
+        le=3_660,
+        title="Số ngày đối soát",
+        description="Dossiers that changed in so many days are looked up.",
+        examples=[30],
+    )
+    lookups_per_second: float = Field(
+        default=5.0,
+        gt=0,
+        le=1000,
+        title="Số tra cứu mỗi giây",
+        description="The most that reconciliation asks the portal in a second.",
+        examples=[5.0],
+    )
     ca_file: str | None = Field(
         default=None,
         title="Chứng thư gốc",
@@ -154,6 +214,11 @@ class DvcqgConfig(AdapterConfig):
         missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             msg = f"dialect {self.dialect} needs {', '.join(missing)}"
+            raise ValueError(msg)
+        if self.dialect != "portal" and (
+            self.exchange_url or self.fetch_questions or self.payment_url
+        ):
+            msg = "a relay takes only: exchange_url, fetch_questions, payment_url are the portal's"
             raise ValueError(msg)
         if self.dialect == "portal" and self.lookup_url is not None:
             msg = "dialect portal looks up at url: lookup_url belongs to relays"

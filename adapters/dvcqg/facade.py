@@ -12,6 +12,8 @@ import binascii
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +24,7 @@ from starlette.routing import BaseRoute, Route
 from adapters.dvcqg.codec import (
     JSON,
     LOOK_UP,
+    SYNC_EVALUATION,
     SYNC_RECORD,
     SYNC_STEP,
     Element,
@@ -29,10 +32,21 @@ from adapters.dvcqg.codec import (
     parse_array,
     parse_envelope,
 )
-from adapters.dvcqg.fields import read_record, read_step, write_record, wrong_field
+from adapters.dvcqg.evaluations import read_evaluation
+from adapters.portal_fields import read_record, read_step, write_record, wrong_field
+from adapters.portal_submission import KNOWN, RECEIVED, read_submission, receipt
 from schemas.door import AgencyEntry, Door, Doors, Refusal
 from schemas.dossier import DossierRecord, parse_dossier_code, unit_of
-from schemas.errors import Conflict, InvalidRequest, LgspError, NotFound, Unauthenticated
+from schemas.errors import (
+    Conflict,
+    DuplicateMessage,
+    InvalidRequest,
+    LgspError,
+    NotFound,
+    Unauthenticated,
+    UnknownReceiver,
+)
+from schemas.vietnam import VIETNAM
 
 NAME = "dvcqg"
 SESSION_SECONDS = 1800.0
@@ -65,6 +79,10 @@ class DvcqgFacade:
             ("/relay/tracuu", entrance.relay_lookup),
             (f"/relay/{SYNC_RECORD}", entrance.relay(SYNC_RECORD, None)),
             (f"/relay/{SYNC_STEP}", entrance.relay(SYNC_STEP, None)),
+        ]
+        posts += [
+            (f"{prefix}/nhanhsdvcqg", entrance.submission)
+            for prefix in ("", "/XrdAdapter/RestService/forward", "/VXPAdapter/RestService/forward")
         ]
         return [Route(path, serve, methods=["POST"]) for path, serve in posts]
 
@@ -146,6 +164,27 @@ class _Entrance:
 
         return handle
 
+    async def submission(self, request: Request) -> Response:
+        """A portal pushes an online submission, as to one-stop software; known ones are answered 1,
+        whatever they say: the portal has been heard.
+        """
+        door = self._by_password(request)
+        body = await request.body()
+        try:
+            item = read_submission(_object(body))
+        except InvalidRequest as error:
+            return _json(receipt(FAILED, "", error.detail.vi))
+        number = item.record.code
+        try:
+            accepted = await door.submit_item(item, body)
+        except DuplicateMessage:
+            return _json(receipt(KNOWN, number, "Hồ sơ đã tồn tại"))
+        except UnknownReceiver as error:
+            return _json(receipt(FAILED, number, error.detail.vi))
+        if accepted.duplicate:
+            return _json(receipt(KNOWN, number, "Hồ sơ đã tồn tại"))
+        return _json(receipt(RECEIVED, number, "Tiếp nhận thành công"))
+
     async def relay_lookup(self, request: Request) -> Response:
         door = self._by_password(request)
         parameters, data = parse_envelope(await request.body())
@@ -155,6 +194,12 @@ class _Entrance:
         username, password = _basic(request)
         self._proved(request, username, password)
         return self._doors.signed(request.scope, username).enter()
+
+
+def _object(body: bytes) -> object:
+    """Raises InvalidRequest."""
+    parameters, _ = parse_envelope(body)
+    return parameters
 
 
 def _basic(request: Request) -> tuple[str, str]:
@@ -270,6 +315,16 @@ async def _sync_steps(door: Door, parameters: Parameters, data: list[Element]) -
     return _json(answer(OK, f"Cập nhật tiến độ thành công ({len(steps)})"))
 
 
+async def _sync_evaluations(door: Door, _parameters: Parameters, data: list[Element]) -> Response:
+    """The first of a day counts: what is summed up again on the same day is known already."""
+    today = datetime.now(VIETNAM).date()
+    items = [read_evaluation(each.value, until=today) for each in _counted(data)]
+    for item, each in zip(items, data, strict=True):
+        with suppress(DuplicateMessage):
+            await door.submit_item(item, each.raw)
+    return _json(answer(OK, f"Đồng bộ đánh giá thành công ({len(items)})"))
+
+
 def _counted(data: list[Element]) -> list[Element]:
     if not data or len(data) > MAX_DATA:
         vi = f"phải có từ 1 đến {MAX_DATA} phần tử"
@@ -339,6 +394,7 @@ _SERVICES: Mapping[str, Serve] = MappingProxyType(
         SYNC_RECORD: _sync_records,
         SYNC_STEP: _sync_steps,
         LOOK_UP: _look_up,
+        SYNC_EVALUATION: _sync_evaluations,
         "LayDanhMucCoQuan": _agencies,
     }
 )

@@ -10,8 +10,9 @@ MANIFEST = Manifest(
     title_en="National public service portal: the bus syncs dossiers and each of their steps",
     mode="push",
     fan_out="per-receiver",
-    kinds=("dossier", "step"),
+    kinds=("dossier", "step", "evaluation", "answer"),
     maps=True,
     looks_up=True,
+    answers=("payment",),
     secrets=("password",),
 )

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
 import orjson
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from adapters.connection import resolve_secret, tls_context
-from adapters.dvcqg import codec
+from adapters.content import as_body, read_whole
+from adapters.dvcqg import codec, shown
 from adapters.dvcqg.codec import SYNC_RECORD, SYNC_STEP, Call
 from adapters.dvcqg.config import DvcqgConfig
-from adapters.dvcqg.fields import write_record, write_step
+from adapters.dvcqg.evaluations import write_evaluation
 from adapters.dvcqg.manifest import MANIFEST
 from adapters.dvcqg.outcomes import Judged, Verdict, judge
-from adapters.dvcqg.session import Session
-from adapters.http import FAILURES, exchange, failure_outcome
-from adapters.upload import PIECE, Upload
-from schemas.adapter import AdapterConfig, Manifest, OutboundDelivery, Outcome, Result
+from adapters.dvcqg.polling import Polling, failure
+from adapters.dvcqg.questions import write_answer
+from adapters.dvcqg.states import write_state
+from adapters.http import FAILURES, exchange, failure_outcome, open_answer
+from adapters.http import Answer as HttpAnswer
+from adapters.portal_fields import write_record, write_step
+from adapters.sessions import Session
+from schemas.adapter import (
+    AdapterConfig,
+    Inbox,
+    Manifest,
+    OutboundDelivery,
+    Outcome,
+    Reconciling,
+    Result,
+)
 from schemas.dossier import DossierRecord, Step
-from schemas.errors import ConfigurationError, PartnerGarbage, Unavailable
+from schemas.dossier.reconcile import Seen
+from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable
+from schemas.flows import Answer, Evaluation
+from schemas.inquiries import Payment, PaymentInquiry
+
+log = structlog.get_logger(__name__)
 
 MIN_PASSWORD = 8
 """Bytes. The portal issues its passwords; this only catches an empty or mistaken file."""
 
 _THERE = frozenset({Verdict.EXISTS, Verdict.REACHED})
+
+MAX_FETCHED = 8_000_000  # bytes of one answer
 
 REMEMBERED = 200_000
 """Codes of dossiers that the portal is known to have; forgetting one costs an answer."""
@@ -67,6 +89,7 @@ class Dvcqg:
         self._tls = tls_context(config.ca_file)
         self._session = Session(self._log_in, seconds=config.session_seconds)
         self._known: OrderedDict[str, None] = OrderedDict()
+        self._polling = Polling(config, self._ask)
         self._timeout = aiohttp.ClientTimeout(
             total=config.connect_seconds + config.answer_seconds,
             connect=config.connect_seconds,
@@ -79,15 +102,26 @@ class Dvcqg:
         each call takes `connect_seconds + answer_seconds` at the longest, and one that fails is
         the last.
         """
+        content = await read_whole(delivery)
+        if isinstance(content, Outcome):
+            return content
         try:
-            content = await _content(delivery)
             match delivery.kind:
                 case "dossier":
-                    return await self._sync_record(
-                        _parsed(DossierRecord, content), delivery.maybe_sent
-                    )
+                    record = _parsed(DossierRecord, content)
+                    outcome = await self._sync_record(record, delivery.maybe_sent)
+                    return await self._sync_state(record, outcome)
                 case "step":
                     return await self._sync_step(_parsed(Step, content), delivery.maybe_sent)
+                case "evaluation":
+                    evaluation = _parsed(Evaluation, content)
+                    return await self._sync_item(
+                        codec.SYNC_EVALUATION, write_evaluation(evaluation), delivery
+                    )
+                case "answer":
+                    answer = _parsed(Answer, content)
+                    service = codec.PUBLISH_ANSWER if answer.asked else codec.ANSWER_QUESTION
+                    return await self._sync_item(service, write_answer(answer), delivery)
                 case _:
                     raise TypeError(f"delivery {delivery.id}: {delivery.kind} is not for a portal")
         except _Given as given:
@@ -95,6 +129,34 @@ class Dvcqg:
 
     async def close(self) -> None:
         """Nothing to release: the HTTP session belongs to the process."""
+
+    # ---- reconciliation (schemas.adapter.DossierLookup)
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        if not self._can_look_up:
+            return None
+        config = self._config
+        interval = config.reconcile_hours * 3600 or float("inf")
+        return Reconciling(interval, config.reconcile_days, config.lookups_per_second)
+
+    def expected(self, record: DossierRecord, steps: Sequence[Step]) -> Seen:
+        return shown.expected(record, steps, with_steps=self._config.lookup_shows_steps)
+
+    async def look_up(self, code: str) -> Seen | None:
+        """Raises PartnerUnavailable, ConfigurationError."""
+        if not self._can_look_up:
+            raise ConfigurationError(
+                "without lookup_url a relay cannot be asked what it has",
+                vi="Chưa khai báo lookup_url nên không tra cứu được hồ sơ ở nơi nhận",
+            )
+        try:
+            found = await self._look_up(code)
+        except _Given as given:
+            raise _unanswered(given.outcome) from None
+        if found is None:
+            return None
+        return shown.shown(found, with_steps=self._config.lookup_shows_steps)
 
     # ---- records
 
@@ -112,6 +174,28 @@ class Dvcqg:
         if judged.verdict is Verdict.DONE:
             return self._done(record.code, judged.outcome.answer)
         self._known.pop(record.code, None)
+        return judged.outcome
+
+    async def _sync_state(self, record: DossierRecord, outcome: Outcome) -> Outcome:
+        """Of a dossier submitted on the portal, once its record is there.
+
+        The record is delivered even where the portal does not want its state.
+        """
+        item = write_state(record) if self._config.dialect == "portal" else None
+        if outcome.result is not Result.DELIVERED or item is None:
+            return outcome
+        try:
+            judged = await self._in_session(
+                lambda session: codec.state_call(self._config, item, session=session)
+            )
+        except FAILURES as error:
+            return _doubtful(failure_outcome(error))
+        if judged.verdict in {Verdict.DONE, Verdict.EXISTS}:
+            return outcome
+        if judged.verdict in {Verdict.REFUSED, Verdict.MISSING}:
+            log.warning("dvcqg.state_refused", verdict=judged.verdict.value)
+            answer = f"{outcome.answer} {codec.SYNC_STATE}: {judged.outcome.answer}".strip()
+            return replace(outcome, answer=answer[:2000])
         return judged.outcome
 
     def _done(self, code: str, answer: str = "") -> Outcome:
@@ -132,6 +216,84 @@ class Dvcqg:
         if judged.verdict in {Verdict.DONE, Verdict.EXISTS}:
             return _at_portal(step, judged.outcome.answer)
         return judged.outcome
+
+    # ---- what comes beside dossiers
+
+    async def _sync_item(
+        self, service: str, item: Mapping[str, Any], delivery: OutboundDelivery
+    ) -> Outcome:
+        """Sent again after any doubt: it replaces what the portal has under the same number."""
+        judged = await self._push(service, item, updating=False)
+        if judged.verdict in {Verdict.DONE, Verdict.EXISTS}:
+            return Outcome(
+                Result.DELIVERED, partner_ref=delivery.order_key, answer=judged.outcome.answer
+            )
+        return judged.outcome
+
+    # ---- what is fetched (schemas.adapter.Poller)
+
+    @property
+    def interval(self) -> float:
+        return self._config.poll_seconds
+
+    async def poll(self, inbox: Inbox) -> int:
+        """One round; nothing, where nothing is configured to be fetched."""
+        return await self._polling.round(inbox)
+
+    # ---- payments (schemas.adapter.Payments)
+
+    async def payment(self, inquiry: PaymentInquiry) -> Payment:
+        """error_code 1: paid, 0: not, everything else: the portal does not say."""
+        if self._config.payment_url is None:
+            raise ConfigurationError(
+                "the endpoint has no payment_url: the administrator adds it",
+                vi="Điểm kết nối chưa khai báo payment_url: quản trị trục bổ sung",
+            )
+        judged, _ = await self._ask(
+            lambda session: codec.payment_call(self._config, inquiry, session=session)
+        )
+        reply = judged.reply
+        if judged.status != HTTPStatus.OK or reply is None or reply.code not in {0, 1}:
+            raise failure(judged.outcome)
+        return Payment(paid=reply.code == 1, told=reply.message[:500])
+
+    async def _ask(self, call_of: Callable[[str], Call]) -> tuple[Judged, bytes]:
+        """A call whose whole answer is wanted. Raises PartnerError, ConfigurationError."""
+        found = b""
+
+        async def whole(call: Call) -> Judged:
+            nonlocal found
+            answer = await self._whole(call)
+            found = answer.body
+            return judge(answer)
+
+        try:
+            return await self._in_session(call_of, whole), found
+        except FAILURES as error:
+            raise failure(failure_outcome(error)) from None
+        except _Given as given:
+            raise failure(given.outcome) from None
+
+    async def _whole(self, call: Call) -> HttpAnswer:
+        """Raises PartnerGarbage for an answer beyond the limit, one of FAILURES."""
+        async with open_answer(
+            self._http,
+            call.method,
+            call.url,
+            headers=call.headers,
+            timeout=self._timeout,
+            data=call.body or None,
+            tls=self._tls,
+        ) as response:
+            body = bytearray()
+            async for piece in response.content.iter_any():
+                body += piece
+                if len(body) > MAX_FETCHED:
+                    raise PartnerGarbage(
+                        f"an answer of more than {MAX_FETCHED} bytes",
+                        vi=f"Cổng DVCQG trả lời hơn {MAX_FETCHED} byte",
+                    )
+            return HttpAnswer(response.status, response.headers, bytes(body))
 
     # ---- calls
 
@@ -169,19 +331,24 @@ class Dvcqg:
         except FAILURES as error:
             return Judged(Verdict.UNCLEAR, failure_outcome(error), None)
 
-    async def _in_session(self, call_of: Callable[[str], Call]) -> Judged:
+    async def _in_session(
+        self,
+        call_of: Callable[[str], Call],
+        exchange_with: Callable[[Call], Awaitable[Judged]] | None = None,
+    ) -> Judged:
         """A call, and once more with a new session when its own is refused: then it did nothing.
 
         Raises one of FAILURES (of the call), _Given (of the login).
         """
+        send = exchange_with or self._exchange
         if self._config.dialect != "portal":
-            return await self._exchange(call_of(""))
+            return await send(call_of(""))
         session = await self._session.current()
-        judged = await self._exchange(call_of(session))
+        judged = await send(call_of(session))
         if judged.verdict is not Verdict.SESSION:
             return judged
         self._session.refused(session)
-        return await self._exchange(call_of(await self._session.current()))
+        return await send(call_of(await self._session.current()))
 
     async def _log_in(self) -> str:
         """Raises _Given: without a login nothing was sent."""
@@ -199,23 +366,14 @@ class Dvcqg:
     async def _exchange(self, call: Call) -> Judged:
         answer = await exchange(
             self._http,
-            "POST",
+            call.method,
             call.url,
             headers=call.headers,
             timeout=self._timeout,
-            data=_body(call.body),
+            data=as_body(call.body, codec.JSON),
             tls=self._tls,
         )
         return judge(answer)
-
-
-def _body(content: bytes) -> bytes | Upload:
-    """A large one is written in pieces, so that others get their turn."""
-    return content if len(content) <= PIECE else Upload(_whole(content), len(content), codec.JSON)
-
-
-async def _whole(content: bytes) -> AsyncGenerator[bytes, None]:
-    yield content
 
 
 def _good(judged: Judged) -> bool:
@@ -243,21 +401,16 @@ def _doubtful(cause: Outcome) -> Outcome:
     return Outcome(Result.UNKNOWN, "", cause.code, detail[:500], retry_after=cause.retry_after)
 
 
+def _unanswered(outcome: Outcome) -> ConfigurationError | PartnerUnavailable:
+    if outcome.code == ConfigurationError.code:
+        return ConfigurationError(outcome.detail)
+    return PartnerUnavailable(
+        outcome.detail, vi="Cổng không trả lời tra cứu hồ sơ", retry_after=outcome.retry_after
+    )
+
+
 def _at_portal(step: Step, answer: str = "") -> Outcome:
     return Outcome(Result.DELIVERED, partner_ref=f"{step.code}#{step.id}"[:200], answer=answer)
-
-
-async def _content(delivery: OutboundDelivery) -> bytes:
-    """Raises _Given when it cannot be read: no fault of the portal."""
-    try:
-        content = b"".join([piece async for piece in delivery.read()])
-    except Exception as error:  # noqa: BLE001 - whatever the store raises, nothing was sent
-        detail = f"The content could not be read ({type(error).__name__})."
-        raise _Given(Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail)) from None
-    if len(content) != delivery.size or hashlib.sha256(content).hexdigest() != delivery.sha256:
-        detail = "The content is not what the ledger says."
-        raise _Given(Outcome(Result.TRANSIENT, code=Unavailable.code, detail=detail))
-    return content
 
 
 def _parsed(model: type[Model], content: bytes) -> Model:

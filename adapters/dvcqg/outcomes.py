@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from adapters.dvcqg.fields import CANONICAL
 from adapters.http import Answer, retry_after
+from adapters.portal_fields import CANONICAL
 from schemas.adapter import Outcome, Result
 from schemas.errors import (
     ConfigurationError,
     PartnerGarbage,
+    PartnerLacksDossier,
     PartnerRefused,
     PartnerTimeout,
     PartnerUnavailable,
@@ -154,6 +155,7 @@ class Judged(NamedTuple):
     verdict: Verdict
     outcome: Outcome  # were it the last word
     reply: Reply | None
+    status: int = HTTPStatus.OK
 
 
 def judge(answer: Answer) -> Judged:
@@ -167,7 +169,7 @@ def judge(answer: Answer) -> Judged:
         verdict = Verdict.SESSION
     elif status != HTTPStatus.OK and verdict is Verdict.DONE:
         verdict = Verdict.UNCLEAR
-    return Judged(verdict, _outcome(verdict, answer, reply), reply)
+    return Judged(verdict, _outcome(verdict, answer, reply), reply, status)
 
 
 _PAUSES = frozenset({408, 425, 429, 503})
@@ -178,9 +180,10 @@ def _outcome(verdict: Verdict, answer: Answer, reply: Reply | None) -> Outcome:
     match verdict:
         case Verdict.DONE:
             return Outcome(Result.DELIVERED, answer=told)
-        case Verdict.REFUSED | Verdict.MISSING:
-            detail = _refusal(verdict, reply)
-            return Outcome(Result.REJECTED, "", PartnerRefused.code, detail, told)
+        case Verdict.REFUSED:
+            return Outcome(Result.REJECTED, "", PartnerRefused.code, _refusal(reply), told)
+        case Verdict.MISSING:
+            return Outcome(Result.REJECTED, "", PartnerLacksDossier.code, _LACKING, told)
         case Verdict.BUSY:
             detail = f"The portal cannot take it now (HTTP {answer.status})."
             pause = retry_after(answer.headers)
@@ -213,10 +216,11 @@ def _told(reply: Reply | None) -> str:
     return f"{code}{reply.message}"[:2000]
 
 
-def _refusal(verdict: Verdict, reply: Reply | None) -> str:
+_LACKING = "The portal does not know the dossier: this step waits until a record of it was taken."
+
+
+def _refusal(reply: Reply | None) -> str:
     """Says which field the sender corrects, by the portal's name and the bus's."""
-    if verdict is Verdict.MISSING:
-        return "The portal does not know the dossier: its record must be sent first."
     names = re.findall(r"\w+", reply.message) if reply is not None else []
     fields = {each.lower(): each for each in CANONICAL}
     named = [fields[name.lower()] for name in names if name.lower() in fields]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import secrets
 import signal
 import time
@@ -89,6 +90,10 @@ class Portal:
         self.store = PortalStore(store)
         self.arrivals: list[Arrival] = []
         self.calls: dict[str, int] = {}  # by service
+        self.waiting: dict[str, dict[str, Any]] = {}  # details of submissions, by profile_id
+        self.acks: dict[str, list[str]] = {}  # what the province said of each
+        self.questions: dict[str, dict[str, Any]] = {}  # not answered yet, by number
+        self._details: dict[str, dict[str, Any]] = {}
         self.lapse = lapse
         self.lookup_shows_steps = lookup_shows_steps
         self._session_seconds = session_seconds
@@ -102,6 +107,9 @@ class Portal:
                 "TraCuuHoSo": self._look_up,
                 "DongBoTrangThaiHoSo": self._keep_status,
                 "DongBoDanhGia": self._keep_ratings,
+                "LayDanhSachHoiDapGuiTuDVCQG": self._list_questions,
+                "DongBoKetQuaHoiDapGuiTuDVCQG": self._keep_answers,
+                "DongBoHoiDap": self._publish_answers,
                 "LayThuTuc": _procedure,
                 "LayDVC": lambda _: Reply("Thành công", {"data": portal_data.services()}),
                 **{name: _catalogue(name) for name in portal_data.CATALOGUES},
@@ -134,6 +142,10 @@ class Portal:
         return f"{self.url}{FORWARD}/tichhop"
 
     @property
+    def exchange_url(self) -> str:
+        return f"{self.url}{FORWARD}/hoso"
+
+    @property
     def relay_url(self) -> str:
         return f"{self.url}/relay"
 
@@ -152,8 +164,23 @@ class Portal:
         """As after a restart of the real one."""
         self._sessions.clear()
 
+    def submit(self, item: Mapping[str, Any], event: str = "TIEPNHAN") -> str:
+        """A citizen has submitted a dossier online, or what was missing; its number here."""
+        number = str(len(self._details) + 1)
+        created = time.strftime("%Y/%m/%d %H:%M:%S")
+        detail = {"type": "profile", "event": event, "createTime": created, "profile": dict(item)}
+        self._details[number] = self.waiting[number] = detail
+        return number
+
+    def ask(self, question: Mapping[str, Any]) -> None:
+        """A citizen asks an agency."""
+        self.questions[str(question["MaCauHoi"])] = dict(question)
+
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_get(f"{FORWARD}/hoso/list", self._exchange(self._list_submissions))
+        app.router.add_get(f"{FORWARD}/hoso/detail", self._exchange(self._show_submission))
+        app.router.add_post(f"{FORWARD}/hoso/ack", self._exchange(self._ack_submission))
         app.router.add_post(f"{FORWARD}/login", self._login)
         for name in ("tichhop", "chiase"):
             app.router.add_post(f"{FORWARD}/{name}", self._enveloped)
@@ -326,6 +353,70 @@ class Portal:
         self.store.keep("DongBoDanhGia", rows)
         return Reply(self._success(), [])
 
+    # ---- submissions, by the profile exchange
+
+    def _exchange(
+        self, serve: Callable[[web.Request], dict[str, Any]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self._count(request.path.rsplit("/", 1)[1])
+            session = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            try:
+                self._account(session)
+            except Refused:
+                return web.Response(status=401)
+            return await self._answered(request, _behind_adapter(request, lambda: serve(request)))
+
+        return handle
+
+    def _list_submissions(self, request: web.Request) -> dict[str, Any]:
+        """Newest first, a hundred of the oldest."""
+        if request.query.get("unit_code") not in {a.madonvi for a in self._accounts.values()}:
+            raise Refused("unit_code không hợp lệ")
+        oldest = list(self.waiting.items())[:100]
+        rows = [
+            {"profileId": number, "createTime": each["createTime"], "type": "profile"}
+            for number, each in reversed(oldest)
+        ]
+        return {"profileReceivers": rows}
+
+    def _show_submission(self, request: web.Request) -> dict[str, Any]:
+        detail = self._details.get(request.query.get("profile_id", ""))
+        if detail is None:
+            raise Refused("profile_id không tồn tại")
+        return {"profileOutmodel": detail}
+
+    def _ack_submission(self, request: web.Request) -> dict[str, Any]:
+        number, status = request.query.get("profile_id", ""), request.query.get("status", "")
+        if number not in self._details or status not in {"done", "fail"}:
+            raise Refused("profile_id không tồn tại")
+        self.acks.setdefault(number, []).append(status)
+        self.waiting.pop(number, None)
+        return {"message": "success"}
+
+    # ---- questions
+
+    def _list_questions(self, _envelope: Mapping[str, Any]) -> Reply:
+        return Reply("Thành công", list(self.questions.values()))
+
+    def _keep_answers(self, envelope: Mapping[str, Any]) -> Reply:
+        answers = _checked(envelope, _answer_fault)
+        for each in answers:
+            if each["MaCauHoi"] not in self.questions:
+                known = [kept["MaCauHoi"] for kept in self.store.kept("hoi-dap")]
+                if each["MaCauHoi"] in known:
+                    raise Refused(f"Câu hỏi {each['MaCauHoi']} đã tồn tại câu trả lời", 3)
+                raise Refused("Trường MaCauHoi không hợp lệ")
+        for each in answers:
+            self.questions.pop(each["MaCauHoi"], None)
+        self.store.keep("hoi-dap", answers)
+        return Reply(self._success(), [])
+
+    def _publish_answers(self, envelope: Mapping[str, Any]) -> Reply:
+        answers = _checked(envelope, lambda each: _answer_fault(each, asked=True))
+        self.store.keep("DongBoHoiDap", answers)
+        return Reply(self._success(), [])
+
     async def _payment(self, request: web.Request) -> web.StreamResponse:
         """Look-up of a payment: 1 is paid, 0 there is none, -1 an error."""
         given = _object(await request.read())
@@ -434,6 +525,16 @@ def _rating_fault(item: Any) -> str | None:
         if not item.get(name):
             return f"Trường {name} bắt buộc, không được để trống"
     return None
+
+
+def _answer_fault(item: Any, *, asked: bool = False) -> str | None:
+    if not isinstance(item, dict):
+        return "Dữ liệu hỏi đáp không hợp lệ"
+    for name in ("MaCauHoi", "NoiDungTraLoi", "NgayTraLoi", *(["NoiDung"] if asked else [])):
+        if not item.get(name):
+            return f"Trường {name} bắt buộc, không được để trống"
+    day = str(item["NgayTraLoi"])
+    return None if re.fullmatch(r"\d\d/\d\d/\d{4}", day) else "Trường NgayTraLoi sai định dạng"
 
 
 def _procedure(envelope: Mapping[str, Any]) -> Reply:

@@ -11,28 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-import orjson
 from pydantic import BaseModel, ValidationError
 
+from adapters.profiles import DETAIL, garbage, read_reply, text_of
+from schemas.adapter import ListedDossier
 from schemas.agency import parse_code
-from schemas.dossier import DossierRecord, Form, Step
-from schemas.errors import InvalidRequest, PartnerGarbage
+from schemas.dossier import DossierRecord, DossierStatus, Form, Step
+from schemas.dossier.code import parse_dossier_code
+from schemas.dossier.reconcile import Seen, row_facts
+from schemas.errors import InvalidRequest
 
 Json = Mapping[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One row of the list."""
-
-    id: str
-    created: str  # `yyyy/MM/dd HH:mm:ss`, which sorts as text
-
-    @property
-    def order(self) -> tuple[str, int, str]:
-        """Oldest first; within a second by number."""
-        return self.created, len(self.id), self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +33,18 @@ class Item:
     item: DossierRecord | Step
 
 
-def read_list(body: bytes) -> list[Listed]:
-    """What waits, oldest first, whatever order it is told in. Raises PartnerGarbage."""
-    rows = _reply(body, "profileReceivers")
-    if not isinstance(rows, list):
-        raise _garbage("the list of what waits is no list")
-    found = []
-    for row in rows:
-        told = _text(row.get("profileId")) if isinstance(row, dict) else ""
-        if not told:
-            raise _garbage("a row of the list has no profileId")
-        found.append(Listed(told, _text(row.get("createTime"))))
-    return sorted(found, key=lambda each: each.order)
-
-
 def read_item(body: bytes) -> Item:
     """Raises PartnerGarbage when it is not the protocol, InvalidRequest when the dossier is at
     fault, with the names of the fields and never their values.
     """
-    model = _reply(body, "profileOutmodel")
+    model = read_reply(body, DETAIL)
     if not isinstance(model, dict):
-        raise _garbage("the detail is no object")
+        raise garbage("the detail is no object")
     try:
-        agency = parse_code(_text(model.get("from_unit_code")))
+        agency = parse_code(text_of(model.get("from_unit_code")))
     except ValueError:
         raise _invalid(["from_unit_code"], "from_unit_code is not an agency code") from None
-    match _text(model.get("type")):
+    match text_of(model.get("type")):
         case "status":
             return Item(agency, _validated(Step, _step(model)))
         case "profile":
@@ -77,18 +53,38 @@ def read_item(body: bytes) -> Item:
             raise _invalid(["type"], "type is neither profile nor status")
 
 
-def _reply(body: bytes, key: str) -> Any:
+def read_listing(body: bytes) -> tuple[list[ListedDossier], str]:
+    """One page of a period's dossiers, and after which code the next one begins (""; the last).
+
+    Raises PartnerGarbage.
+    """
+    rows = read_reply(body, "profiles")
+    after = text_of(read_reply(body, "next"))
+    if not isinstance(rows, list):
+        raise garbage("the list of dossiers is no list")
+    return [_listed(row) for row in rows], after
+
+
+def _listed(row: Any) -> ListedDossier:
+    if not isinstance(row, dict):
+        raise garbage("a row of the list is no object")
     try:
-        reply = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise _garbage("the answer is not JSON") from None
-    if not isinstance(reply, dict) or key not in reply:
-        raise _garbage(f"the answer has no {key}")
-    return reply[key]
-
-
-def _garbage(en: str) -> PartnerGarbage:
-    return PartnerGarbage(en, vi="Phần mềm một cửa trả lời không đúng giao thức")
+        code = parse_dossier_code(text_of(row.get("source_id")))
+        status = _number(row, "status_profile")
+        seen = Seen(
+            None if status is None else DossierStatus(status),
+            changed=_moment(row, "time_of_process"),
+            steps=_number(row, "steps"),
+            facts=row_facts(
+                procedure=text_of(row.get("service_code")),
+                received=_moment(row, "receive_date"),
+                due=_moment(row, "due_date"),
+            ),
+            pending=_truth(row, "waiting"),
+        )
+        return ListedDossier(code, parse_code(text_of(row.get("from_unit_code"))), seen)
+    except (ValueError, InvalidRequest):
+        raise garbage("a row of the list cannot be read") from None
 
 
 def _invalid(fields: Sequence[str], en: str) -> InvalidRequest:
@@ -106,24 +102,20 @@ def _validated(model: type[Model], values: Json) -> Model:
         raise _invalid(fields, told) from None
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
 def _moment(source: Json, name: str) -> datetime | None:
     try:
-        return Form.YEAR_FIRST.read(_text(source.get(name)))
+        return Form.YEAR_FIRST.read(text_of(source.get(name)))
     except ValueError:
         raise _invalid([name], f"{name}: a time is written yyyy/MM/dd HH:mm:ss") from None
 
 
 def _truth(source: Json, name: str) -> bool:
-    return _text(source.get(name)).lower() in {"1", "true"}
+    return text_of(source.get(name)).lower() in {"1", "true"}
 
 
 def _number(source: Json, name: str) -> int | None:
     """None when nothing stands there."""
-    text = _text(source.get(name))
+    text = text_of(source.get(name))
     if not text:
         return None
     if not (text.isascii() and text.isdecimal()):
@@ -146,13 +138,13 @@ def _given(values: Json) -> dict[str, Any]:
 def _step(model: Json) -> Json:
     return _given(
         {
-            "code": _text(model.get("source_id")),
-            "id": _text(model.get("step_id")),
+            "code": text_of(model.get("source_id")),
+            "id": text_of(model.get("step_id")),
             "at": _moment(model, "time_of_process"),
-            "by": _text(model.get("process_officials")),
-            "title": _text(model.get("process_position")),
-            "department": _text(model.get("process_department")),
-            "content": _text(model.get("process_content")),
+            "by": text_of(model.get("process_officials")),
+            "title": text_of(model.get("process_position")),
+            "department": text_of(model.get("process_department")),
+            "content": text_of(model.get("process_content")),
             "status": _number(model, "status_profile"),
             "started": _moment(model, "start_time"),
             "due": _moment(model, "due_time"),
@@ -166,19 +158,19 @@ def _record(model: Json, agency: str) -> Json:
         raise _invalid(["profile"], "profile is no object")
     return _given(
         {
-            "code": _text(model.get("source_id")),
-            "nation_code": _text(model.get("ref_code")),
+            "code": text_of(model.get("source_id")),
+            "nation_code": text_of(model.get("ref_code")),
             "status": _number(model, "status_profile"),
             "agency": agency,
-            "agency_name": _text(profile.get("unit_name")),
-            "procedure": _text(profile.get("service_code")),
-            "procedure_name": _text(profile.get("service_name")),
-            "sector": _text(profile.get("domain_code")),
-            "sector_name": _text(profile.get("domain_name")),
+            "agency_name": text_of(profile.get("unit_name")),
+            "procedure": text_of(profile.get("service_code")),
+            "procedure_name": text_of(profile.get("service_name")),
+            "sector": text_of(profile.get("domain_code")),
+            "sector_name": text_of(profile.get("domain_name")),
             "channel": _number(profile, "channel"),
             "applicant": _applicant(profile),
-            "summary": _text(profile.get("brief_note")),
-            "note": _text(profile.get("note")),
+            "summary": text_of(profile.get("brief_note")),
+            "note": text_of(profile.get("note")),
             "submitted": _moment(profile, "submit_date"),
             "received": _moment(profile, "receive_date"),
             "due": _moment(profile, "due_date"),
@@ -201,38 +193,38 @@ def _applicant(profile: Json) -> Json:
     return _given(
         {
             "kind": _number(profile, "applicants_type"),
-            "name": _text(profile.get("applicants_name")),
-            "paper_number": _text(profile.get("applicants_id_number")),
-            "phone": _text(profile.get("tel_no")),
-            "email": _text(profile.get("email")),
-            "commune": _text(profile.get("commune_code")),
+            "name": text_of(profile.get("applicants_name")),
+            "paper_number": text_of(profile.get("applicants_id_number")),
+            "phone": text_of(profile.get("tel_no")),
+            "email": text_of(profile.get("email")),
+            "commune": text_of(profile.get("commune_code")),
         }
     )
 
 
 def _submitted(row: Json) -> Json:
     return {
-        "id": _text(row.get("file_id")),
-        "name": _text(row.get("file_name")),
-        "component": _text(row.get("component_code")),
-        "url": _text(row.get("file_url")),
+        "id": text_of(row.get("file_id")),
+        "name": text_of(row.get("file_name")),
+        "component": text_of(row.get("component_code")),
+        "url": text_of(row.get("file_url")),
         "digitised": _truth(row, "digitised"),
     }
 
 
 def _result(row: Json) -> Json:
     return {
-        "id": _text(row.get("file_id")),
-        "name": _text(row.get("file_name")),
-        "url": _text(row.get("file_url")),
-        "result_code": _text(row.get("result_code")),
+        "id": text_of(row.get("file_id")),
+        "name": text_of(row.get("file_name")),
+        "url": text_of(row.get("file_url")),
+        "result_code": text_of(row.get("result_code")),
     }
 
 
 def _fee(row: Json) -> Json:
     return {
-        "code": _text(row.get("fee_code")),
-        "name": _text(row.get("fee_name")),
+        "code": text_of(row.get("fee_code")),
+        "name": text_of(row.get("fee_name")),
         "amount": _number(row, "amount"),
         "collected_at": _number(row, "collected_at"),
     }
@@ -240,9 +232,9 @@ def _fee(row: Json) -> Json:
 
 def _supplement(row: Json) -> Json:
     return {
-        "id": _text(row.get("id")),
-        "asked_by": _text(row.get("asked_by")),
-        "request": _text(row.get("content")),
+        "id": text_of(row.get("id")),
+        "asked_by": text_of(row.get("asked_by")),
+        "request": text_of(row.get("content")),
         "asked_at": _moment(row, "request_date"),
         "received_at": _moment(row, "receive_date"),
         "complete": _truth(row, "done"),

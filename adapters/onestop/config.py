@@ -53,6 +53,56 @@ class OneStopConfig(AdapterConfig):
         description="What became of it: `?profile_id=&status=done|fail`.",
         examples=["ack"],
     )
+    receive_url: Annotated[str, AfterValidator(web_address)] | None = Field(
+        default=None,
+        title="Địa chỉ nhận hồ sơ trực tuyến",
+        description=(
+            "Where the software takes what the national portal's adapter would push to it; without"
+            " it, nothing can be addressed to the endpoint."
+        ),
+        examples=["https://mot-cua.example.gov.vn/rest/nhanhsdvcqg"],
+    )
+    listing_path: str | None = Field(
+        default=None,
+        pattern=_PATH,
+        title="Đường dẫn danh sách đối soát",
+        description=(
+            "All dossiers of a period: `?unit_code=&from_date=&to_date=&after=`. Without it the"
+            " software is not part of reconciliation."
+        ),
+        examples=["dossiers"],
+    )
+    again_path: str = Field(
+        default="again",
+        pattern=_PATH,
+        title="Đường dẫn yêu cầu gửi lại",
+        description="Makes a dossier wait for the bus once more: `?unit_code=&source_id=`.",
+        examples=["again"],
+    )
+    reconcile_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=8_760,
+        title="Chu kỳ đối soát",
+        description="Hours from one reconciliation to the next; 0: only on demand.",
+        examples=[24.0],
+    )
+    reconcile_days: int = Field(
+        default=30,
+        ge=1,
+        le=3_660,
+        title="Số ngày đối soát",
+        description="Dossiers received in so many days are compared.",
+        examples=[30],
+    )
+    calls_per_second: float = Field(
+        default=5.0,
+        gt=0,
+        le=1000,
+        title="Số yêu cầu mỗi giây",
+        description="The most that reconciliation asks the software in a second.",
+        examples=[5.0],
+    )
     poll_seconds: float = Field(
         default=20.0,
         ge=0.05,

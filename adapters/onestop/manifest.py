@@ -6,11 +6,11 @@ from schemas.adapter import Manifest
 
 MANIFEST = Manifest(
     kind="onestop",
-    title_vi="Phần mềm một cửa: trục tự lấy hồ sơ và tiến độ về",
-    title_en="One-stop software: the bus fetches dossiers and their steps",
-    mode="source",
+    title_vi="Phần mềm một cửa: trục lấy hồ sơ, tiến độ về và chuyển hồ sơ trực tuyến tới",
+    title_en="One-stop software: the bus fetches dossiers and steps, and brings online submissions",
+    mode="push",
     fan_out="per-receiver",
     looks_up=False,
-    kinds=(),
+    kinds=("submission",),
     secrets=("secret",),
 )

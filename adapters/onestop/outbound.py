@@ -1,23 +1,38 @@
 """From the one-stop software: lists, fetches, and says done or fail only after the inbox has
-spoken. Nothing goes to it.
+spoken.  To it: what citizens submit at portals, as the portal would push it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import date
+from functools import partial
 from http import HTTPStatus
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 import aiohttp
-import structlog
+import orjson
 from yarl import URL
 
 from adapters.connection import resolve_secret, tls_context
-from adapters.http import FAILURES, failure_outcome, open_answer
-from adapters.onestop.codec import Listed, read_item, read_list
+from adapters.content import as_body, read_whole
+from adapters.http import FAILURES, exchange, failure_outcome, open_answer
+from adapters.onestop.codec import read_item, read_listing
 from adapters.onestop.config import OneStopConfig
 from adapters.onestop.manifest import MANIFEST
-from schemas.adapter import AdapterConfig, Inbox, Manifest, OutboundDelivery, Result, Taken
+from adapters.portal_submission import judge_receipt, write_submission
+from adapters.profiles import Listed, Rounds, read_list
+from schemas.adapter import (
+    AdapterConfig,
+    Inbox,
+    ListedDossier,
+    Manifest,
+    OutboundDelivery,
+    Outcome,
+    Reconciling,
+    Result,
+    Taken,
+)
 from schemas.errors import (
     ConfigurationError,
     InvalidRequest,
@@ -26,16 +41,14 @@ from schemas.errors import (
     PartnerTimeout,
     PartnerUnavailable,
 )
+from schemas.flows import Submission
 
-log = structlog.get_logger(__name__)
-
+JSON = "application/json"
 MAX_ANSWER = 8_000_000  # bytes of one answer
-PATIENCE = 3
-"""Rounds that an item which the software cannot give may end; from then on others pass it by."""
 
 
 class OneStop:
-    """One one-stop system (schemas.adapter.Poller)."""
+    """One one-stop system (schemas.adapter.Adapter, Poller)."""
 
     manifest: ClassVar[Manifest] = MANIFEST
     config_model: ClassVar[type[AdapterConfig]] = OneStopConfig
@@ -51,43 +64,51 @@ class OneStop:
         self._config = config
         self._http = http
         self._url = URL(config.url)
-        self._secret = resolve_secret(config.secret, secrets)
+        secret = resolve_secret(config.secret, secrets)
+        self._headers = {"Authorization": f"Bearer {secret.decode('latin-1')}"}
+        self._limit = aiohttp.ClientTimeout(
+            total=config.connect_seconds + config.answer_seconds,
+            connect=config.connect_seconds,
+            ceil_threshold=float("inf"),
+        )
         self._tls = tls_context(config.ca_file)
-        self._failed: dict[str, int] = {}  # rounds that an item ended, by its id
+        self._rounds = Rounds(self._waiting)
 
     @property
     def interval(self) -> float:
         return self._config.poll_seconds
 
-    async def deliver(self, delivery: OutboundDelivery) -> NoReturn:
-        """Never called: raises TypeError, because nothing is addressed to this kind."""
-        raise TypeError(f"delivery {delivery.id}: a onestop endpoint is only fetched from")
+    async def deliver(self, delivery: OutboundDelivery) -> Outcome:
+        """One submission, with the software's own codes. It answers a repeat as known, so that it
+        may be sent again after any doubt.
+        """
+        content = await read_whole(delivery)
+        if isinstance(content, Outcome):
+            return content
+        if self._config.receive_url is None:
+            detail = "The endpoint has no receive_url: the administrator adds it."
+            return Outcome(Result.TRANSIENT, code=ConfigurationError.code, detail=detail)
+        item = write_submission(Submission.model_validate_json(content))
+        try:
+            answer = await exchange(
+                self._http,
+                "POST",
+                URL(self._config.receive_url),
+                headers=self._headers | {"Content-Type": JSON},
+                timeout=self._limit,
+                data=as_body(orjson.dumps(item), JSON),
+                tls=self._tls,
+            )
+        except FAILURES as error:
+            return failure_outcome(error)
+        return judge_receipt(answer)
 
     async def close(self) -> None:
         """Nothing to release: the HTTP session belongs to the process."""
 
     async def poll(self, inbox: Inbox) -> int:
-        """One round, oldest first, until nothing new waits.
-
-        The software's own list is the cursor: what was not acknowledged is listed again, so that
-        a crash or a lost acknowledgement makes a repeat, never a gap.  An item that does not come
-        ends the round, for the next one may be of the same dossier.
-        """
-        taken, seen = 0, set[str]()
-        while rows := [row for row in await self._waiting() if row.id not in seen]:
-            for row in rows:
-                seen.add(row.id)
-                try:
-                    await self._take(inbox, row)
-                except PartnerError as error:
-                    if self._passed_by(row, error):
-                        continue
-                    if not taken:
-                        raise
-                    return taken
-                self._failed.pop(row.id, None)
-                taken += 1
-        return taken
+        """One round (adapters.profiles.Rounds)."""
+        return await self._rounds.round(partial(self._take, inbox))
 
     async def _waiting(self) -> list[Listed]:
         body = await self._call(
@@ -102,27 +123,48 @@ class OneStop:
         status = "done" if taken.accepted else "fail"
         await self._call("POST", self._config.ack_path, {"profile_id": row.id, "status": status})
 
-    def _passed_by(self, row: Listed, error: PartnerError) -> bool:
-        """Whether the round may go on: an item that the software answered wrongly too often."""
-        log.warning("onestop.item_not_fetched", profile_id=row.id, code=error.code)
-        if not isinstance(error, PartnerGarbage):
-            return False
-        self._failed[row.id] = self._failed.get(row.id, 0) + 1
-        return self._failed[row.id] > PATIENCE
+    # ---- reconciliation (schemas.adapter.DossierSource)
+
+    @property
+    def reconciling(self) -> Reconciling | None:
+        config = self._config
+        if config.listing_path is None:
+            return None
+        interval = config.reconcile_hours * 3600 or float("inf")
+        return Reconciling(interval, config.reconcile_days, config.calls_per_second)
+
+    async def listing(self, since: date, until: date) -> AsyncGenerator[ListedDossier, None]:
+        path = self._config.listing_path
+        if path is None:
+            raise ConfigurationError(
+                "without listing_path the one-stop software cannot list its dossiers",
+                vi="Chưa khai báo listing_path nên không lấy được danh sách hồ sơ",
+            )
+        query = {"unit_code": self._config.unit_code, "after": ""}
+        query |= {"from_date": f"{since:%Y/%m/%d}", "to_date": f"{until:%Y/%m/%d}"}
+        while True:
+            rows, after = read_listing(await self._call("GET", path, query))
+            for row in rows:
+                yield row
+            if not after:
+                return
+            query |= {"after": after}
+
+    async def tell_again(self, code: str) -> None:
+        query = {"unit_code": self._config.unit_code, "source_id": code}
+        await self._call("POST", self._config.again_path, query)
 
     async def _call(self, method: str, path: str, query: Mapping[str, str]) -> bytes:
         """The body of a good answer. Raises PartnerError or ConfigurationError."""
-        config = self._config
-        limit = aiohttp.ClientTimeout(
-            total=config.connect_seconds + config.answer_seconds,
-            connect=config.connect_seconds,
-            ceil_threshold=float("inf"),
-        )
         url = (self._url / path).update_query(query)
-        headers = {"Authorization": f"Bearer {self._secret.decode('latin-1')}"}
         try:
             async with open_answer(
-                self._http, method, url, headers=headers, timeout=limit, tls=self._tls
+                self._http,
+                method,
+                url,
+                headers=self._headers,
+                timeout=self._limit,
+                tls=self._tls,
             ) as response:
                 body = await _whole(response)
         except FAILURES as error:

@@ -11,8 +11,8 @@ import argparse
 import asyncio
 import hmac
 import signal
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,9 +21,11 @@ import orjson
 import uvloop
 from aiohttp import web
 
-from adapters.faults import Fault, FaultyServer, Mode, misbehave
+from adapters.faults import KEEPS_MESSAGE, Fault, FaultyServer, Mode, misbehave
 from adapters.onestop.stories import Change, Desk, Teller
 from schemas.dossier import DossierRecord, Form, Step, Supplement
+from schemas.dossier.calendar import WorkingCalendar
+from schemas.vietnam import VIETNAM
 
 _JSON = "application/json"
 PAGE = 100
@@ -41,9 +43,16 @@ class OneStopSandbox:
         self.acks: dict[str, list[str]] = {}  # what the bus said of each item, by its id
         self.waiting: dict[str, tuple[Change, bytes]] = {}
         self._unit_code, self._secret = unit_code, secret
+        self.submissions: list[dict[str, Any]] = []  # what came from portals, each once, in order
+        self.pushed: list[str] = []  # dossiers of all pushes that were read, repeats included
+        self._known: set[str] = set()
         self._given: dict[str, bytes] = {}
         self._broken: set[str] = set()
         self._lose_acks = 0
+        self._told: dict[str, list[str]] = {}  # ids by dossier, in the order they were published
+        self._changes: dict[str, Change] = {}  # by id
+        self._hidden: set[str] = set()
+        self._again: dict[str, int] = {}  # ids told again, with their place among those
         self._server = FaultyServer(self._app(), host=host, port=port)
 
     async def __aenter__(self) -> Self:
@@ -62,6 +71,10 @@ class OneStopSandbox:
     def url(self) -> str:
         return f"{self._server.url}/profiles"
 
+    @property
+    def receive_url(self) -> str:
+        return f"{self._server.url}/rest/nhanhsdvcqg"
+
     def publish(self, changes: Iterable[Change]) -> list[str]:
         """Makes changes wait for the bus, in their order; their ids."""
         return [self._wait(change, detail(change)) for change in changes]
@@ -73,6 +86,10 @@ class OneStopSandbox:
     def break_item(self, profile_id: str, *, broken: bool = True) -> None:
         """Its detail answers 500 until it is mended."""
         (self._broken.add if broken else self._broken.discard)(profile_id)
+
+    def hide(self, code: str) -> None:
+        """The system forgets the dossier: it is listed no longer."""
+        self._hidden.add(code)
 
     def lose_acks(self, count: int) -> None:
         """So many acknowledgements from now on are answered with 503 and forgotten."""
@@ -86,14 +103,19 @@ class OneStopSandbox:
         profile_id = str(len(self._given) + 1)
         body = orjson.dumps({"profileOutmodel": model})
         self._given[profile_id] = body
+        self._changes[profile_id] = change
+        self._told.setdefault(change.item.code, []).append(profile_id)
         self.waiting[profile_id] = (change, body)
         return profile_id
 
     def _app(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(client_max_size=8_000_000)
         app.router.add_get("/profiles/list", self._list)
         app.router.add_get("/profiles/detail", self._detail)
         app.router.add_post("/profiles/ack", self._ack)
+        app.router.add_post("/rest/nhanhsdvcqg", self._receive)
+        app.router.add_get("/profiles/dossiers", self._dossiers)
+        app.router.add_post("/profiles/again", self._tell_again)
         app.router.add_post("/_sandbox/fault", self._server_control)
         app.router.add_get("/_sandbox/waiting", self._count)
         return app
@@ -109,7 +131,7 @@ class OneStopSandbox:
         if request.query.get("unit_code") != self._unit_code:
             return web.json_response({"error": "unit_code"}, status=404)
         oldest = list(self.waiting.items())[:PAGE]
-        rows = [_row(profile_id, change) for profile_id, (change, _) in reversed(oldest)]
+        rows = [_row(key, change, self._again.get(key)) for key, (change, _) in reversed(oldest)]
         return await self._answer(request, orjson.dumps({"profileReceivers": rows}))
 
     async def _detail(self, request: web.Request) -> web.StreamResponse:
@@ -135,28 +157,112 @@ class OneStopSandbox:
             self.waiting.pop(profile_id, None)
         return answer
 
-    async def _answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        """An online submission; one that is there already is answered 1."""
+        item = orjson.loads(await request.read())
+        self.pushed.append(str(item.get("MaHoSo", "")))
+        missing = [name for name in ("MaHoSo", "MaTTHC", "ChuHoSo") if not item.get(name)]
+
+        def keep() -> bytes:
+            number = str(item.get("MaHoSo", ""))
+            if missing:
+                code, text = -1, f"Trường {missing[0]} bắt buộc"
+            else:
+                supplements = item.get("DanhSachHoSoBoSung") or [{}]
+                about = f"{number} {item['LoaiSuKien']} {supplements[-1].get('HoSoBoSungId')}"
+                code, text = (1, "Hồ sơ đã tồn tại") if about in self._known else (0, "Đã nhận")
+                if about not in self._known:
+                    self._known.add(about)
+                    self.submissions.append(item)
+            return orjson.dumps({"error_code": code, "message": f"{number}| {text}"})
+
+        return await self._answer(request, keep, _no_submission)
+
+    async def _dossiers(self, request: web.Request) -> web.StreamResponse:
+        """Dossiers received in a period, by code; a hundred at once."""
+        query = request.query
+        if query.get("unit_code") != self._unit_code:
+            return web.json_response({"error": "unit_code"}, status=404)
+        fits = [row for row in map(self._dossier_row, sorted(self._told)) if _within(row, query)]
+        rows = [row for row in fits if row["source_id"] > query.get("after", "")]
+        more = rows[PAGE - 1]["source_id"] if len(rows) > PAGE else ""
+        body = {"profiles": rows[:PAGE], "next": more}
+        return await self._answer(request, orjson.dumps(body))
+
+    def _dossier_row(self, code: str) -> dict[str, Any]:
+        """As the system has it, whatever the bus was told of it."""
+        ids = self._told[code]
+        changes = [self._changes[each] for each in ids]
+        steps = [each.item for each in changes if isinstance(each.item, Step)]
+        records = [each.item for each in changes if isinstance(each.item, DossierRecord)]
+        record = records[-1] if records and code not in self._hidden else None
+        return {
+            "source_id": code,
+            "from_unit_code": changes[-1].agency,
+            "status_profile": str(int(changes[-1].item.status)),
+            "time_of_process": Form.YEAR_FIRST.write(max((s.at for s in steps), default=None)),
+            "steps": len(steps),
+            "service_code": record.procedure if record else None,
+            "receive_date": Form.YEAR_FIRST.write(record.received if record else None),
+            "due_date": Form.YEAR_FIRST.write(record.due if record else None),
+            "waiting": any(each in self.waiting for each in ids),
+        }
+
+    async def _tell_again(self, request: web.Request) -> web.StreamResponse:
+        """The current record, then all steps, under the ids they had."""
+        ids = self._told.get(request.query.get("source_id", ""))
+        if ids is None or request.query.get("unit_code") != self._unit_code:
+            return web.json_response({"error": "source_id"}, status=404)
+        records = [each for each in ids if isinstance(self._changes[each].item, DossierRecord)]
+        steps = [each for each in ids if isinstance(self._changes[each].item, Step)]
+        answer = await self._answer(request, b'{"message":"success"}')
+        if answer.status == 200:
+            for place, each in enumerate(records[-1:] + steps):
+                self._again[each] = place
+                self.waiting[each] = (self._changes[each], self._given[each])
+        return answer
+
+    async def _answer(
+        self,
+        request: web.Request,
+        body: bytes | Callable[[], bytes],
+        refusal: Callable[[], web.Response] | None = None,
+    ) -> web.StreamResponse:
+        """`body` is made only when the request takes effect, whatever the bus hears of it."""
         expected = b"Bearer " + self._secret
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
             return web.json_response({"error": "unauthorized"}, status=401)
         mode = self._server.switch.draw()
+        told = b"" if mode not in KEEPS_MESSAGE else body if isinstance(body, bytes) else body()
         if mode is Mode.OK:
-            return web.Response(body=body, content_type=_JSON)
-        return await misbehave(request, mode, body, self._server.switch, _refusal)
+            return web.Response(body=told, content_type=_JSON)
+        return await misbehave(request, mode, told, self._server.switch, refusal or _refusal)
+
+
+def _no_submission() -> web.Response:
+    answer = {"error_code": -1, "message": "| Trường MaTTHC không hợp lệ"}
+    return web.json_response(answer)
 
 
 def _refusal() -> web.Response:
     return web.json_response({"error": "refused"}, status=400)
 
 
-def _row(profile_id: str, change: Change) -> dict[str, Any]:
-    """Ids of even items are numbers, the others text."""
+def _within(row: Mapping[str, Any], query: Mapping[str, str]) -> bool:
+    """Whether it was received in the period, whose ends are days."""
+    received = row["receive_date"][:10]
+    return bool(received) and query["from_date"] <= received <= query["to_date"]
+
+
+def _row(profile_id: str, change: Change, again: int | None = None) -> dict[str, Any]:
+    """Ids of even items are numbers, the others text. `again`: its place among those told again."""
     number = int(profile_id)
+    at = change.at if again is None else datetime.now(VIETNAM) + timedelta(seconds=again)
     return {
         "profileId": number if number % 2 == 0 else profile_id,
         "fromUnitCode": change.agency,
         "toUnitCode": "",
-        "createTime": Form.YEAR_FIRST.write(change.at),
+        "createTime": Form.YEAR_FIRST.write(at),
         "status": "",
         "status_profile": str(int(change.item.status)),
         "type": "status" if isinstance(change.item, Step) else "profile",
@@ -273,7 +379,10 @@ def _supplement(each: Supplement) -> dict[str, Any]:
 
 async def _serve(options: argparse.Namespace) -> None:
     desks = tuple(Desk(code, f"UBND {code}") for code in options.desk or [options.unit])
-    teller = Teller(desks, options.seed, options.first_day)
+    calendar = WorkingCalendar(
+        holidays=frozenset(options.holiday), made_up=frozenset(options.made_up)
+    )
+    teller = Teller(desks, options.seed, options.first_day, calendar=calendar)
     secret = options.secret_file.read_bytes().strip()
     sandbox = OneStopSandbox(options.unit, secret, host=options.host, port=options.port)
     changes = [change for story in teller.stories(options.dossiers) for change in story.changes]
@@ -300,6 +409,10 @@ def main() -> None:
     parser.add_argument(
         "--first-day", type=date.fromisoformat, default=date(2026, 8, 3), help="of reception"
     )
+    for name, text in (("--holiday", "nobody works then"), ("--made-up", "a day off is worked")):
+        parser.add_argument(
+            name, type=date.fromisoformat, action="append", default=[], help=f"{text}; repeatable"
+        )
     uvloop.run(_serve(parser.parse_args()))
 
 

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 import orjson
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -47,6 +54,7 @@ from schemas.errors import (
     UnknownReceiver,
 )
 from schemas.instant import Instant, to_datetime
+from schemas.multipart import Item, MediaType, Part, parts
 
 NAME = "vxp"
 FILE_PART = "file_doc"
@@ -148,7 +156,8 @@ async def _drain(request: Request) -> None:
 
 
 async def _send(request: Request, door: Door, signed: Signed) -> Response:
-    accepted = await door.send(_checked(_uploaded(request), signed.get("hash-file")))
+    async with aclosing(_uploaded(request)) as pieces:
+        accepted = await door.send(_checked(pieces, signed.get("hash-file")))
     unreached = [each.code for each in accepted.receivers if each.outcome in _UNREACHED]
     told = {"ErrorDesc": f"Thanh cong; khong chuyen duoc toi: {', '.join(unreached)}"}
     return _json(reply({"DocId": accepted.message_id} | (told if unreached else {})))
@@ -157,20 +166,32 @@ async def _send(request: Request, door: Door, signed: Signed) -> Response:
 _UNREACHED = frozenset({"unknown", "unroutable", "refused"})
 
 
-async def _uploaded(request: Request) -> AsyncIterator[bytes]:
+def _uploaded(request: Request) -> AsyncGenerator[bytes]:
     """The packet as the raw body, or as the part `file_doc` of a form."""
-    if not request.headers.get("content-type", "").startswith("multipart/"):
-        async for piece in request.stream():
-            yield piece
-        return
-    async with request.form(max_files=1, max_fields=10) as uploaded:
-        part = uploaded.get(FILE_PART)
-        if not isinstance(part, UploadFile):
-            raise InvalidRequest(
-                f"the form has no file {FILE_PART}", vi=f"Biểu mẫu thiếu tệp {FILE_PART}"
-            )
-        while piece := await part.read(65_536):
-            yield piece
+    media = MediaType.of(request.headers.get("content-type", "").encode("latin-1"))
+    if media.name.startswith("multipart/"):
+        return _from_form(parts(request.stream(), media))
+    return request.stream()
+
+
+async def _from_form(items: AsyncGenerator[Item]) -> AsyncGenerator[bytes]:
+    """Nothing is kept of the form. Raises InvalidRequest."""
+    found = wanted = False
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, Part):
+                wanted = item.name == FILE_PART
+                if wanted and found:
+                    raise InvalidRequest(
+                        f"the form has two files {FILE_PART}", vi=f"Biểu mẫu có hai tệp {FILE_PART}"
+                    )
+                found = found or wanted
+            elif wanted and item != "end":
+                yield item
+    if not found:
+        raise InvalidRequest(
+            f"the form has no file {FILE_PART}", vi=f"Biểu mẫu thiếu tệp {FILE_PART}"
+        )
 
 
 async def _checked(pieces: AsyncIterator[bytes], hash_file: str) -> AsyncIterator[bytes]:

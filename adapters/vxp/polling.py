@@ -18,7 +18,7 @@ from adapters.vxp.client import AxisClient, good, pieces_of
 from adapters.vxp.codec import MessageType, Transport
 from adapters.vxp.rows import base64_data
 from schemas.adapter import Inbox
-from schemas.errors import PartnerError, PartnerGarbage, PartnerRefused
+from schemas.errors import ConfigurationError, PartnerError, PartnerGarbage, PartnerRefused
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +97,7 @@ class _Round:
         self, client: AxisClient, inbox: Inbox, tasks: _Tasks, missed: Counter[str]
     ) -> None:
         self.taken = 0
-        self.failures: list[PartnerError] = []
+        self.failures: list[PartnerError | ConfigurationError] = []
         self._client = client
         self._inbox = inbox
         self._tasks = tasks
@@ -135,7 +135,7 @@ class _Round:
                     taken = await self._inbox.take(packet.doc_id, pieces)
             else:
                 taken = await self._inbox.take(packet.doc_id, _whole(fetched))
-        except PartnerError as error:
+        except (PartnerError, ConfigurationError) as error:
             self._miss(packet, error)
             return
         self.taken += 1
@@ -144,7 +144,8 @@ class _Round:
         await self._answering.acquire()
         self._tasks.start(self._answer(packet.doc_id, state))
 
-    def _miss(self, packet: Waiting, error: PartnerError) -> None:
+    def _miss(self, packet: Waiting, error: PartnerError | ConfigurationError) -> None:
+        """A proxy that will not let one packet pass (HTTP 403) must not stop the others, either."""
         self.failures.append(error)
         self._missed[packet.doc_id] += 1
         rounds = self._missed[packet.doc_id]
@@ -184,7 +185,7 @@ async def _short(client: AxisClient, doc_id: str) -> bytes | None:
                 content += piece
                 if len(content) > AHEAD_BYTES:
                     return None
-    except PartnerError:
+    except (PartnerError, ConfigurationError):
         return None
     return bytes(content)
 
@@ -213,12 +214,24 @@ async def _raw(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     """Raises PartnerError when it is a refusal instead of a packet."""
     if response.status != HTTPStatus.OK:
         good("downloadEdoc", await read_answer(response))
+    if response.content_type == "text/html":
+        raise _web_page()
     first = True
     async for piece in pieces_of(response):
         if first and piece.lstrip().startswith(b"{"):
             good("downloadEdoc", Answer(response.status, response.headers, piece))
             raise PartnerGarbage("the axis answered /downloadEdoc with JSON instead of a packet")
         if first and piece.lstrip()[:14].lower().startswith((b"<html", b"<!doctype html")):
-            raise PartnerGarbage("the axis answered /downloadEdoc with a web page")
+            raise _web_page()
         first = False
         yield piece
+
+
+def _web_page() -> PartnerGarbage:
+    """Of a proxy in front of the axis, which gives it under 200: no packet, and no reason to tell
+    the axis that its packet failed.
+    """
+    return PartnerGarbage(
+        "/downloadEdoc: a web page instead of a packet",
+        vi="/downloadEdoc: nhận được trang web thay vì gói tin",
+    )

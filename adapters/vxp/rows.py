@@ -19,7 +19,7 @@ MAX_ROW = 256 * 1024  # characters
 
 _LIST = re.compile(r'(?<!\\)"data"\s*:\s*\[')
 _TEXT = re.compile(rb'(?<!\\)"data"\s*:\s*"')
-_UNESCAPES = ((b"\\/", b"/"), (b"\\u003d", b"="), (b"\\u002b", b"+"), (b"\\r", b""), (b"\\n", b""))
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|([/rnt]))")
 _BETWEEN = re.compile(r"[\s,]*")
 _DECODER = json.JSONDecoder()
 
@@ -91,6 +91,8 @@ class Rows:
                 if len(self._text) > MAX_ROW or not await self._more():
                     raise _garbage("a row that cannot be read") from None
                 continue
+            except RecursionError:
+                raise _garbage("a row of endless nesting") from None
             if not isinstance(row, dict):
                 raise _garbage("a row that is no object")
             return row
@@ -109,14 +111,18 @@ class Rows:
 async def base64_data(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """The bytes of `data`, which holds base64, in pieces: what /getEdoc answers.
 
-    Raises PartnerGarbage when there is no such text or it is cut off.
+    Raises PartnerGarbage when there is no such text, it is cut off, or it is not base64 to its end.
     """
     buffer = b""
+    padded = False
     async with aclosing(_until_data(pieces)) as texts:
         async for text in texts:
             buffer += text
             whole = len(buffer) - len(buffer) % 4
             if whole:
+                if padded:
+                    raise _garbage("base64 that goes on after its end")
+                padded = buffer[:whole].endswith(b"=")
                 yield _decoded(buffer[:whole])
                 buffer = buffer[whole:]
     if buffer:
@@ -148,15 +154,21 @@ async def _until_data(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, Non
 
 
 def _plain(text: bytes) -> bytes:
+    """Without JSON's escapes and the line ends that some encoders put into base64."""
     if b"\\" in text:
-        for escape, meant in _UNESCAPES:
-            text = text.replace(escape, meant)
+        text = _ESCAPE.sub(_meant, text)
     return text
+
+
+def _meant(escape: re.Match[bytes]) -> bytes:
+    if escape[1]:
+        return chr(int(escape[1], 16)).encode("utf-8", "replace").strip()
+    return b"/" if escape[2] == b"/" else b""
 
 
 def _decoded(text: bytes) -> bytes:
     try:
-        return binascii.a2b_base64(text, strict_mode=False)
+        return binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error:
         raise _garbage("base64 that cannot be read") from None
 

@@ -95,6 +95,7 @@ class Axis:
         self.knows_repeats = knows_repeats
         self.has_download = True  # False: an axis of before 2.0.1, without /downloadEdoc
         self.calls: dict[str, int] = {}  # by path
+        self.instead: dict[str, web.Response] = {}  # by docId: what a proxy makes of its download
         self._strict = strict
         self._agencies = agencies
         self._replays = Replays()
@@ -280,6 +281,10 @@ class Axis:
     async def _download(self, _request: web.Request, signed: Signed) -> web.StreamResponse:
         if not self.has_download:
             return web.Response(status=404, text="Not Found")
+        if (other := self.instead.get(signed.get("docid"))) is not None:
+            return web.Response(
+                status=other.status, body=other.body, content_type=other.content_type
+            )
         content = self.store.content(signed.get("docid"), signed.get("systemid"))
         if content is None:
             return _answer(refusal("100"))

@@ -18,7 +18,7 @@ from schemas.instant import Instant, to_iso
 
 if TYPE_CHECKING:
     from bus.ledger.ledger import Ledger
-    from bus.ledger.records import Backlog, EndpointState
+    from bus.ledger.records import Backlog, EndpointState, Poll
     from schemas.province import Endpoint
 
 endpoint_app = typer.Typer(no_args_is_help=True, help=say("Điểm kết nối.", "Endpoints."))
@@ -43,6 +43,7 @@ class View:
     name: str
     declared: Endpoint | None = None
     state: EndpointState | None = None
+    poll: Poll | None = None
     counts: dict[DeliveryState, int] = field(default_factory=dict)
     oldest: Instant | None = None
 
@@ -71,6 +72,8 @@ class View:
             "openedAt": state.get("openedAt"),
             "probeAt": state.get("probeAt"),
             "lastError": state.get("lastError"),
+            "fetchedAt": to_iso(self.poll.good_at) if self.poll is not None else None,
+            "fetchError": self.poll.error if self.poll is not None else None,
             "backlog": {each.value: self.counts.get(each, 0) for each in STATES},
             "oldest": to_iso(self.oldest),
         }
@@ -81,7 +84,11 @@ async def views(ledger: Ledger) -> list[View]:
     declared = (await ledger.config.province()).endpoints
     states = await ledger.queries.endpoint_states()
     backlog = await ledger.queries.backlog()
-    return combine(declared, states.values(), backlog)
+    found = combine(declared, states.values(), backlog)
+    polls = await ledger.queries.polls()
+    for view in found:
+        view.poll = polls.get(view.name)
+    return found
 
 
 def combine(

@@ -17,7 +17,7 @@ USAGE = 2
 UNAVAILABLE = 3
 NOT_FOUND = 4
 
-_WHO = {
+WHO = {
     "sender": Text("hệ thống gửi", "the sending system"),
     "operator": Text("đơn vị vận hành trục", "the operator of the bus"),
     "partner": Text("đối tác nhận", "the receiving partner"),
@@ -48,7 +48,7 @@ def _as_text(error: LgspError) -> str:
         (
             f"✗ {spoken(error.title)} [{error.code}]",
             f"  {say('Việc xảy ra', 'What happened')}: {detail.replace(chr(10), chr(10) + '    ')}",
-            f"  {say('Ai xử lý', 'Who must act')}: {spoken(_WHO[error.actor])}",
+            f"  {say('Ai xử lý', 'Who must act')}: {spoken(WHO[error.actor])}",
             f"  {say('Bước tiếp theo', 'Next step')}: {spoken(error.advice)}",
         )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,7 @@ from bus.cli.endpoint import View, views
 from bus.cli.failure import PROBLEM
 from bus.cli.lang import say, spoken
 from bus.cli.options import Json
-from bus.cli.output import say_line, show_json
+from bus.cli.output import say_line, show_json, when
 from bus.cli.session import Session
 from schemas.delivery import DeliveryState
 from schemas.errors import LgspError, Text
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bus.ledger.ledger import Ledger
     from bus.ledger.queries import ProcessRow
     from bus.settings import Settings
+    from schemas.instant import Instant
 
 Level = Literal["ok", "notice", "problem"]
 MARKS: dict[Level, tuple[str, str]] = {
@@ -72,12 +73,14 @@ def _findings(session: Session) -> list[Finding]:
 async def _examine(ledger: Ledger, settings: Settings) -> list[Finding]:
     before, broker = await asyncio.gather(_beats(ledger), _broker(settings))
     processes = await ledger.queries.processes()
+    found = await views(ledger)
     alive = [p for p in processes if before.get(p.id) != p.beat]
     return [
         Finding("ledger", "ok", Text("Sổ cái: phản hồi", "Ledger: answers")),
         broker,
         *_processes(alive, lost=len(processes) - len(alive)),
-        *(finding for view in await views(ledger) for finding in _endpoint(view)),
+        *(finding for view in found for finding in _endpoint(view)),
+        *_silent(found, ledger.clock()),
     ]
 
 
@@ -153,6 +156,35 @@ def _endpoint(view: View) -> Iterator[Finding]:
         )
         en = f"{name}: paused ({state.pause_reason or '—'}); go on: lgsp endpoint resume {name}"
         yield Finding("endpoint", "notice", Text(vi, en))
+
+
+def _silent(found: Iterable[View], now: Instant) -> Iterator[Finding]:
+    """Endpoints from which nothing comes any more: nobody else would notice."""
+    for view in found:
+        poll = view.poll
+        paused = view.state is not None and view.state.paused
+        if poll is None or poll.due_at > now or paused or not _is_polled(view):
+            continue
+        error = poll.error or "—"
+        since = when(poll.good_at)
+        vi = f"không lấy được gì từ {since}" if since else "chưa lần nào lấy được"
+        en = f"silent since {since}" if since else "nothing was ever fetched"
+        text = Text(
+            f"{view.name}: {vi}; lỗi gần nhất: {error};"
+            " đơn vị vận hành kiểm tra kết nối, địa chỉ và khóa, rồi hỏi đối tác",
+            f"{view.name}: {en}; last error: {error};"
+            " the operator checks connection, address and secret, then asks the partner",
+        )
+        yield Finding("endpoint", "problem", text)
+
+
+def _is_polled(view: View) -> bool:
+    """Not one that was removed, or has become an endpoint of another kind."""
+    # late: the protocols' libraries are behind it
+    from adapters.registry import adapters  # noqa: PLC0415
+
+    adapter = adapters().get(view.declared.kind) if view.declared is not None else None
+    return adapter is not None and hasattr(adapter, "poll")
 
 
 def add_to(app: typer.Typer) -> None:

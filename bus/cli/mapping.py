@@ -25,7 +25,7 @@ mapping_app = typer.Typer(
 )
 
 Table = Annotated[
-    Literal["procedure", "agency", "fee", "commune"] | None,
+    Literal["procedure", "agency", "fee", "commune", "postal"] | None,
     typer.Option(help=say("bảng: thủ tục, cơ quan, phí, xã", "which table")),
 ]
 

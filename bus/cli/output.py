@@ -156,9 +156,9 @@ def camel(name: str) -> str:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int, *, least: int = 1000) -> Iterator[Callable[[int], None]]:
     """A bar on standard error for long work, where somebody watches; calls add to it."""
-    if total < 1000 or not sys.stderr.isatty():  # less is over at once
+    if total < least or not sys.stderr.isatty():  # less is over at once
         yield lambda _done: None
         return
     from rich.progress import Progress  # noqa: PLC0415 - as above

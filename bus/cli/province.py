@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bus.ledger.ledger import Ledger
     from bus.ops.province_diff import Plan
     from schemas.province import Endpoint, Province
+    from schemas.service import Service
 
 SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
 KINDS = {
@@ -30,14 +31,16 @@ KINDS = {
     "mapping": Text("ánh xạ mã", "mapping"),
     "procedure": Text("thủ tục", "procedure"),
     "holidays": Text("ngày nghỉ", "holidays"),
+    "service": Text("dịch vụ", "service"),
+    "grant": Text("cấp quyền", "grant"),
     "client": Text("hệ thống", "client"),
 }
 
 
 def plan(context: typer.Context, folder: Folder, *, json: Json = False) -> None:
     session = Session.of(context)
-    wanted = _read(folder)
-    revision, difference = session.run(lambda ledger: _difference(ledger, wanted))
+    wanted, documents = _read(folder)
+    revision, difference = session.run(lambda ledger: _difference(ledger, wanted, documents))
     _show(difference, revision, json=json, applied=None)
 
 
@@ -50,18 +53,22 @@ def apply(
     json: Json = False,
 ) -> None:
     session = Session.of(context)
-    wanted = _read(folder)
-    revision, difference = session.run(lambda ledger: _difference(ledger, wanted))
+    wanted, documents = _read(folder)
+    revision, difference = session.run(lambda ledger: _difference(ledger, wanted, documents))
     if not json:
         _show(difference, revision, json=False, applied=None)
     asks = difference.changes and not yes and sys.stdin.isatty() and not json
     if asks and not agreed(say("Áp dụng?", "Apply?")):
         raise typer.Exit(PROBLEM)
-    applied = session.run(
-        lambda ledger: ledger.config.apply(
+
+    async def put_in_force(ledger: Ledger) -> int:
+        if difference.changes:
+            await ledger.contracts.keep(list(documents.values()))
+        return await ledger.config.apply(
             difference.changes, expected=revision, actor=session.actor, reason=reason
         )
-    )
+
+    applied = session.run(put_in_force)
     if json:
         _show(difference, revision, json=True, applied=applied)
     elif difference.changes:
@@ -81,7 +88,7 @@ def export(
     # late: pydantic and YAML are behind it
     from bus.ops import province_files  # noqa: PLC0415
 
-    province = Session.of(context).run(lambda ledger: ledger.config.province())
+    province, contracts = Session.of(context).run(_in_force)
     files = province_files.export(province)
     _refuse_strangers(output)
     output.mkdir(parents=True, exist_ok=True)
@@ -89,7 +96,8 @@ def export(
         (output / name).unlink(missing_ok=True)
     for name, text in files.items():
         (output / name).write_text(text, "utf-8")
-    written = sorted(str(output / name) for name in files)
+    _write_contracts(output, province, contracts)
+    written = sorted(str(output / name) for name in (*files, *contracts))
     if json:
         show_json({"files": written})
         return
@@ -97,6 +105,30 @@ def export(
         say_line(f"✓ {path}")
     if not written:
         say_line(say("Chưa có khai báo nào để ghi.", "Nothing is declared."))
+
+
+async def _in_force(ledger: Ledger) -> tuple[Province, dict[str, bytes]]:
+    """What is declared, and the documents of contracts by the path they are written to."""
+    from bus.ops.province_contracts import files_of  # noqa: PLC0415 - as above
+
+    province = await ledger.config.province()
+    contracts: dict[str, bytes] = {}
+    for service in province.services:
+        contracts |= files_of(service, await ledger.contracts.read(service.contract.documents))
+    return province, contracts
+
+
+def _write_contracts(output: Path, province: Province, contracts: dict[str, bytes]) -> None:
+    """What else lies in the folder of a contract would be taken for a part of it."""
+    from bus.ops.province_contracts import SUFFIXES, folder_of  # noqa: PLC0415 - as above
+
+    for service in province.services:
+        for left in (output / folder_of(service)).rglob("*"):
+            if left.suffix.lower() in SUFFIXES:
+                left.unlink()
+    for name, content in contracts.items():
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        (output / name).write_bytes(content)
 
 
 OURS = frozenset(
@@ -109,6 +141,8 @@ OURS = frozenset(
         "mappings",
         "procedures",
         "holidays",
+        "services",
+        "grants",
         "clients",
     )
 )
@@ -125,19 +159,29 @@ def _refuse_strangers(folder: Path) -> None:
         )
 
 
-def _read(folder: Path) -> Province:
+def _read(folder: Path) -> tuple[Province, dict[str, bytes]]:
     from bus.ops import province_files  # noqa: PLC0415 - as above
 
-    return province_files.read(folder)
+    return province_files.read_with_documents(folder)
 
 
-async def _difference(ledger: Ledger, wanted: Province) -> tuple[int, Plan]:
+async def _difference(
+    ledger: Ledger, wanted: Province, documents: dict[str, bytes]
+) -> tuple[int, Plan]:
     """The revision looked at, and what leads from it to what is wanted."""
-    from bus.ops.province_diff import diff  # noqa: PLC0415 - as above
+    from bus.cli.service_check import faults_of_service  # noqa: PLC0415 - as above
+    from bus.ops.province_diff import diff  # noqa: PLC0415
 
     revision = await ledger.config.revision()
     current = await ledger.config.province()
-    return revision, diff(current, wanted, check_endpoint=_faults)
+    known = current.services
+
+    def check(service: Service) -> list[str]:
+        if service in known:  # compiled before: a province has dozens
+            return []
+        return faults_of_service(service, documents)
+
+    return revision, diff(current, wanted, check_endpoint=_faults, check_service=check)
 
 
 def _faults(endpoint: Endpoint) -> list[str]:

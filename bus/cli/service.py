@@ -1,4 +1,4 @@
-"""`lgsp service check`."""
+"""`lgsp service check`, and the group of all commands about services."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from bus.cli import service_call, service_declare
 from bus.cli.failure import PROBLEM
 from bus.cli.lang import say
 from bus.cli.options import Json, examples
 from bus.cli.output import headings, say_line, show_json, show_table, to_json
 
 service_app = typer.Typer(
-    no_args_is_help=True, help=say("Dịch vụ SOAP (WSDL).", "SOAP services (WSDL).")
+    no_args_is_help=True, help=say("Dịch vụ: khai báo, gọi, ai đã gọi.", "Services: declare, call.")
 )
-SUFFIXES = frozenset({".wsdl", ".xsd", ".xml"})
 _OPENAPI = frozenset({".yaml", ".yml", ".json"})
 
 
@@ -56,17 +56,11 @@ def _report(file: Path) -> dict[str, Any]:
     # late: lxml is needed here only
     from bus.gateway.translate import compile_wsdl  # noqa: PLC0415
     from bus.gateway.translate.rest import compile_openapi  # noqa: PLC0415
+    from bus.ops.province_contracts import read_documents  # noqa: PLC0415
 
     if file.suffix.lower() in _OPENAPI:
         return compile_openapi(file.read_bytes()).report()
-    return compile_wsdl(_documents(file), file.name).report()
-
-
-def _documents(file: Path) -> dict[str, bytes]:
-    """The file and those beside and below it that it may refer to, by relative path."""
-    below = (each for each in sorted(file.parent.rglob("*")) if each.suffix.lower() in SUFFIXES)
-    documents = {str(each.relative_to(file.parent)): each.read_bytes() for each in below}
-    return documents | {file.name: file.read_bytes()}
+    return compile_wsdl(read_documents(file), file.name).report()
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -80,9 +74,9 @@ def _show(found: dict[str, Any]) -> None:
     for location, named_by in found["missing"].items():
         say_line(
             say(
-                f"✗ thiếu {location} ({named_by} nêu tên): đặt tệp cạnh WSDL rồi kiểm tra lại",
-                f"✗ {location} is missing (named by {named_by}): put it beside the WSDL, and check "
-                "again",
+                f"✗ thiếu {location} ({named_by} nêu tên): đặt tệp cạnh WSDL, hoặc lgsp schema add",
+                f"✗ {location} is missing (named by {named_by}): put it beside the WSDL, or "
+                "`lgsp schema add`",
             )
         )
     for rule in found.get("notes", ()):
@@ -98,6 +92,10 @@ def _show(found: dict[str, Any]) -> None:
         say_line(
             say("✓ Dịch được hết, không mất gì.", "✓ All of it is translated, nothing is lost.")
         )
+
+
+service_declare.add_to(service_app)
+service_call.add_to(service_app)
 
 
 def add_to(app: typer.Typer) -> None:

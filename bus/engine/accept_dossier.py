@@ -51,7 +51,7 @@ async def accept_record(
     sender = own_code(acceptor, record.agency)
     ref = ref or await _content_ref(acceptor, sender, record.code, text)
     letter = _letter(body, record.agency, record.code, source, text)
-    return await _accept(acceptor, letter, sender, ref, source, derived=False)
+    return await accept_letter(acceptor, letter, sender, ref, source, derived=False)
 
 
 async def accept_step(acceptor: Acceptor, step: Step, agency: str, source: Source) -> Receipt:
@@ -64,7 +64,8 @@ async def accept_step(acceptor: Acceptor, step: Step, agency: str, source: Sourc
     letter = _letter(body, agency, step.code, source, text)
     derived = "id" not in step.model_fields_set
     ref = f"step:{step.code}:{step.id}"
-    return await _accept(acceptor, letter, own_code(acceptor, agency), ref, source, derived=derived)
+    sender = own_code(acceptor, agency)
+    return await accept_letter(acceptor, letter, sender, ref, source, derived=derived)
 
 
 def own_code(acceptor: Acceptor, agency: str) -> str:
@@ -92,10 +93,12 @@ async def _content_ref(acceptor: Acceptor, sender: str, code: str, text: str) ->
     return f"record:{digest}"
 
 
-async def _accept(
+async def accept_letter(
     acceptor: Acceptor, letter: Letter, sender: str, ref: str, source: Source, *, derived: bool
 ) -> Receipt:
-    """The same content in another spelling is a repeat; so is a step whose id the bus derived from
+    """Commits what has a canonical form; `sender` is the agency's own code.
+
+    The same content in another spelling is a repeat; so is a step whose id the bus derived from
     what it says, whatever else is said of it.
     """
     spool = acceptor.spool()

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from schemas.declared import BreakerPolicy
 from schemas.instant import SECOND, Instant
-from schemas.province import BreakerPolicy
 
 
 class Change(Enum):

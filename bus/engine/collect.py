@@ -17,12 +17,14 @@ import uuid_utils
 
 from bus.engine.accept import Acceptor, Intake
 from bus.engine.accept_dossier import Source, accept_record, accept_step, own_code
+from bus.engine.accept_item import accept_item
 from bus.engine.deliver import CreateAdapter
 from bus.engine.endpoint_states import EndpointStates
 from bus.engine.live import LiveConfig, Snapshot
 from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
 from bus.engine.retry import wait
+from bus.engine.rounds import Rounds
 from bus.ledger.blobs import BlobWriter
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Receipt
@@ -40,6 +42,7 @@ from schemas.errors import (
     TooLarge,
     UnknownReceiver,
 )
+from schemas.flows import Item
 from schemas.province import Endpoint
 from schemas.vietnam import day_of
 
@@ -96,14 +99,36 @@ class EndpointInbox:
         media_type: str = "application/json",
     ) -> Taken:
         """Raises LedgerUnavailable: nothing was accepted. Keeps what it refuses as a blob."""
-        trace = f"00-{uuid_utils.uuid4().hex}-{uuid_utils.uuid4().hex[:16]}-01"
-        client = f"endpoint:{self._endpoint}"
-        source = Source(client, original, media_type, trace, via=self._endpoint)
         try:
-            receipt = await self._accept_dossier(ref, agency, item, source)
+            receipt = await self._accept_dossier(
+                ref, agency, item, self._source(original, media_type)
+            )
         except (*_REFUSALS, DuplicateMessage) as error:
             return await self.refuse(ref, original, error)
         return Taken(accepted=True, message_id=receipt.message_id, duplicate=receipt.duplicate)
+
+    async def take_item(
+        self,
+        ref: str,
+        agency: str,
+        item: Item,
+        original: bytes,
+        *,
+        media_type: str = "application/json",
+    ) -> Taken:
+        """Raises LedgerUnavailable: nothing was accepted. Keeps what it refuses as a blob."""
+        try:
+            self._require_own(agency)
+            source = self._source(original, media_type)
+            receipt = await accept_item(self._acceptor, item, agency, source)
+        except (*_REFUSALS, DuplicateMessage) as error:
+            return await self.refuse(ref, original, error)
+        return Taken(accepted=True, message_id=receipt.message_id, duplicate=receipt.duplicate)
+
+    def _source(self, original: bytes, media_type: str) -> Source:
+        trace = f"00-{uuid_utils.uuid4().hex}-{uuid_utils.uuid4().hex[:16]}-01"
+        client = f"endpoint:{self._endpoint}"
+        return Source(client, original, media_type, trace, via=self._endpoint)
 
     async def refuse(self, ref: str, original: bytes, error: LgspError) -> Taken:
         """Raises LedgerUnavailable: nothing was kept."""
@@ -269,6 +294,7 @@ class Collector:
 
     async def _rounds(self, endpoint: Endpoint, adapter: Poller) -> None:
         inbox = EndpointInbox(endpoint.name, self._ledger, self._live, self._acceptor)
+        rounds = Rounds(self._ledger, endpoint.name, adapter.interval)
         failures, since = 0, 0.0
         while True:
             if not self._is_mine(endpoint.name) or self._states.of(endpoint.name).paused:
@@ -280,28 +306,36 @@ class Collector:
                 failures += 1
                 self._observer.polled(endpoint.name, None)
                 since = since if failures > 1 else time.monotonic()
-                self._complain(endpoint.name, failures, error)
+                if self._complain(endpoint.name, failures, error):
+                    await rounds.bad(_said(error))
                 pause = wait(endpoint.retry, failures, time.monotonic() - since)
             else:
                 if failures:
                     log.info("collect.works_again", endpoint=endpoint.name)
                 self._observer.polled(endpoint.name, taken)
+                await rounds.good()
                 failures, pause = 0, adapter.interval
             await asyncio.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
 
-    def _complain(self, endpoint: str, failures: int, error: Exception) -> None:
+    def _complain(self, endpoint: str, failures: int, error: Exception) -> bool:
         """At once and then ever more rarely: the 1st, 2nd, 4th, 8th failure in a row …"""
-        if failures & (failures - 1) == 0:
-            away = isinstance(error, LedgerUnavailable)
-            log.warning(
-                "collect.ledger_away" if away else "collect.failing",
-                endpoint=endpoint,
-                failures=failures,
-                error=f"{type(error).__name__}: {error}"[:300],
-            )
+        if failures & (failures - 1):
+            return False
+        away = isinstance(error, LedgerUnavailable)
+        log.warning(
+            "collect.ledger_away" if away else "collect.failing",
+            endpoint=endpoint,
+            failures=failures,
+            error=_said(error),
+        )
+        return not away
 
     def _is_mine(self, endpoint: str) -> bool:
         return self._membership.owns(endpoint)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 def _identity(packet: Packet) -> str:

@@ -20,6 +20,7 @@ from schemas.dossier.procedure import Procedure
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.province import Agency, Client, Endpoint, Holidays, Route, Subscription, calendar_of
 from schemas.province import Mapping as MappedCode
+from schemas.service import Grant, Service
 
 ANSWER_SECONDS = 30.0
 """A read of the ledger that takes longer is given up and tried again."""
@@ -40,6 +41,8 @@ class Snapshot:
     calendar: WorkingCalendar
     endpoints: Mapping[str, Endpoint]
     clients: Mapping[str, Client]
+    services: Mapping[str, Service]  # by name@version
+    grants: tuple[Grant, ...]
 
 
 class LiveConfig:
@@ -158,6 +161,8 @@ class _LastGood:
         procedures = {each.code: each for each in declared if isinstance(each, Procedure)}
         endpoints = {n: e for n, e in self._items["endpoint"].items() if isinstance(e, Endpoint)}
         clients = {n: c for n, c in self._items["client"].items() if isinstance(c, Client)}
+        services = {n: s for n, s in self._items["service"].items() if isinstance(s, Service)}
+        grants = tuple(g for g in self._items["grant"].values() if isinstance(g, Grant))
         return Snapshot(
             revision,
             self._directory,
@@ -168,6 +173,8 @@ class _LastGood:
             self._calendar(),
             MappingProxyType(endpoints),
             MappingProxyType(clients),
+            MappingProxyType(services),
+            grants,
         )
 
     def _take(self, item: ConfigItem) -> None:

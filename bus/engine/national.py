@@ -1,7 +1,8 @@
 """Dossiers on their way to national systems: local codes give way to national ones (ánh xạ mã).
 
-It is done at the moment of sending, by the tables in force on that day.  A record with a code that
-no table knows is held, with the reason, and let go by itself once a table knows it.
+It is done at the moment of sending, by the tables in force on that day; in what comes back from
+portals, national codes give way to the receiver's local ones.  What has a code that no table knows
+is held, with the reason, and let go by itself once a table knows it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from bus.engine.live import LiveConfig
 from bus.ledger import dossier_queries
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Claimed
-from routing.mapping import MappingTables, Unmapped, map_record
+from routing.mapping import MappingTables, Unmapped, map_order, map_record, unmap_record
 from schemas.adapter import Manifest, Outcome, Result
 from schemas.dossier import DossierRecord
+from schemas.flows import PostalOrder, Submission
 from schemas.vietnam import day_of
 
 log = structlog.get_logger(__name__)
@@ -45,16 +47,34 @@ class Prepared:
 
 
 def prepare(claimed: Claimed, manifest: Manifest, tables: MappingTables, on: date) -> Prepared:
-    """The canonical record or step as this adapter wants it. Steps hold no codes to translate."""
+    """The canonical record, step or item as this adapter wants it."""
     text = claimed.record or ""
-    if claimed.kind != "dossier" or not manifest.maps:
-        return Prepared(text.encode())
-    record = DossierRecord.model_validate_json(text)
-    mapped = map_record(record, tables, on)
+    mapped = translate(claimed.kind, text, tables, on, maps=manifest.maps)
     if isinstance(mapped, Unmapped):
         detail = f"{mapped.reason.vi} / {mapped.reason.en}"
         return Prepared(b"", Outcome(Result.TRANSIENT, code=UNMAPPED, detail=detail[:500]))
-    return Prepared(mapped.model_dump_json(by_alias=True).encode())
+    return Prepared(mapped.encode())
+
+
+def translate(
+    kind: str, text: str, tables: MappingTables, on: date, *, maps: bool
+) -> str | Unmapped:
+    """Canonical JSON with the codes of whoever gets it. Other kinds hold none to translate."""
+    match kind:
+        case "dossier" if maps:
+            record = map_record(DossierRecord.model_validate_json(text), tables, on)
+            return record if isinstance(record, Unmapped) else record.model_dump_json(by_alias=True)
+        case "postal-order" if maps:
+            order = map_order(PostalOrder.model_validate_json(text), tables, on)
+            return order if isinstance(order, Unmapped) else order.model_dump_json(by_alias=True)
+        case "submission":
+            given = Submission.model_validate_json(text)
+            own = unmap_record(given.record, tables, on)
+            if isinstance(own, Unmapped):
+                return own
+            return given.model_copy(update={"record": own}).model_dump_json(by_alias=True)
+        case _:
+            return text
 
 
 class Releaser:
@@ -92,15 +112,15 @@ class Releaser:
     async def _ready(
         self, held: Sequence[dossier_queries.Unmapped], tables: MappingTables, on: date
     ) -> list[int]:
-        records = await self._ledger.dossiers.records({each.message_id for each in held})
+        records = await self._ledger.dossiers.kinds_and_records({each.message_id for each in held})
         known = await asyncio.to_thread(_known, records, tables, on)
         return [each.id for each in held if each.message_id in known]
 
 
-def _known(records: Mapping[str, str], tables: MappingTables, on: date) -> set[str]:
+def _known(records: Mapping[str, tuple[str, str]], tables: MappingTables, on: date) -> set[str]:
     """Messages all of whose codes the tables translate."""
     return {
         message_id
-        for message_id, text in records.items()
-        if not isinstance(map_record(DossierRecord.model_validate_json(text), tables, on), Unmapped)
+        for message_id, (kind, text) in records.items()
+        if not isinstance(translate(kind, text, tables, on, maps=True), Unmapped)
     }

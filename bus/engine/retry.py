@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bus.ledger.records import Claimed
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
+from schemas.errors import PartnerLacksDossier
 from schemas.instant import SECOND, Instant
 from schemas.province import RetryPolicy
 
@@ -34,6 +35,8 @@ def judge(
     """The state after an attempt. `counts` is False for probes of an open breaker."""
     if outcome.result is Result.DELIVERED:
         return Verdict(DeliveryState.DELIVERED)
+    if outcome.result is Result.REJECTED and outcome.code == PartnerLacksDossier.code:
+        return Verdict(DeliveryState.HELD)  # until the partner has the dossier
     if outcome.result is Result.REJECTED:
         return Verdict(DeliveryState.REJECTED)
     if uses_up(outcome, counts=counts) and claimed.strikes + 1 >= _limit(policy, outcome):

@@ -9,6 +9,7 @@ from datetime import date
 from bus.engine.live import Snapshot
 from bus.ledger.records import MailRow, MessageRow
 from routing.directory import Directory
+from routing.table import Matcher, parse_pattern
 from schemas import instant
 from schemas.errors import Forbidden, NotFound
 from schemas.province import Client
@@ -27,6 +28,7 @@ class Caller:
     client: Client
     directory: Directory
     reach: frozenset[str]  # own codes of the agencies it speaks for
+    followed: tuple[Matcher, ...] = ()  # whose dossiers it follows besides
 
     @property
     def id(self) -> str:
@@ -40,6 +42,21 @@ class Caller:
     @property
     def is_operator(self) -> bool:
         return "operator" in self.client.roles
+
+    def name_of(self, code: str) -> str:
+        """Of an agency; empty for one that the directory does not have."""
+        agency = self.directory.get(code)
+        return agency.name if agency else ""
+
+    def follows(self, sender: str) -> bool:
+        """Whether the progress of that agency's dossiers is told to it."""
+        if self.is_operator or sender in self.reach:
+            return True
+        if not self.followed:
+            return False
+        agency = self.directory.get(sender)
+        codes = (sender,) if agency is None else self.directory.codes_of(agency, today())
+        return any(fits(codes) for fits in self.followed)
 
     def require_agency_role(self) -> None:
         if "agency" not in self.client.roles:
@@ -123,7 +140,9 @@ class Reaches:
         known = self._callers.get(client.id)
         if known is None:
             reach = _reach(client, snapshot.directory, day)
-            known = self._callers[client.id] = Caller(client, snapshot.directory, reach)
+            followed = tuple(map(parse_pattern, client.follows))
+            known = Caller(client, snapshot.directory, reach, followed)
+            self._callers[client.id] = known
         return known
 
 

@@ -12,9 +12,12 @@ from starlette.types import Receive, Scope, Send
 
 from bus.gateway import (
     agencies,
+    dossier_events,
     dossier_files,
     dossiers,
     exchanges,
+    flows,
+    inquiries,
     mailbox,
     messages,
     openapi,
@@ -24,9 +27,14 @@ from bus.gateway import (
     statuses,
     token,
 )
+from bus.gateway.calling import Calls, Catalogue
+from bus.gateway.calling import doors as service_doors
+from bus.gateway.calling.describe import Descriptions
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoors
+from bus.gateway.dossier_totals import LiveTotals
 from bus.gateway.edge import Edge
+from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
@@ -44,6 +52,7 @@ PUBLIC = frozenset(
         dossier_files.PATH,
         f"GET {soap.PATH}",
         f"HEAD {soap.PATH}",
+        *service_doors.PUBLIC,
     }
 )
 """Routes, or one method of a route, that answer anybody.
@@ -59,33 +68,53 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
     receive = ReceiveDocument(doors, deps.limits)
     documents = soap.SoapDocuments(doors, deps.limits)
+    catalogue = Catalogue(deps.live, deps.ledger.contracts)
+    calls = Calls(deps.ledger, deps.partners, deps.secrets, deps.probed.metrics)
+    soap_services = service_doors.SoapServices(
+        doors, deps.live, catalogue, calls, deps.limits.max_json
+    )
 
     edge = Edge(
         metrics=deps.probed.metrics,
         limits=deps.limits,
         direct={("POST", PATH): receive, ("POST", soap.PATH): documents},
         doors={path: facade.refuse for path, facade in deps.facades.items()}
-        | {"/soap": soap.refuse},
+        | {"/soap": soap.refuse, service_doors.ROOT: service_doors.refuse},
         large=_is_large,
         access_log=deps.access_log,
     )
     app = _Gateway(edge)
-    app.state.services = Services(deps, gate, doors, desk)
+    app.state.services = Services(
+        deps,
+        gate,
+        doors,
+        desk,
+        Feed(deps.ledger, max_streams=deps.limits.max_streams),
+        LiveTotals(deps.ledger, deps.live),
+        catalogue,
+        calls,
+    )
+    app.state.descriptions = Descriptions()
     app.state.probed = deps.probed
     app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
     app.router.routes.append(Route(soap.PATH, documents, methods=["POST"], include_in_schema=False))
     app.router.routes.append(Route(soap.PATH, soap.read_wsdl, methods=["GET"]))
+    app.router.routes.append(Route(service_doors.SERVICE, soap_services, methods=["POST"]))
     for module in (
         token,
         statuses,
+        dossier_events,  # before the dossiers, one of which might be called "events"
         dossiers,
         dossier_files,
+        flows,
+        inquiries,
         mailbox,
         messages,
         exchanges,
         agencies,
         probes,
         openapi,
+        service_doors,
     ):
         app.include_router(module.router)
     for path, facade in deps.facades.items():

@@ -267,9 +267,10 @@ LIST_MAILBOX = operation(
 )
 
 FETCH = operation(
-    "Lấy gói tin gốc",
-    "Fetch the original, byte for byte",
+    "Lấy gói tin gốc; form=canonical: dạng JSON chuẩn của hồ sơ, bước, hồ sơ trực tuyến, hỏi đáp",
+    "Fetch the original, byte for byte; form=canonical: canonical JSON of what is no document",
     NotFound,
+    Conflict,
     *ALWAYS,
     extra=path("delivery_id", 1, {"type": "integer"}),
     responses={
@@ -280,7 +281,8 @@ FETCH = operation(
                 "Repr-Digest": {"schema": {"type": "string"}, "description": "RFC 9530"},
             },
             "content": {
-                "application/edxml+xml": {"schema": {"type": "string", "format": "binary"}}
+                "application/edxml+xml": {"schema": {"type": "string", "format": "binary"}},
+                "application/json": {"schema": {"type": "object"}},
             },
         }
     },

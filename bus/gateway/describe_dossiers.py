@@ -49,7 +49,7 @@ STEP = {
     "content": "Tiếp nhận hồ sơ, chuyển phòng chuyên môn",
     "status": 4,
 }
-_SENDING = (
+SENDING = (
     InvalidRequest,
     Forbidden,
     UnknownReceiver,
@@ -73,7 +73,7 @@ def schemas() -> dict[str, Any]:
 PUT_DOSSIER = operation(
     "Gửi hồ sơ: toàn bộ thông tin hiện tại",
     "Send a dossier: its whole current record",
-    *_SENDING,
+    *SENDING,
     *ALWAYS,
     extra=json_body({"$ref": f"{SCHEMA}DossierRecord"}, RECORD)
     | {"parameters": [*_CODE["parameters"], IDEMPOTENCY_KEY]},
@@ -81,9 +81,9 @@ PUT_DOSSIER = operation(
     status_code=202,
 )
 
-_STEPS_ANSWER: dict[str, Any] = {
+RECEIPTS: dict[str, Any] = {
     **RECEIPT,
-    "description": "Biên nhận của bước, hoặc của từng bước theo thứ tự "
+    "description": "Biên nhận, hoặc biên nhận của từng phần tử theo thứ tự "
     "/ the receipt, or one for each step of an array in its order",
     "content": {
         "application/json": {
@@ -100,11 +100,11 @@ _STEP = {"$ref": f"{SCHEMA}DossierStep"}
 POST_STEPS = operation(
     "Gửi bước xử lý: một bước, hoặc mảng tối đa 100 bước theo thứ tự",
     "Send steps of the timeline: one, or an array of up to 100 in their order",
-    *_SENDING,
+    *SENDING,
     *ALWAYS,
     extra=json_body({"oneOf": [_STEP, {"type": "array", "items": _STEP, "maxItems": 100}]}, STEP)
     | {"parameters": _CODE["parameters"]},
-    responses={202: _STEPS_ANSWER},
+    responses={202: RECEIPTS},
     status_code=202,
 )
 

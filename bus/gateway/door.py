@@ -11,12 +11,15 @@ import structlog
 
 from bus.engine.accept import Acceptor
 from bus.engine.accept_dossier import Source, accept_record, accept_step
+from bus.engine.accept_item import accept_item
+from bus.engine.national import translate
 from bus.gateway.access import Caller, today
 from bus.gateway.exchange import Exchange
 from bus.gateway.gate import Gate
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import MailRow, Receipt
 from routing.directory import Directory, in_force
+from routing.mapping import Unmapped
 from schemas.delivery import DeliveryState
 from schemas.door import (
     MAX_REF,
@@ -29,7 +32,8 @@ from schemas.door import (
     Waiting,
 )
 from schemas.dossier import DossierRecord, DossierStatus, Step, unit_of
-from schemas.errors import ConfigurationError, InvalidRequest, NotFound, Unauthenticated
+from schemas.errors import ConfigurationError, Conflict, InvalidRequest, NotFound, Unauthenticated
+from schemas.flows import Item
 from schemas.instant import Instant
 from schemas.province import Agency, Client
 
@@ -88,6 +92,29 @@ class BusDoor:
         sender = await self.handler_of(step.code, agency)
         source = Source(self.caller.id, original, media_type, self._trace)
         return _accepted(await accept_step(self._acceptor, step, sender, source))
+
+    async def submit_item(
+        self,
+        item: Item,
+        original: bytes,
+        *,
+        agency: str | None = None,
+        media_type: str = "application/json",
+    ) -> Accepted:
+        sender = agency or item.told_by or self._only_agency()
+        self.caller.require_sends_as(sender)
+        source = Source(self.caller.id, original, media_type, self._trace)
+        return _accepted(await accept_item(self._acceptor, item, sender, source))
+
+    def _only_agency(self) -> str:
+        agencies = self.caller.client.agencies
+        if len(agencies) == 1:
+            return agencies[0]
+        raise InvalidRequest(
+            "which agency sends it is not known: name it",
+            vi="Chưa rõ cơ quan gửi: nêu mã cơ quan",
+            field="agency",
+        )
 
     async def handler_of(self, code: str, agency: str | None = None) -> str:
         """Own code of the agency whose dossier it is, one the caller speaks for.
@@ -157,6 +184,30 @@ class BusDoor:
                 delivery_id=delivery_id,
             )
             yield _waiting(mail), pieces
+
+    async def canonical(self, delivery_id: int) -> bytes:
+        """The canonical JSON of a dossier, step or item, with the receiver's own codes.
+
+        Raises NotFound (a document has none), Conflict (a code that no mapping knows yet).
+        """
+        mail = await self._received(delivery_id)
+        message = mail.message
+        found = await self._ledger.dossiers.kinds_and_records({message.id})
+        if message.id not in found:
+            raise NotFound("it has no canonical form", vi="Thông điệp này không có dạng chuẩn")
+        translated = translate(
+            *found[message.id], self._acceptor.live.snapshot.mappings, today(), maps=False
+        )
+        if isinstance(translated, Unmapped):
+            raise Conflict(translated.reason.en, vi=translated.reason.vi)
+        await self._ledger.note(
+            "fetched",
+            actor=self.caller.actor,
+            data={"receivers": " ".join(mail.delivery.receivers), "form": "canonical"},
+            message_id=message.id,
+            delivery_id=delivery_id,
+        )
+        return translated.encode()
 
     async def acknowledge(
         self, delivery_id: int, *, accepted: bool, receipt: str = "", reason: str = ""

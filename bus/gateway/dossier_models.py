@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Literal
 
 from pydantic import Field
 
 from bus.gateway.models import Problem, ReceiptAnswer, Wire
 from schemas.delivery import DeliveryState
+from schemas.dossier.figures import Figures
 
 
 class DossierItem(Wire):
@@ -118,3 +120,31 @@ class DossierFiguresAnswer(Wire):
     until: str
     agencies: list[DossierFigures]
     total: DossierFigures
+
+
+def figures_of(row: Figures, name: str) -> DossierFigures:
+    return DossierFigures(name=name, **asdict(row))
+
+
+class DossierTotals(DossierFiguresAnswer):
+    """Of the days `since` to `until`, as far as they have gone."""
+
+    counted_at: str
+
+
+class DossierEvent(Wire):
+    """Something new of a dossier; nothing personal is in it."""
+
+    cursor: str = Field(description="its place in the line, to go on from")
+    id: str = Field(description="the same for every repeat: the key by which to recognise one")
+    kind: Literal["dossier", "step"]
+    code: str
+    agency: str = Field(description="the agency that handles it")
+    accepted_at: str
+    data: dict[str, Any] = Field(description="fields of DossierRecord or DossierStep")
+
+
+class DossierEventPage(Wire):
+    events: list[DossierEvent]
+    next: str = Field(description="cursor to go on with, also when there was no event")
+    more: bool = Field(description="ask again at once; false: that was all for now")

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import asdict
 from datetime import date
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse, Response
 
 from bus.gateway import describe_dossiers as describe
-from bus.gateway import problems, receipts
+from bus.gateway import receipts
 from bus.gateway.access import Caller
 from bus.gateway.dossier_batch import Batch
 from bus.gateway.dossier_models import (
     DossierAnswer,
-    DossierFigures,
     DossierFiguresAnswer,
     DossierItem,
     DossierPage,
     PortalItem,
     StepItem,
+    figures_of,
 )
+from bus.gateway.json_elements import elements, read
 from bus.gateway.pages import Limit, Since, TextCursor, instant_of, next_cursor
 from bus.gateway.receive import sender_ref_of
 from bus.gateway.services import Entered, Using
@@ -33,9 +30,9 @@ from bus.ledger.dossier_queries import DossierDelivery, DossierRow, StepRow
 from bus.ops import dossier_figures
 from schemas.delivery import OPEN, DeliveryState
 from schemas.dossier import DossierRecord, DossierStatus, Step
-from schemas.dossier.figures import Figures, total
+from schemas.dossier.figures import total
 from schemas.dossier.life import TITLES
-from schemas.errors import InvalidRequest, NotFound, TooLarge
+from schemas.errors import InvalidRequest, NotFound
 from schemas.instant import to_iso
 
 router = APIRouter(prefix="/api/v1/dossiers", tags=["dossiers"])
@@ -45,13 +42,12 @@ MAX_STEPS = 100
 
 Code = Annotated[str, Path(max_length=60, description="mã hồ sơ / code of the dossier")]
 AgencyCode = Annotated[str | None, Query(max_length=35, description="mã cơ quan / its code")]
-Model = TypeVar("Model", bound=BaseModel)
 
 
 @router.put("/{code}", **describe.PUT_DOSSIER)
 async def put_dossier(request: Request, door: Entered, code: Code) -> Response:
     original = await request.body()
-    record = _read(DossierRecord, original)
+    record = read(DossierRecord, original)
     _require_same(code, record.code)
     ref = sender_ref_of(request.scope["exchange"])
     return receipts.response(await door.submit_dossier(record, original, ref=ref))
@@ -68,9 +64,9 @@ async def post_steps(
 ) -> Response:
     """One after the other: the portals get them in this order."""
     body = await request.body()
-    originals = _elements(body)
+    originals = elements(body, MAX_STEPS)
     steps = [
-        _read(Step, each, n if originals[0] != body else None) for n, each in enumerate(originals)
+        read(Step, each, n if originals[0] != body else None) for n, each in enumerate(originals)
     ]
     for step in steps:
         _require_same(code, step.code)
@@ -133,15 +129,15 @@ async def figures(
         procedures=snapshot.procedures,
         now=ledger.clock(),
     )
-    names = {row.agency: _name(door.caller, row.agency) for row in rows}
+    names = {row.agency: door.caller.name_of(row.agency) for row in rows}
     if format != "json":
         file = dossier_figures.write(format, f"{first}-{last}", rows, names)
         return Response(file.content, media_type=file.media_type, headers=file.headers)
     answer = DossierFiguresAnswer(
         since=first.isoformat(),
         until=last.isoformat(),
-        agencies=[_figures(row, names[row.agency]) for row in rows],
-        total=_figures(total(rows), ""),
+        agencies=[figures_of(row, names[row.agency]) for row in rows],
+        total=figures_of(total(rows), ""),
     )
     return JSONResponse(answer.model_dump(by_alias=True))
 
@@ -164,67 +160,6 @@ async def show_dossier(services: Using, door: Entered, code: Code) -> DossierAns
     )
 
 
-def _read(model: type[Model], data: bytes, number: int | None = None) -> Model:
-    """Raises InvalidRequest naming the field, and its place in an array."""
-    try:
-        return model.model_validate_json(data)
-    except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False)
-        if number is not None:
-            for fault in faults:
-                fault["loc"] = (number, *fault["loc"])
-        raise problems.from_validation(faults) from None
-
-
-def _elements(body: bytes) -> list[bytes]:
-    """The elements of an array, each as it was written; anything else is one element."""
-    if not body.lstrip().startswith(b"["):
-        return [body]
-    try:
-        text = body.decode().strip()
-        found = list(_scan(text))
-    except (ValueError, RecursionError):
-        raise InvalidRequest("not JSON", vi="Không phải JSON") from None
-    if not found:
-        raise InvalidRequest("the array is empty", vi="Mảng không có bước nào")
-    if len(found) > MAX_STEPS:
-        raise TooLarge(
-            f"more than {MAX_STEPS} steps in one request",
-            vi=f"Quá {MAX_STEPS} bước trong một yêu cầu",
-            limit=MAX_STEPS,
-        )
-    return found
-
-
-_GAP = re.compile(r"[ \t\r\n]*")
-
-
-def _scan(text: str) -> Any:
-    """Raises ValueError when the text is no JSON array."""
-    decoder = json.JSONDecoder()
-    place = _gap(text, 1)
-    while text[place : place + 1] != "]":
-        _, end = decoder.raw_decode(text, place)
-        yield text[place:end].encode()
-        place = _gap(text, end)
-        if text[place : place + 1] == ",":
-            place = _gap(text, place + 1)
-            if text[place : place + 1] == "]":
-                msg = "a comma before the end"
-                raise ValueError(msg)
-        elif text[place : place + 1] != "]":
-            msg = "neither comma nor end"
-            raise ValueError(msg)
-    if place + 1 != len(text):
-        msg = "something behind the array"
-        raise ValueError(msg)
-
-
-def _gap(text: str, place: int) -> int:
-    found = _GAP.match(text, place)
-    return place if found is None else found.end()
-
-
 def _require_same(named: str, written: str) -> None:
     if named.strip().upper() != written:
         raise InvalidRequest(
@@ -241,11 +176,6 @@ def _agencies(caller: Caller, agency: str | None) -> frozenset[str] | None:
     if caller.is_operator:
         return frozenset({agency.strip().upper()})
     return frozenset({caller.own_agency(agency)})
-
-
-def _name(caller: Caller, code: str) -> str:
-    agency = caller.directory.get(code)
-    return agency.name if agency else ""
 
 
 def _after(cursor: str | None) -> tuple[str, str] | None:
@@ -309,7 +239,3 @@ def _portal(endpoint: str, rows: list[Any]) -> PortalItem:
         reason=shown.detail or "",
         delivered_at=to_iso(max((row.finished_at for row in delivered), default=None)),
     )
-
-
-def _figures(row: Figures, name: str) -> DossierFigures:
-    return DossierFigures(name=name, **asdict(row))

@@ -95,6 +95,11 @@ class Gate:
         self.spend(client)
         return self._reaches.caller(client, self._live.snapshot)
 
+    def again(self, caller: Caller) -> Caller | None:
+        """The caller as configured now, for an answer that goes on; None: it is to end."""
+        client = self.client(caller.id)
+        return None if client is None else self._reaches.caller(client, self._live.snapshot)
+
     async def prove(self, client_id: str, key: str, scope: Scope) -> Proved | None:
         """Whose key it is; None when it is not good. Wrong ones are slowed down.
 

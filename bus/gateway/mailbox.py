@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
@@ -40,14 +40,24 @@ async def list_mailbox(
 
 @router.head("/{delivery_id}/content", include_in_schema=False)
 @router.get("/{delivery_id}/content", **describe.FETCH)
-async def fetch(request: Request, door: Entered, delivery_id: DeliveryId) -> Response:
+async def fetch(
+    request: Request,
+    door: Entered,
+    delivery_id: DeliveryId,
+    form: Literal["original", "canonical"] = "original",
+) -> Response:
+    """`form` canonical: the JSON of schemas.dossier or schemas.flows, whatever its sender wrote."""
+    if form == "canonical":
+        told = await door.canonical(delivery_id)
+        return Response(told, headers=_PRIVATE, media_type="application/json")
     if request.method == "HEAD":
         mail = await door.look(delivery_id)
         return Response(headers=_headers(mail), media_type=mail.media_type)
     stack = AsyncExitStack()
     mail, original = await stack.enter_async_context(door.fetch(delivery_id))
-    content = _closing(original, stack)
-    return StreamingResponse(content, headers=_headers(mail), media_type=mail.media_type)
+    return StreamingResponse(
+        _closing(original, stack), headers=_headers(mail), media_type=mail.media_type
+    )
 
 
 @router.post("/{delivery_id}/ack", **describe.ACKNOWLEDGE)
@@ -78,6 +88,9 @@ def _item(waiting: Waiting) -> MailboxItem:
     )
 
 
+_PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+
+
 def _headers(mail: Waiting) -> dict[str, str]:
     """The digest as an entity tag and as RFC 9530 has it."""
     encoded = base64.b64encode(bytes.fromhex(mail.sha256)).decode()
@@ -86,8 +99,7 @@ def _headers(mail: Waiting) -> dict[str, str]:
         "ETag": f'"{mail.sha256}"',
         "Repr-Digest": f"sha-256=:{encoded}:",
         "Content-Disposition": f'attachment; filename="{mail.message_id}.edxml"',
-        "Cache-Control": "private, no-store",
-        "X-Content-Type-Options": "nosniff",
+        **_PRIVATE,
     }
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse
 
-from bus.gateway import describe, describe_dossiers, dossier_models, models, soap
+from bus.gateway import describe, describe_dossiers, describe_flows, dossier_models, models, soap
 from bus.gateway.problems import InternalError
 from bus.gateway.receive import PATH
 from schemas import errors
@@ -19,8 +19,8 @@ from schemas.errors import LgspError, NotFound
 router = APIRouter(include_in_schema=False)
 
 VERSION = "1.0.0"
-_SECURITY = [{"oauth2": ["documents"]}, {"bearer": []}]
-_SCHEMES = {
+SECURITY = [{"oauth2": ["documents"]}, {"bearer": []}]
+SCHEMES = {
     "oauth2": {
         "type": "oauth2",
         "flows": {
@@ -40,6 +40,8 @@ _WRITTEN = (
     models.ReportAnswer,
     dossier_models.BatchLine,
     dossier_models.DossierFiguresAnswer,
+    dossier_models.DossierEventPage,
+    dossier_models.DossierTotals,
 )
 """Answers the routes write themselves."""
 
@@ -68,17 +70,17 @@ def _components(made: dict[str, Any]) -> None:
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)  # validation problems are Problems here
-    schemas |= describe.schemas() | describe_dossiers.schemas()
+    schemas |= describe.schemas() | describe_dossiers.schemas() | describe_flows.schemas()
     for model in _WRITTEN:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})
         schemas[model.__name__] = schema
-    made["components"]["securitySchemes"] = _SCHEMES
+    made["components"]["securitySchemes"] = SCHEMES
 
 
 def _finish(operation: dict[str, Any]) -> None:
     """Security by default; no trace of the framework's own validation answer."""
-    operation.setdefault("security", _SECURITY)
+    operation.setdefault("security", SECURITY)
     answer = operation["responses"].get("422", {})
     if "HTTPValidationError" in str(answer):
         del operation["responses"]["422"]
@@ -123,7 +125,7 @@ async def docs(request: Request) -> HTMLResponse:
         f'<a href="{soap.PATH}?wsdl">WSDL</a></p>'
         f"<table>{head}{''.join(rows)}</table><h2>Lỗi / Problems</h2><ul>{_problem_list()}</ul>"
     )
-    return _page(made["info"]["title"], body)
+    return page(made["info"]["title"], body)
 
 
 @router.get("/problems/{code}")
@@ -137,7 +139,7 @@ async def explain_problem(code: str) -> HTMLResponse:
         for title, advice in zip(error.title, error.advice, strict=True)
     )
     facts = f"HTTP {error.http_status} · <code>{error.code}</code> · {error.actor}"
-    return _page(error.code, f"<p>{facts}</p>{body}")
+    return page(error.code, f"<p>{facts}</p>{body}")
 
 
 def _answers(operation: dict[str, Any]) -> str:
@@ -152,7 +154,8 @@ def _problem_list() -> str:
     )
 
 
-def _page(title: str, body: str) -> HTMLResponse:
+def page(title: str, body: str) -> HTMLResponse:
+    """A page of ours: `body` is HTML, `title` is not."""
     style = (
         "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}"
         "table{border-collapse:collapse}td,th{border-bottom:1px solid #ccc;padding:.4rem .8rem;"

@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 from starlette.types import Send
 
+from bus.gateway.translate.faults import ServiceFault
 from schemas.errors import InvalidRequest, LgspError, NotFound
 
 MEDIA_TYPE = b"application/problem+json"
@@ -77,6 +78,8 @@ def body(
         members[f"{name}Vi"], members[f"{name}En"] = text
     if error.context:
         members["context"] = error.context
+    if isinstance(error, ServiceFault):
+        members["fault"] = error.json()
     return members
 
 

@@ -40,7 +40,7 @@ class ReceiveDocument:
             raw = Pieces(receive, exchange, limit=limits.max_packet, idle=limits.body_idle)
             accepted = await door.send(raw, ref=ref)
         elif media == FORM_TYPE.encode():
-            async with open_form(scope, receive, exchange, limits) as packet:
+            async with open_form(receive, exchange, limits) as packet:
                 accepted = await door.send(packet, ref=ref)
         else:
             raise _unsupported()

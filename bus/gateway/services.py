@@ -10,9 +10,13 @@ from fastapi import Depends, Request
 
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
+from bus.gateway.calling import Calls, Catalogue, Partners
 from bus.gateway.desk import TokenDesk
 from bus.gateway.door import BusDoor, BusDoors, Secrets
+from bus.gateway.dossier_totals import LiveTotals
+from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
+from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.ledger.ledger import Ledger
@@ -32,6 +36,8 @@ class GatewayDeps:
     acceptor: Acceptor
     live: LiveConfig
     probed: Probed
+    inquirer: Inquirer
+    partners: Partners  # whose services are called
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     access_log: bool = True
     secrets: Secrets = no_secrets  # with which systems sign their requests
@@ -46,6 +52,10 @@ class Services:
     gate: Gate
     doors: BusDoors
     desk: TokenDesk
+    feed: Feed
+    totals: LiveTotals
+    catalogue: Catalogue
+    calls: Calls
 
 
 def _services(request: Request) -> Services:

@@ -12,8 +12,8 @@ from typing import Any
 from bus.ledger import exchange
 from bus.ledger.dossier_queries import FileRow
 from bus.ledger.journal import Chain
-from bus.ledger.records import Head
-from bus.ledger.tx import OPEN_SQL, Changed, Tx
+from bus.ledger.records import Head, SendAgain
+from bus.ledger.tx import OPEN_SQL, Changed, NewDelivery, Tx, blocking
 from schemas.delivery import CANCELLABLE, DeliveryState
 from schemas.errors import Conflict, NotFound
 from schemas.instant import Instant
@@ -82,12 +82,24 @@ async def expire(tx: Tx, chain: Chain, now: Instant, *, limit: int) -> tuple[int
 async def replay(
     tx: Tx, chain: Chain, now: Instant, ids: Collection[int], *, actor: str, reason: str
 ) -> tuple[list[int], list[Head]]:
-    """Dead deliveries go again. They kept their place at the head of their keys."""
+    """Dead and held deliveries go again. They kept their place at the head of their keys; those
+    that were parked take it where it is free.
+    """
+    await _lock(tx, ids)
     changed = await tx.reopen(ids, now)
     for row in changed:
         data = {"endpoint": row.endpoint, "reason": reason}
         chain.add(now, "replayed", actor, data, row.message_id, row.id)
-    return [row.id for row in changed], []
+    headless = await tx.over(
+        "SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.id = r.id"
+        " WHERE NOT d.pull AND NOT EXISTS (SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint"
+        " AND h.order_key = d.order_key AND h.head AND h.finished_at IS NULL)",
+        (("id", "bigint"),),
+        [(row.id,) for row in changed],
+    )
+    heads = [head for head, _ in await tx.next_heads({(e, key) for e, key in headless})]
+    await tx.announce(heads)
+    return [row.id for row in changed], heads
 
 
 async def release(
@@ -109,6 +121,64 @@ async def release(
     heads = [Head(number, endpoint, Lane(lane)) for number, endpoint, lane, _, head in rows if head]
     await tx.announce(heads)
     return [row[0] for row in rows], heads
+
+
+async def send_again(
+    tx: Tx, chain: Chain, now: Instant, sending: SendAgain, *, actor: str, reason: str
+) -> tuple[bool, list[Head]]:
+    """New deliveries of messages that were accepted before, in place of those that are parked.
+    Partners are asked first, where they can be: each may have arrived.
+
+    False: something of the key is under way to the endpoint, so nothing was done.
+    """
+    key = (sending.endpoint, sending.order_key)
+    await tx.lock_keys({key})
+    if await tx.execute(
+        f"SELECT 1 FROM delivery WHERE endpoint = ? AND order_key = ?"  # noqa: S608 - a constant
+        f" AND {blocking()} LIMIT 1",
+        *key,
+    ):
+        return False, []
+    parked = await tx.execute(
+        "SELECT id FROM delivery WHERE endpoint = ? AND order_key = ? AND state = 'held'", *key
+    )
+    await end(
+        tx,
+        chain,
+        now,
+        [int(str(row[0])) for row in parked],
+        state=S.CANCELLED,
+        from_states=(S.HELD.value,),
+        actor=actor,
+        reason="sent again in its place",
+    )
+    rows = [
+        NewDelivery(
+            message_id,
+            sending.endpoint,
+            " ".join(sending.receivers),
+            sending.order_key,
+            Lane.NORMAL.value,
+            S.QUEUED.value,
+            False,
+            number == 0,
+            now,
+            sending.expires_at,
+            None,
+        )
+        for number, message_id in enumerate(sending.message_ids)
+    ]
+    heads = await tx.insert_deliveries(rows)
+    made = await tx.execute(
+        f"UPDATE delivery SET maybe_sent = true WHERE endpoint = ? AND order_key = ?"  # noqa: S608
+        f" AND state IN {OPEN_SQL} RETURNING id, message_id",
+        *key,
+    )
+    for number, message_id in sorted(made, key=lambda row: int(str(row[0]))):
+        data = {"endpoint": sending.endpoint, "reason": reason}
+        chain.add(now, "sent-again", actor, data, str(message_id), int(str(number)))
+    await tx.announce(heads)
+    return True, heads
 
 
 async def acknowledge(
@@ -168,6 +238,23 @@ async def pause(
     chain.add(now, event, actor, {"endpoint": endpoint, "reason": reason})
 
 
+async def note_poll(
+    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, due_at: Instant, error: str | None
+) -> None:
+    """A good round, or the `error` of a bad one, which leaves `due_at` as a good one has set it."""
+    del chain
+    await tx.execute(
+        "INSERT INTO poll (endpoint, good_at, due_at, error) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (endpoint) DO UPDATE SET error = excluded.error,"
+        " good_at = COALESCE(excluded.good_at, poll.good_at),"
+        " due_at = CASE WHEN excluded.good_at IS NULL THEN poll.due_at ELSE excluded.due_at END",
+        endpoint,
+        now if error is None else None,
+        due_at,
+        error,
+    )
+
+
 async def open_breaker(
     tx: Tx, chain: Chain, now: Instant, endpoint: str, *, probe_at: Instant, actor: str, error: str
 ) -> None:
@@ -197,7 +284,7 @@ async def ready_probe(tx: Tx, chain: Chain, now: Instant, endpoint: str) -> Head
     rows = await tx.execute(
         "UPDATE delivery SET next_attempt_at = ? WHERE id = (SELECT id FROM ("
         " SELECT id, attempts FROM delivery WHERE endpoint = ? AND head"
-        " AND state IN ('queued','waiting') LIMIT 1000) AS some"
+        " AND state IN ('queued','waiting') LIMIT 1000) AS ready"
         " ORDER BY attempts, id LIMIT 1) RETURNING id, lane",
         now,
         endpoint,
@@ -253,7 +340,7 @@ async def _to_mend(tx: Tx, endpoint: str, pull: bool) -> list[tuple[object, ...]
     """A bounded number of order keys with open deliveries of the wrong kind or without a head."""
     return await tx.execute(
         f"SELECT DISTINCT order_key FROM delivery d WHERE endpoint = ?"  # noqa: S608
-        f" AND state IN {OPEN_SQL} AND (pull <> ? OR (NOT pull AND NOT EXISTS ("
+        f" AND state IN {OPEN_SQL} AND (pull <> ? OR (NOT pull AND {blocking()} AND NOT EXISTS ("
         f" SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint AND h.order_key = d.order_key"
         f" AND h.head AND h.state IN {OPEN_SQL}))) ORDER BY order_key LIMIT ?",
         endpoint,

@@ -37,11 +37,32 @@ from schemas.province import (
 from schemas.province import (
     Mapping as MappedCode,
 )
+from schemas.service import Grant, Service
 
 Kind = Literal[
-    "agency", "endpoint", "route", "subscription", "mapping", "procedure", "holidays", "client"
+    "agency",
+    "endpoint",
+    "route",
+    "subscription",
+    "mapping",
+    "procedure",
+    "holidays",
+    "service",
+    "grant",
+    "client",
 ]
-Item = Agency | Endpoint | Route | Subscription | MappedCode | Procedure | Holidays | Client
+Item = (
+    Agency
+    | Endpoint
+    | Route
+    | Subscription
+    | MappedCode
+    | Procedure
+    | Holidays
+    | Service
+    | Grant
+    | Client
+)
 
 MODELS: Mapping[str, type[Item]] = MappingProxyType(
     {
@@ -52,6 +73,8 @@ MODELS: Mapping[str, type[Item]] = MappingProxyType(
         "mapping": MappedCode,
         "procedure": Procedure,
         "holidays": Holidays,
+        "service": Service,
+        "grant": Grant,
         "client": Client,
     }
 )
@@ -63,7 +86,7 @@ def name_of(item: Item) -> str:
     match item:
         case Agency():
             return item.code
-        case Client():
+        case Client() | Service():
             return item.id
         case _:
             return item.name
@@ -241,6 +264,8 @@ def to_province(items: Iterable[Item | None]) -> Province:
         mappings=tuple(item for item in present if isinstance(item, MappedCode)),
         procedures=tuple(item for item in present if isinstance(item, Procedure)),
         holidays=tuple(item for item in present if isinstance(item, Holidays)),
+        services=tuple(item for item in present if isinstance(item, Service)),
+        grants=tuple(item for item in present if isinstance(item, Grant)),
         clients=tuple(item for item in present if isinstance(item, Client)),
     )
 

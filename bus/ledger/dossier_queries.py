@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, exists, or_, select, text, tuple_
 from bus.ledger.database import Database
 from bus.ledger.queries import DELIVERY_COLUMNS, delivery_row
 from bus.ledger.records import DeliveryRow
-from bus.ledger.tables import delivery, dossier, dossier_file, dossier_step, message
+from bus.ledger.tables import delivery, dossier, dossier_file, dossier_step, message, rating
 from schemas.delivery import DeliveryState
 from schemas.dossier.life import ENDED
 from schemas.instant import Instant
@@ -75,6 +75,16 @@ class DossierDelivery(NamedTuple):
 
     kind: str  # dossier, step
     delivery: DeliveryRow
+
+
+class RatingRow(NamedTuple):
+    """One rating, without its words."""
+
+    agency: str
+    code: str
+    score: int
+    service: int | None
+    at: Instant
 
 
 class Unmapped(NamedTuple):
@@ -201,10 +211,12 @@ class DossierQueries:
         )
         return [Unmapped(*row) for row in await self._all(query)]
 
-    async def records(self, message_ids: Collection[str]) -> dict[str, str]:
-        """Canonical JSON by message."""
-        query = select(message.c.id, message.c.record).where(message.c.id.in_(message_ids))
-        return {row[0]: row[1] for row in await self._all(query)}
+    async def kinds_and_records(self, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Kind and canonical JSON by message, of those that have one."""
+        query = select(message.c.id, message.c.kind, message.c.record).where(
+            message.c.id.in_(message_ids), message.c.record.is_not(None)
+        )
+        return {row[0]: (row[1], row[2]) for row in await self._all(query)}
 
     async def file(self, file_id: str) -> FileRow | None:
         columns = [dossier_file.c[name] for name in FileRow._fields]
@@ -242,6 +254,19 @@ class DossierQueries:
             ]
             last = found[-1][0]
             after = (last.received_at or since, last.sender, last.code)
+
+    async def ratings(
+        self, *, senders: Collection[str] | None, since: Instant, until: Instant
+    ) -> list[RatingRow]:
+        """Given from `since` to before `until`, in order of time."""
+        query = (
+            select(*(rating.c[name] for name in RatingRow._fields))
+            .where(rating.c.at >= since, rating.c.at < until)
+            .order_by(rating.c.at, rating.c.message_id)
+        )
+        if senders is not None:
+            query = query.where(rating.c.agency.in_(senders))
+        return [RatingRow(*row) for row in await self._all(query)]
 
     async def _timelines(self, rows: list[DossierRow]) -> dict[tuple[str, str], list[str]]:
         step = dossier_step.c

@@ -11,17 +11,21 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import acts
+from bus.ledger import accesses, acts, dossier_events
+from bus.ledger.accesses import Access, Accesses
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
+from bus.ledger.contracts import Contracts
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
+from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
-from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt
+from bus.ledger.reconcile_queries import ReconcileQueries
+from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
@@ -56,7 +60,11 @@ class Ledger:
         self.queries = Queries(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.reconciling = ReconcileQueries(self.db)
+        self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
+        self.contracts = Contracts(self.db)
+        self.accesses = Accesses(self.db)
         self.identities = Identities(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
@@ -146,9 +154,10 @@ class Ledger:
 
     async def replay(self, ids: Sequence[int], *, actor: str, reason: str) -> list[int]:
         """Send dead deliveries again; returns those that were dead."""
-        done, _ = await self._writer.act(
+        done, heads = await self._writer.act(
             lambda tx, chain, now: acts.replay(tx, chain, now, ids, actor=actor, reason=reason)
         )
+        self._freed(heads)
         return done
 
     async def release(self, ids: Sequence[int], *, code: str, actor: str, reason: str) -> list[int]:
@@ -156,6 +165,16 @@ class Ledger:
         done, heads = await self._writer.act(
             lambda tx, chain, now: acts.release(
                 tx, chain, now, ids, code=code, actor=actor, reason=reason
+            )
+        )
+        self._freed(heads)
+        return done
+
+    async def send_again(self, sending: SendAgain, *, actor: str, reason: str) -> bool:
+        """Deliver messages once more; False: something of their key is under way already."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.send_again(
+                tx, chain, now, sending, actor=actor, reason=reason
             )
         )
         self._freed(heads)
@@ -195,6 +214,14 @@ class Ledger:
         await self._writer.act(
             lambda tx, chain, now: acts.pause(
                 tx, chain, now, endpoint, paused=paused, actor=actor, reason=reason
+            )
+        )
+
+    async def note_poll(self, endpoint: str, *, due_at: Instant, error: str | None) -> None:
+        """A round of fetching ended: well when there is no `error`."""
+        await self._writer.act(
+            lambda tx, chain, now: acts.note_poll(
+                tx, chain, now, endpoint, due_at=due_at, error=error
             )
         )
 
@@ -259,6 +286,29 @@ class Ledger:
         """Keeps a paper whose bytes are a blob; the same one again is the first."""
         return await self._writer.act(
             lambda tx, chain, now: acts.add_file(tx, chain, now, file, actor=actor)
+        )
+
+    async def number_events(self) -> int:
+        """Gives accepted records and steps their positions for readers; how many got one."""
+        return await self._writer.act(lambda tx, _chain, _now: dossier_events.number(tx))
+
+    async def access_asked(self, access: Access) -> None:
+        """Raises LedgerUnavailable: then the partner must not be asked."""
+        await self._writer.act(lambda tx, chain, now: accesses.asked(tx, chain, now, access))
+
+    async def access_ended(
+        self,
+        access: Access,
+        *,
+        outcome: str,
+        fields: Collection[str] = (),
+        subjects: Collection[bytes] = (),
+    ) -> None:
+        """Raises LedgerUnavailable: then the answer must not be handed on."""
+        await self._writer.act(
+            lambda tx, chain, now: accesses.ended(
+                tx, chain, now, access, outcome=outcome, fields=fields, subjects=subjects
+            )
         )
 
     async def note_restored(self, *, copied_at: Instant, actor: str) -> int:

@@ -20,7 +20,7 @@ from bus.ledger.database import GONE
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
-from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, Closing, Columns, NewDelivery, T, Work
+from bus.ledger.tx import READY_SQL, Changed, Closing, Columns, NewDelivery, T, Work, blocking
 from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
 from schemas.message import Lane
@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 CHANNEL = "lgsp_heads"
 CONNECT_SECONDS = 5.0
 TRANSACTION_SECONDS = 20.0
+IDLE_SECONDS = 30.0
+"""After which the server ends a transaction in which nothing happens: a process that is frozen (a
+stopped virtual machine) must not keep its locks from the others."""
 IDS_PER_NOTE = 400  # a notification holds 8,000 bytes
 
 PLANNER = {
@@ -75,7 +78,7 @@ INSERT INTO delivery (message_id, endpoint, receivers, order_key, lane, state, p
 SELECT r.message_id, r.endpoint, r.receivers, r.order_key, r.lane, r.state, r.pull,
   r.candidate AND NOT EXISTS (
     SELECT 1 FROM delivery o WHERE o.endpoint = r.endpoint AND o.order_key = r.order_key
-      AND NOT o.pull AND o.state IN {OPEN_SQL}),
+      AND NOT o.pull AND {blocking("o.")}),
   r.at, r.expires_at, r.detail, r.at
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
   $7::boolean[], $8::boolean[], $9::bigint[], $10::bigint[], $11::text[])
@@ -102,7 +105,7 @@ _NEXT_HEADS = f"""
 UPDATE delivery d SET head = true
 FROM (
   SELECT (SELECT o.id FROM delivery o WHERE o.endpoint = k.endpoint AND o.order_key = k.order_key
-          AND NOT o.pull AND o.state IN {OPEN_SQL} ORDER BY o.id LIMIT 1) AS id
+          AND NOT o.pull AND {blocking("o.")} ORDER BY o.id LIMIT 1) AS id
   FROM unnest($1::text[], $2::text[]) AS k(endpoint, order_key)) first
 WHERE d.id = first.id AND NOT d.head
 RETURNING d.id, d.endpoint, d.lane, d.state, d.order_key
@@ -129,6 +132,12 @@ class PostgresTx:
             await self._connection.fetch(
                 "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", locks
             )
+
+    async def try_lock(self, name: str) -> bool:
+        rows = await self._connection.fetch(
+            "SELECT pg_try_advisory_xact_lock($1)", _lock_number(name, "")
+        )
+        return bool(rows[0][0])
 
     async def insert_messages(self, batch: Sequence[Acceptance]) -> set[str]:
         ordered = sorted(batch, key=lambda a: (a.message.sender, a.message.sender_ref))
@@ -311,7 +320,10 @@ class PostgresStore:
                 await connection.close(timeout=2)
 
     async def _connect(self) -> asyncpg.Connection:
-        return await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, server_settings=PLANNER)
+        idle = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000:.0f}"}
+        return await asyncpg.connect(
+            self._dsn, timeout=CONNECT_SECONDS, server_settings=PLANNER | idle
+        )
 
     async def _keep_listening(self, heard: Callable[[list[Head]], None]) -> None:
         """A lost listener only costs time: the dispatcher also looks by itself."""

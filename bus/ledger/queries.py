@@ -31,6 +31,7 @@ from bus.ledger.records import (
     JournalRow,
     MailRow,
     MessageRow,
+    Poll,
 )
 from bus.ledger.tables import (
     delivery,
@@ -38,6 +39,7 @@ from bus.ledger.tables import (
     endpoint_state,
     journal,
     message,
+    poll,
     process,
     refused_packet,
 )
@@ -77,6 +79,7 @@ _MESSAGE = [message.c[field.name] for field in fields(MessageRow)]
 DELIVERY_COLUMNS = [delivery.c[field.name] for field in fields(DeliveryRow)]
 _PROCESS = [process.c[field.name] for field in fields(ProcessRow)]
 _REFUSED = [refused_packet.c[field.name] for field in fields(RefusedPacket)]
+_POLL = [poll.c[field.name] for field in fields(Poll)]
 _STATE = [endpoint_state.c[field.name] for field in fields(EndpointState)]
 _MAIL = delivery.join(message, delivery.c.message_id == message.c.id)
 _MAIL_COLUMNS = [*DELIVERY_COLUMNS, *_MESSAGE, message.c.canonical]
@@ -345,6 +348,11 @@ class Queries:
         """Only endpoints of which something was said; the others are running and closed."""
         rows = await self._all(select(*_STATE))
         return {row[0]: EndpointState(*row) for row in rows}
+
+    async def polls(self) -> dict[str, Poll]:
+        """By endpoint; only those from which somebody has tried to fetch."""
+        rows = await self._all(select(*_POLL))
+        return {row[0]: Poll(*row) for row in rows}
 
     async def processes(self) -> list[ProcessRow]:
         rows = await self._all(select(*_PROCESS).order_by(process.c.started_at, process.c.id))

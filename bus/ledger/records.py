@@ -112,6 +112,17 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class SendAgain:
+    """Messages of one order key that an endpoint is to get once more, in this order."""
+
+    endpoint: str
+    receivers: tuple[str, ...]
+    order_key: str
+    message_ids: tuple[str, ...]
+    expires_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryRow:
     """A delivery as operators and senders see it."""
 
@@ -191,6 +202,16 @@ class EndpointState:
     opened_at: Instant | None = None
     probe_at: Instant | None = None
     last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What fetching from an endpoint came to."""
+
+    endpoint: str
+    good_at: Instant | None  # the last good round that was written down
+    due_at: Instant  # without another good one by then it is silent
+    error: str | None  # of the round that failed since
 
 
 @dataclass(frozen=True, slots=True)

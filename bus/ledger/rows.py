@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bus.ledger.records import Acceptance, Claimed, Receipt
-from schemas.message import DocumentBody, DossierBody, Lane, StatusBody, StepBody
+from schemas.message import Body, DossierBody, ItemBody, Lane, RatingBody, StepBody
 
 
 def message_row(acceptance: Acceptance) -> tuple[Any, ...]:
@@ -36,13 +36,17 @@ def message_row(acceptance: Acceptance) -> tuple[Any, ...]:
     )
 
 
-def _named(body: DocumentBody | StatusBody | DossierBody | StepBody) -> tuple[str, str]:
-    """What it is found by: the document's id and số/ký hiệu, the dossier's two numbers."""
+def _named(body: Body) -> tuple[str, str]:
+    """What it is found by: the document's id and số/ký hiệu, the dossier's two numbers, what an
+    item is about.
+    """
     match body:
         case DossierBody():
             return body.code, body.nation_code
-        case StepBody():
+        case StepBody() | RatingBody():
             return body.code, ""
+        case ItemBody():
+            return body.code, body.identity
         case _:
             return body.document_id, body.code
 

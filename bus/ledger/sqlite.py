@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
-from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, Closing, Columns, NewDelivery, T, Work
+from bus.ledger.tx import READY_SQL, Changed, Closing, Columns, NewDelivery, T, Work, blocking
 from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
 from schemas.message import Lane
@@ -55,7 +55,7 @@ INSERT INTO delivery (message_id, endpoint, receivers, order_key, lane, state, p
   next_attempt_at, expires_at, detail, created_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
   ?8 AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.endpoint = ?2 AND o.order_key = ?4
-    AND NOT o.pull AND o.state IN {OPEN_SQL}),
+    AND NOT o.pull AND {blocking("o.")}),
   ?9, ?10, ?11, ?9)
 RETURNING id, endpoint, lane, head, state
 """  # noqa: S608 - constants of this package
@@ -70,7 +70,7 @@ WHERE id = ?2 AND state = 'sending' AND worker = ?1 AND attempts = ?3
 _NEXT_HEAD = f"""
 UPDATE delivery SET head = true
 WHERE id = (SELECT id FROM delivery WHERE endpoint = ? AND order_key = ? AND NOT pull
-            AND state IN {OPEN_SQL} ORDER BY id LIMIT 1) AND NOT head
+            AND {blocking()} ORDER BY id LIMIT 1) AND NOT head
 RETURNING id, endpoint, lane, state, order_key
 """  # noqa: S608 - constants of this package
 
@@ -89,6 +89,9 @@ class SqliteTx:
 
     async def lock_keys(self, keys: Collection[tuple[str, str]]) -> None:
         """Nothing to do: this transaction is the only writer."""
+
+    async def try_lock(self, name: str) -> bool:  # noqa: ARG002 - the only writer is in
+        return True
 
     async def insert_messages(self, batch: Sequence[Acceptance]) -> set[str]:
         inserted = set()

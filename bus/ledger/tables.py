@@ -23,6 +23,7 @@ _OPEN = text("state IN ('queued','sending','waiting','held','dead')")
 _FETCHABLE = text("pull AND state = 'queued'")
 _HELD = text("state = 'held'")
 _IN_BLOB_STORE = text("content IS NULL")
+_UNNUMBERED = text("position IS NULL")
 _READY = text("head AND state IN ('queued','waiting')")
 
 message = Table(
@@ -225,6 +226,24 @@ dossier_step = Table(
     Column("accepted_at", BigInteger, nullable=False),
 )
 
+dossier_event = Table(
+    "dossier_event",  # records and steps for those who follow: see bus.ledger.dossier_events
+    metadata,
+    Column("id", _Id, primary_key=True),  # rises in order of acceptance within a dossier
+    Column("position", BigInteger),  # in the line that readers see; none: not given yet
+    Column("message_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Index("dossier_event_position", "position", unique=True),
+    Index(
+        "dossier_event_unnumbered",
+        "id",
+        postgresql_where=_UNNUMBERED,
+        sqlite_where=_UNNUMBERED,
+    ),
+)
+
 dossier_file = Table(
     "dossier_file",  # a paper that portals fetch from the bus: bytes in the blob store
     metadata,
@@ -237,6 +256,18 @@ dossier_file = Table(
     Column("size", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Index("dossier_file_blob", "sha256"),
+)
+
+rating = Table(
+    "rating",  # đánh giá: what satisfaction is counted from; the words are the message's own
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("agency", Text, nullable=False),  # that handled the dossier
+    Column("code", Text, nullable=False),
+    Column("score", Integer, nullable=False),  # schemas.dossier.figures.Score
+    Column("service", Integer),
+    Column("at", BigInteger, nullable=False),  # as the sender says
+    Index("rating_at", "at", "agency"),
 )
 
 refused_packet = Table(
@@ -275,6 +306,15 @@ endpoint_state = Table(
     Column("last_error", Text),
 )
 
+poll = Table(
+    "poll",  # what fetching from an endpoint came to
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("good_at", BigInteger),  # the last good round that was written down
+    Column("due_at", BigInteger, nullable=False),  # without another good one by then it is silent
+    Column("error", Text),  # of the round that failed since
+)
+
 config_item = Table(
     "config_item",
     metadata,
@@ -293,6 +333,40 @@ config_revision = Table(
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("changes", Text, nullable=False),  # JSON: what was added, changed, removed
+)
+
+contract_document = Table(
+    "contract_document",  # WSDL and XSD of declared services, which name them by their SHA-256
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+schema_copy = Table(
+    "schema_copy",  # the operator's copies of schemas that contracts name by URL
+    metadata,
+    Column("location", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),  # a contract_document
+)
+
+service_access = Table(
+    "service_access",  # of personal data: one row for each person an access was about
+    metadata,
+    Column("id", Text, primary_key=True),  # of the access: UUIDv7
+    Column("number", Integer, primary_key=True),
+    Column("subject", LargeBinary, nullable=False),  # keyed hash; empty: no one person
+    Column("at", BigInteger, nullable=False),
+    Column("service", Text, nullable=False),  # name@version
+    Column("operation", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("agency", Text, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("fields", Text, nullable=False),  # JSON: that the caller might see, then that it saw
+    Column("outcome", Text, nullable=False),  # asked, answered, or code of the error
+    Column("trace", Text, nullable=False),
+    Index("service_access_subject", "subject", "at"),
+    Index("service_access_at", "at"),
 )
 
 client_key = Table(

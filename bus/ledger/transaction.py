@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bus.ledger import dossiers, exchange
+from bus.ledger import dossier_events, dossiers, exchange, ratings
 from bus.ledger.journal import Chain
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Planned, Receipt
-from bus.ledger.tx import Closing, NewDelivery, Tx
+from bus.ledger.tx import PARKED, Closing, NewDelivery, Tx
 from schemas.adapter import Result
 from schemas.delivery import TERMINAL, DeliveryState
 from schemas.errors import DuplicateMessage
@@ -78,7 +78,7 @@ def _keys(finishes: Sequence[Finishing], acceptances: Sequence[Acceptance]) -> s
     keys = {
         (f.finish.claimed.endpoint, f.finish.claimed.order_key)
         for f in finishes
-        if f.finish.state in TERMINAL
+        if _gives_turn(f.finish)
     }
     for acceptance in acceptances:
         keys.update((plan.endpoint, acceptance.message.order_key) for plan in acceptance.planned)
@@ -105,7 +105,7 @@ async def _finish(
         if finish.claimed.id not in done:
             continue
         _journal_outcome(chain, worker, now, finish)
-        if finish.state in TERMINAL:
+        if _gives_turn(finish):
             released[finish.claimed.endpoint, finish.claimed.order_key] = finishing
     await exchange.ended(
         tx,
@@ -116,6 +116,7 @@ async def _finish(
             if f.finish.claimed.kind == "document"
         ],
     )
+    await _unpark(tx, chain, now, [f.finish.claimed for f in released.values() if _arrived(f)])
     freed = await tx.next_heads(released)
     wanted = [head.id for head, key in freed if released[head.endpoint, key].take_next]
     taken = {c.id: c for c in await tx.claim(wanted, worker, now)} if wanted else {}
@@ -128,6 +129,38 @@ async def _finish(
         results.finished.append(Finished(held=claimed.id in done, next=follower))
 
 
+def _gives_turn(finish: Finish) -> bool:
+    """Whether the next of its key may go: it is over, or waits for one behind it."""
+    return finish.state in TERMINAL or _parks(finish)
+
+
+def _parks(finish: Finish) -> bool:
+    return finish.state is DeliveryState.HELD and finish.outcome.code == PARKED
+
+
+def _arrived(finishing: Finishing) -> bool:
+    """A dossier's record, which steps may have waited for."""
+    finish = finishing.finish
+    return finish.claimed.kind == "dossier" and finish.state is DeliveryState.DELIVERED
+
+
+async def _unpark(tx: Tx, chain: Chain, now: Instant, records: Sequence[Claimed]) -> None:
+    """Their steps go on, at the places they had."""
+    if not records:
+        return
+    rows = await tx.over(
+        "UPDATE delivery SET state = 'queued', next_attempt_at = r.at, code = NULL, detail = NULL"
+        " FROM {rows} WHERE delivery.endpoint = r.endpoint AND delivery.order_key = r.order_key"
+        " AND delivery.state = 'held' AND delivery.code = r.code"
+        " RETURNING delivery.id, delivery.endpoint, delivery.message_id",
+        (("endpoint", "text"), ("order_key", "text"), ("code", "text"), ("at", "bigint")),
+        sorted((record.endpoint, record.order_key, PARKED, now) for record in records),
+    )
+    for number, endpoint, message_id in rows:
+        data = {"endpoint": endpoint, "reason": "its dossier is there now"}
+        chain.add(now, "released", "dossier", data, message_id, number)
+
+
 def _closing(finish: Finish, now: Instant) -> Closing:
     claimed, outcome = finish.claimed, finish.outcome
     terminal = finish.state in TERMINAL
@@ -136,7 +169,7 @@ def _closing(finish: Finish, now: Instant) -> Closing:
         id=claimed.id,
         attempt=claimed.attempt,
         state=finish.state.value,
-        head=not terminal,
+        head=not _gives_turn(finish),
         next_attempt_at=finish.next_attempt_at or now,
         strike=1 if finish.counts and not terminal else 0,
         maybe_sent=unknown,
@@ -182,6 +215,8 @@ async def _accept(
     settled = await exchange.settle(tx, chain, now, fresh, located)
     results.heads += settled.heads
     await dossiers.settle(tx, fresh)
+    await ratings.settle(tx, fresh)
+    await dossier_events.note(tx, fresh)
     going = {acceptance.message.id: acceptance for acceptance in settled.acceptances}
     rows: list[NewDelivery] = []
     begun: set[tuple[str, str]] = set()

@@ -10,12 +10,21 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
+from schemas.errors import PartnerLacksDossier
 from schemas.instant import Instant
 
 T = TypeVar("T")
 
 OPEN_SQL = "('queued','sending','waiting','held','dead')"
+PARKED = PartnerLacksDossier.code
+"""Code of a held step that lets others of its key pass: the record it waits for is behind it."""
 READY_SQL = "('queued','waiting')"
+
+
+def blocking(of: str = "") -> str:
+    """SQL: a delivery (by the alias `of`, with its dot) that later ones of its key wait behind."""
+    parked = f"{of}state = 'held' AND coalesce({of}code, '') = '{PARKED}'"
+    return f"{of}state IN {OPEN_SQL} AND NOT ({parked})"
 
 
 Columns = tuple[tuple[str, str], ...]
@@ -64,6 +73,9 @@ class Changed(NamedTuple):
 class Tx(Protocol):
     async def lock_keys(self, keys: Collection[tuple[str, str]]) -> None:
         """Keep others out of these (endpoint, order key) until the commit."""
+
+    async def try_lock(self, name: str) -> bool:
+        """Keep others out until the commit; False when another process is in."""
 
     async def insert_messages(self, batch: Sequence[Acceptance]) -> set[str]:
         """Ids of those that were new; the others' (sender, sender_ref) exists."""

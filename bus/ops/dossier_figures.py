@@ -11,7 +11,16 @@ from bus.ledger.dossier_queries import DossierQueries, Whole
 from bus.ops.reports import MEDIA_TYPES, File, FileFormat, plain, to_csv, to_xlsx
 from schemas.dossier import DossierRecord, Step
 from schemas.dossier.calendar import WorkingCalendar
-from schemas.dossier.figures import Case, Figures, Reckoning, case_of, figures, total
+from schemas.dossier.figures import (
+    Case,
+    Figures,
+    Rating,
+    Reckoning,
+    Score,
+    case_of,
+    figures,
+    total,
+)
 from schemas.dossier.procedure import Procedure
 from schemas.errors import InvalidRequest
 from schemas.instant import Instant, to_datetime
@@ -70,7 +79,9 @@ async def of_period(
     async for pieces in dossiers.counted(senders=senders, since=since, until=until):
         cases += await asyncio.to_thread(_cases, pieces)
     reckoning = Reckoning(to_datetime(since), to_datetime(until), calendar, procedures)
-    return figures(cases, (), reckoning)
+    rated = await dossiers.ratings(senders=senders, since=since, until=until)
+    ratings = [Rating(each.agency, to_datetime(each.at), Score(each.score)) for each in rated]
+    return figures(cases, ratings, reckoning)
 
 
 def _cases(wholes: Sequence[Whole]) -> list[Case]:

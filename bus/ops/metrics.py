@@ -35,6 +35,7 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._declare_gateway()
+        self._declare_services()
         self._declare_engine()
         self._declare_polling()
         self._declare_backlog()
@@ -60,6 +61,22 @@ class Metrics:
             "lgsp_http_refused", "Requests refused, by code of the error", ["code"], registry=r
         )
         self._in_flight = Gauge("lgsp_http_in_flight", "HTTP requests being worked on", registry=r)
+
+    def _declare_services(self) -> None:
+        r = self.registry
+        self._called = Counter(
+            "lgsp_service_calls",
+            "Calls of services, by outcome (answered, or the code of the error)",
+            ["service", "operation", "outcome"],
+            registry=r,
+        )
+        self._call_seconds = Histogram(
+            "lgsp_service_call_seconds",
+            "From an admitted call to its reply, retries included",
+            ["service"],
+            buckets=_FAST,
+            registry=r,
+        )
 
     def _declare_engine(self) -> None:
         r = self.registry
@@ -182,6 +199,10 @@ class Metrics:
 
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()
+
+    def service_called(self, service: str, operation: str, outcome: str, seconds: float) -> None:
+        self._called.labels(service, operation, outcome).inc()
+        self._call_seconds.labels(service).observe(seconds)
 
     # The engine's Observer.
 

@@ -11,10 +11,15 @@ from routing.directory import Directory
 from routing.mapping import MappingTables
 from routing.table import parse_pattern
 from schemas.errors import ConfigurationError, Text
-from schemas.province import Agency, Alias, Endpoint, Province
+from schemas.province import Agency, Alias, Endpoint, Province, calendar_of
+from schemas.service import NOTICE_DAYS, Service
 
 
-def faults_of(province: Province, check_endpoint: Callable[[Endpoint], list[str]]) -> list[Text]:
+def faults_of(
+    province: Province,
+    check_endpoint: Callable[[Endpoint], list[str]],
+    check_service: Callable[[Service], list[str]] = lambda _service: [],
+) -> list[Text]:
     """Everything that refers to nothing, contradicts itself, or that no adapter can use."""
     return [
         *_agencies(province),
@@ -24,6 +29,8 @@ def faults_of(province: Province, check_endpoint: Callable[[Endpoint], list[str]
         *_routes(province),
         *_subscriptions(province),
         *_mappings(province),
+        *_services(province, check_service),
+        *_grants(province),
         *_clients(province),
     ]
 
@@ -101,11 +108,15 @@ def _routes(province: Province) -> Iterator[Text]:
         vi, en = f"quy tắc {route.name}", f"route {route.name}"
         if route.endpoint is not None and route.endpoint not in endpoints:
             yield _missing(vi, en, "điểm kết nối", "endpoint", route.endpoint)
-        for pattern in (route.sender, route.receiver):
-            try:
-                parse_pattern(pattern)
-            except ConfigurationError as error:
-                yield Text(f"{vi}: {error.detail.vi}", f"{en}: {error.detail.en}")
+        yield from _patterns(vi, en, route.sender, route.receiver)
+
+
+def _patterns(vi: str, en: str, *patterns: str) -> Iterator[Text]:
+    for pattern in patterns:
+        try:
+            parse_pattern(pattern)
+        except ConfigurationError as error:
+            yield Text(f"{vi}: {error.detail.vi}", f"{en}: {error.detail.en}")
 
 
 def _subscriptions(province: Province) -> Iterator[Text]:
@@ -121,10 +132,7 @@ def _subscriptions(province: Province) -> Iterator[Text]:
                     f"{vi}: cơ quan {code} chưa có điểm kết nối riêng",
                     f"{en}: agency {code} has no endpoint of its own",
                 )
-        try:
-            parse_pattern(each.sender)
-        except ConfigurationError as error:
-            yield Text(f"{vi}: {error.detail.vi}", f"{en}: {error.detail.en}")
+        yield from _patterns(vi, en, each.sender)
 
 
 def _mappings(province: Province) -> Iterator[Text]:
@@ -134,12 +142,53 @@ def _mappings(province: Province) -> Iterator[Text]:
         yield error.detail
 
 
+def _services(province: Province, check_service: Callable[[Service], list[str]]) -> Iterator[Text]:
+    versions: dict[str, list[Service]] = {}
+    calendar = calendar_of(province.holidays)
+    for service in province.services:
+        versions.setdefault(service.name, []).append(service)
+        for fault in check_service(service):
+            yield Text(f"dịch vụ {service.id}: {fault}", f"service {service.id}: {fault}")
+        for each in service.maintenance:
+            days = each.notice(calendar)
+            if days < NOTICE_DAYS:
+                yield Text(
+                    f"dịch vụ {service.id}: bảo trì từ {each.begins:%d/%m/%Y %H:%M} chỉ báo trước "
+                    f"{days} ngày làm việc, cần ít nhất {NOTICE_DAYS} (NĐ 47/2020 điều 43)",
+                    f"service {service.id}: maintenance from {each.begins:%Y-%m-%d %H:%M} is "
+                    f"announced {days} working days ahead, {NOTICE_DAYS} are needed (NĐ 47/2020 "
+                    "article 43)",
+                )
+    for name, several in versions.items():
+        marked = sum(each.current for each in several)
+        if marked > 1 or (len(several) > 1 and not marked):
+            yield Text(
+                f"dịch vụ {name}: đúng một trong {len(several)} phiên bản phải có current: true",
+                f"service {name}: exactly one of its {len(several)} versions must be current: true",
+            )
+
+
+def _grants(province: Province) -> Iterator[Text]:
+    services = {service.name for service in province.services}
+    agencies = {agency.code for agency in province.agencies}
+    clients = {client.id for client in province.clients}
+    for grant in province.grants:
+        vi, en = f"cấp quyền {grant.name}", f"grant {grant.name}"
+        if grant.service not in services:
+            yield _missing(vi, en, "dịch vụ", "service", grant.service)
+        if grant.agency is not None and grant.agency not in agencies:
+            yield _missing(vi, en, "cơ quan", "agency", grant.agency)
+        if grant.client is not None and grant.client not in clients:
+            yield _missing(vi, en, "hệ thống", "client", grant.client)
+
+
 def _clients(province: Province) -> Iterator[Text]:
     codes = {agency.code for agency in province.agencies}
     for client in province.clients:
+        vi, en = f"hệ thống {client.id}", f"client {client.id}"
+        yield from _patterns(vi, en, *client.follows)
         for code in client.agencies:
             if code not in codes:
-                vi, en = f"hệ thống {client.id}", f"client {client.id}"
                 yield _missing(vi, en, "cơ quan", "agency", code)
     systems = Counter(client.system_id for client in province.clients if client.system_id)
     for system_id, count in systems.items():

@@ -11,6 +11,7 @@ from bus.ops.province_check import faults_of
 from bus.ops.province_files import LISTS, several
 from routing.imports import beside
 from schemas.province import Endpoint, Province
+from schemas.service import Service
 
 _KINDS: tuple[Kind, ...] = (
     "endpoint",
@@ -20,6 +21,8 @@ _KINDS: tuple[Kind, ...] = (
     "mapping",
     "procedure",
     "holidays",
+    "service",
+    "grant",
     "client",
 )
 
@@ -37,17 +40,22 @@ class Plan:
 
 
 def diff(
-    current: Province, wanted: Province, *, check_endpoint: Callable[[Endpoint], list[str]]
+    current: Province,
+    wanted: Province,
+    *,
+    check_endpoint: Callable[[Endpoint], list[str]],
+    check_service: Callable[[Service], list[str]] = lambda _service: [],
 ) -> Plan:
     """The changes that lead from one to the other, in a fixed order.
 
     Agencies that a partner's directory brought are no part of files: they stay, unless what is
     declared has one of their codes, or their endpoint goes.
-    `check_endpoint` says what is wrong with an endpoint's kind and configuration.
+    `check_endpoint` says what is wrong with an endpoint's kind and configuration, `check_service`
+    with a service's contract and sign-on.
     Raises ConfigurationError that lists everything in `wanted` that does not hold together.
     """
     wanted = _with_imported(current, wanted)
-    faults = faults_of(wanted, check_endpoint)
+    faults = faults_of(wanted, check_endpoint, check_service)
     if faults:
         raise several(faults)
     old, new = _by_name(current), _by_name(wanted)

@@ -1,9 +1,9 @@
 """A province declared in files: YAML read and checked one by one, and written back.
 
 A file holds any of the lists `agencies`, `endpoints`, `routes`, `subscriptions`, `mappings`,
-`procedures`, `holidays`, `clients`, and `agencies_from`, the name of a .csv or .tsv file beside it
-with the columns code, name and, if wanted, parent, endpoint, valid_from, valid_to. The lists of all
-files of a folder belong together.
+`procedures`, `holidays`, `services`, `grants`, `clients`, and `agencies_from`, the name of a .csv
+or .tsv file beside it with the columns code, name and, if wanted, parent, endpoint, valid_from,
+valid_to. The lists of all files of a folder belong together.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import yaml
 from pydantic import ValidationError
 
 from bus.ledger.config_store import MODELS, Item, Kind, name_of, to_body, to_province
+from bus.ops.province_contracts import path_of, pinned, read_documents
 from bus.ops.province_yaml import Place, load, place_of
 from schemas.errors import ConfigurationError, Text
 from schemas.province import Agency, Province
+from schemas.service import Service
 
 LISTS: dict[str, Kind] = {
     "agencies": "agency",
@@ -30,6 +32,8 @@ LISTS: dict[str, Kind] = {
     "mappings": "mapping",
     "procedures": "procedure",
     "holidays": "holidays",
+    "services": "service",
+    "grants": "grant",
     "clients": "client",
 }
 _SUFFIXES = {".yaml", ".yml"}
@@ -41,12 +45,17 @@ def read(path: Path) -> Province:
 
     Raises ConfigurationError that lists every fault with its file and line.
     """
+    return read_with_documents(path)[0]
+
+
+def read_with_documents(path: Path) -> tuple[Province, dict[str, bytes]]:
+    """The same, and the documents of its services' contracts by their SHA-256."""
     reading = _Reading()
     for file in _files(path):
         reading.file(file)
     if reading.faults:
         raise several(reading.faults)
-    return to_province(reading.items.values())
+    return to_province(reading.items.values()), reading.documents
 
 
 def export(province: Province) -> dict[str, str]:
@@ -72,11 +81,16 @@ def several(faults: list[Text]) -> ConfigurationError:
 
 
 def _dump(key: str, items: list[Item]) -> str:
-    dumped = [item.model_dump(mode="json", exclude_defaults=True) for item in items]
+    dumped = [_dumped(item) for item in items]
     text: str = yaml.dump(
         {key: dumped}, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100
     )
     return text
+
+
+def _dumped(item: Item) -> dict[str, Any]:
+    dumped = item.model_dump(mode="json", exclude_defaults=True)
+    return dumped | {"contract": path_of(item)} if isinstance(item, Service) else dumped
 
 
 def _files(path: Path) -> list[Path]:
@@ -95,6 +109,7 @@ class _Reading:
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
     places: dict[tuple[str, str], Place] = field(default_factory=dict)
     faults: list[Text] = field(default_factory=list)
+    documents: dict[str, bytes] = field(default_factory=dict)
 
     def fault(self, place: Place, vi: str, en: str) -> None:
         self.faults.append(Text(f"{place.vi}: {vi}", f"{place.en}: {en}"))
@@ -118,7 +133,25 @@ class _Reading:
                 self.fault(place, f"{key} phải là danh sách", f"{key} must be a list")
             else:
                 for index, item in enumerate(value):
-                    self.item(LISTS[key], item, _InYaml(file, node, (key, index)))
+                    where = _InYaml(file, node, (key, index))
+                    whole = self.with_contract(file, item, where) if key == "services" else item
+                    self.item(LISTS[key], whole, where)
+
+    def with_contract(self, file: Path, item: object, where: _InYaml) -> object:
+        """A service with its contract read from the path that stands in YAML."""
+        if not isinstance(item, dict) or not isinstance(item.get("contract"), str):
+            return item
+        main = file.parent / item["contract"]
+        try:
+            found = read_documents(main)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            named = item["contract"]
+            self.fault(where.place(("contract",)), f"{named}: {why}", f"{named}: {why}")
+            return item
+        contract = pinned(main.name, found)
+        self.documents |= {contract["documents"][name]: found[name] for name in found}
+        return item | {"contract": contract}
 
     def table(self, file: Path, place: Place) -> None:
         """Agencies from a CSV (`,`) or TSV file."""

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deploy.demo import play
+from deploy.demo.centre import CLIENT, Centre
 from deploy.demo.check import IN_TIME_SECONDS, Verdict, judge
 from deploy.demo.database import own_database
 from deploy.demo.dossiers import DEPARTMENT, PERIOD, Dossiers, Told
@@ -56,11 +57,14 @@ def main() -> int:
             for stage in stages:
                 stack.callback(stage.close)
                 stage.open()
-            verdict, seconds, faulty = _play(stages, options, dossiers)
+            key = stages[0].lgsp("client", "key", "add", CLIENT, "--json")["key"]
+            centre = Centre(stages[0].url, key)
+            verdict, seconds, faulty = _play(stages, options, dossiers, centre)
             verdict.problems += [problem for stage in stages for problem in _journal(stage)]
             good = verdict.good
             _summary(stages, verdict, seconds, broker, faulty)
             _deadlines(stages[0], dossiers)
+            _watched(centre)
             _say(verdict)
             if sys.stdout.isatty() and not options.once:
                 _stay(stages[0], folder)
@@ -149,7 +153,7 @@ def _broker(options: argparse.Namespace, folder: Path, stack: ExitStack) -> tupl
 
 
 def _play(
-    stages: list[Stage], options: argparse.Namespace, dossiers: Dossiers
+    stages: list[Stage], options: argparse.Namespace, dossiers: Dossiers, centre: Centre
 ) -> tuple[Verdict, float, str]:
     columns = (
         TextColumn("{task.description:34}"),
@@ -175,7 +179,7 @@ def _play(
             bars.update(steps, completed=progress.arrived, total=progress.expected)
 
         async def all_of_it() -> list[str]:
-            await asyncio.gather(day.play(), dossiers.play(department, told, day.deadline))
+            await asyncio.gather(day.play(), dossiers.play(department, centre, told, day.deadline))
             return await dossiers.check()
 
         problems = asyncio.run(all_of_it())
@@ -241,14 +245,27 @@ def _deadlines(stage: Stage, dossiers: Dossiers) -> None:
     )
 
 
+def _watched(centre: Centre) -> None:
+    """What the operations centre followed, and the live totals on its screen."""
+    total = asyncio.run(centre.totals())["total"]
+    console.print(
+        f"Trung tâm điều hành theo dõi {centre.events} sự kiện qua {centre.connections} lần nối "
+        f"luồng; đang xử lý {total['open'] + total['openLate']}, quá hạn {total['openLate']} / the "
+        f"operations centre followed {centre.events} events over {centre.connections} connections; "
+        f"{total['open'] + total['openLate']} open, {total['openLate']} of them late.",
+        soft_wrap=True,
+    )
+
+
 def _say(verdict: Verdict) -> None:
     if verdict.good:
         console.print(
             "[bold green]✓ ĐẠT / PASS:[/] mọi gói đến nơi đúng một lần, đúng thứ tự, nguyên vẹn "
             "từng byte (qua trục quốc gia: nguyên nội dung, tệp); nhật ký toàn vẹn / every packet "
             "arrived once, in order, byte-equal (beyond the axis: with all it says and its files); "
-            "dòng thời gian trên Cổng đúng từng bước / the portal has every step of every dossier; "
-            "the journals verify.",
+            "dòng thời gian trên Cổng quốc gia, cổng tỉnh và trung tâm điều hành đúng từng bước / "
+            "the portals and the operations centre have every step of every dossier, once, in "
+            "order; the journals verify.",
             soft_wrap=True,
         )
         return

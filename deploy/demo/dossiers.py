@@ -11,20 +11,23 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import yaml
 
 from adapters.dvcqg.sandbox import DSTCODE, FORWARD
 from adapters.http import open_session
 from adapters.onestop.pusher import Pusher
 from adapters.onestop.stories import SERVICES, Desk, Story, Teller
-from deploy.demo.check import read_book
-from deploy.stage import Agency, Process, bare_environment, free_port
+from deploy.demo.centre import DECLARED, Centre, Mark, mark_of
+from deploy.demo.check import Entry, read_book
+from deploy.stage import PROVINCE, Agency, Process, bare_environment, free_port
+from schemas.province import Holidays, calendar_of
 from schemas.vietnam import VIETNAM
 
 FIRST_DAY = date(2026, 8, 3)
@@ -44,20 +47,31 @@ class Told:
     expected: int
 
 
+def holidays() -> list[Holidays]:
+    """Of the province, as it declares them."""
+    declared = yaml.safe_load((PROVINCE / "holidays.yaml").read_text())
+    return [Holidays.model_validate(year) for year in declared["holidays"]]
+
+
 class Dossiers:
     """The processes around the bus, what the province declares for them, and the check."""
 
     def __init__(self, folder: Path, count: int, seed: int) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
-        self.pushed = list(Teller((DEPARTMENT,), seed, FIRST_DAY).stories(count - count // 2))
-        self.pulled = list(Teller((COMMUNE,), seed + 1, FIRST_DAY).stories(count // 2))
+        self._holidays = holidays()
+        calendar = calendar_of(self._holidays)
+        department = Teller((DEPARTMENT,), seed, FIRST_DAY, calendar=calendar)
+        commune = Teller((COMMUNE,), seed + 1, FIRST_DAY, calendar=calendar)
+        self.pushed = list(department.stories(count - count // 2))
+        self.pulled = list(commune.stories(count // 2))
         names = ("cong-dvcqg", "cong-tinh", "mot-cua-xa")
         self.secret_values = {name: secrets.token_urlsafe(32) for name in names}
         self._ports = {name: free_port() for name in names}
+        self._centre: Centre | None = None
         self.processes = [
             self._portal(),
-            self._process("cong-tinh", "adapters.rest_push.sandbox", "--log", str(self._published)),
+            self._process("cong-tinh", "adapters.webhook.sandbox", "--log", str(self._published)),
             self._one_stop(count // 2, seed + 1),
         ]
 
@@ -95,6 +109,9 @@ class Dossiers:
     def _one_stop(self, count: int, seed: int) -> Process:
         options = ["--unit", COMMUNE.code, "--desk", COMMUNE.code, "--dossiers", str(count)]
         options += ["--seed", str(seed), "--first-day", FIRST_DAY.isoformat()]
+        for year in self._holidays:
+            options += [f"--holiday={day}" for day in year.days]
+            options += [f"--made-up={day}" for day in year.made_up]
         return self._process("mot-cua-xa", "adapters.onestop.sandbox", *options)
 
     # --- what the province declares -------------------------------------------------------------
@@ -118,6 +135,7 @@ class Dossiers:
                 {"table": "procedure", "local": each.local, "national": each.national}
                 for each in SERVICES
             ],
+            "clients": [DECLARED],
             "procedures": [
                 {
                     "code": each.local,
@@ -145,9 +163,8 @@ class Dossiers:
         }
 
     def _provincial(self) -> dict[str, Any]:
-        url = self._url("cong-tinh") + "/documents"
-        config = {"url": url, "lookup_url": url, "secret": "cong-tinh"}
-        return {"name": "cong-tinh", "kind": "rest-push", "title": "Cổng tỉnh", "config": config}
+        config = {"url": self._url("cong-tinh") + "/hooks/dossiers", "secret": "cong-tinh"}
+        return {"name": "cong-tinh", "kind": "webhook", "title": "Cổng tỉnh", "config": config}
 
     def _fetched(self) -> dict[str, Any]:
         config: dict[str, Any] = {"unit_code": COMMUNE.code, "poll_seconds": 1}
@@ -162,13 +179,18 @@ class Dossiers:
 
     # --- the day --------------------------------------------------------------------------------
 
-    async def play(self, client: Agency, report: Callable[[Told], None], deadline: float) -> None:
+    async def play(
+        self, client: Agency, centre: Centre, report: Callable[[Told], None], deadline: float
+    ) -> None:
         """`client` is the department's system. Returns when everything is there, or at the end."""
+        self._centre = centre
+        following = asyncio.create_task(centre.follow())
         expected = sum(len(story.steps) for story in self.stories)
         give_up = time.monotonic() + deadline
         async with open_session() as http:
             fault = {"mode": "cut", "probability": 0.05, "seconds": 5}
-            await http.post(f"{self._url('cong-dvcqg')}/_sandbox/fault", json=fault)
+            for portal in ("cong-dvcqg", "cong-tinh"):
+                await http.post(f"{self._url(portal)}/_sandbox/fault", json=fault)
             pusher = Pusher(http, client.bus, client.client, client.client_secret)
             pushing = asyncio.create_task(pusher.push(self.pushed))
             while time.monotonic() < give_up:
@@ -179,6 +201,7 @@ class Dossiers:
                     break
                 await asyncio.sleep(POLL_SECONDS)
             await pushing
+        following.cancel()
 
     async def _lines(self, http: aiohttp.ClientSession) -> int:
         async with http.get(f"{self._url('cong-dvcqg')}/_sandbox/report") as answer:
@@ -195,9 +218,9 @@ class Dossiers:
         for story in self.stories:
             found += _differences(story, there.get(story.code))
         published = [entry for entry in read_book(self._published) if entry["first"]]
-        expected = sum(len(story.changes) for story in self.stories)
-        if len(published) != expected:
-            found.append(f"provincial portal: {len(published)} of {expected} arrived")
+        found += differing("provincial portal", self.stories, by_code(published))
+        if self._centre is not None:
+            found += differing("operations centre", self.stories, self._centre.seen)
         return found
 
     async def check(self) -> list[str]:
@@ -206,6 +229,27 @@ class Dossiers:
 
     def _codes(self) -> set[str]:
         return {story.code for story in self.stories}
+
+
+def by_code(published: Iterable[Entry]) -> dict[str, list[Mark]]:
+    """What the provincial portal got of each dossier, in order of arrival."""
+    found: dict[str, list[Mark]] = {}
+    for entry in published:
+        code, kind, mark = entry["identity"].split(" ", 2)
+        found.setdefault(code, []).append((kind, mark))
+    return found
+
+
+def differing(who: str, stories: Sequence[Story], seen: Mapping[str, Sequence[Mark]]) -> list[str]:
+    """Everything that was told must be there, once, and in the order of each dossier."""
+    codes = {story.code for story in stories}
+    found = [f"{who}: {code} was never told" for code in sorted(seen.keys() - codes)]
+    for story in stories:
+        told = [mark_of(change.item.model_dump(by_alias=True)) for change in story.changes]
+        there = list(seen.get(story.code, ()))
+        if there != told:
+            found.append(f"{who}: {len(there)} of {len(told)} of {story.code}, or out of order")
+    return found
 
 
 def _differences(story: Story, there: dict[str, Any] | None) -> list[str]:

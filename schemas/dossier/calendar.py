@@ -66,6 +66,11 @@ class WorkingCalendar(BaseModel):
             return True
         return day.weekday() in self.weekdays and day not in self.holidays
 
+    def working_days(self, after: date, until: date) -> int:
+        """Working days later than `after` and before `until`."""
+        days = range(1, (until - after).days)
+        return sum(self.is_working(after + n * _DAY) for n in days)
+
     def between(self, start: datetime, end: datetime) -> timedelta:
         """Working time from `start` to `end`; nothing when the end is not later."""
         total, day = timedelta(), start.astimezone(VIETNAM).date()

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from schemas.dossier.life import DossierStatus, leads_to
+from schemas.dossier.moments import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Seen:
     steps: int | None = None
     facts: Mapping[str, str] = field(default_factory=dict)  # by field name: procedure, due, …
     pending: bool = False  # deliveries of it are on their way
+    timeline: tuple[str, ...] | None = None  # each step in few words, in order
 
 
 class Side(StrEnum):
@@ -54,8 +56,20 @@ class Finding:
     fields: tuple[str, ...] = ()  # that differ
 
 
+def row_facts(*, procedure: str, received: datetime | None, due: datetime | None) -> dict[str, str]:
+    """Facts that the lists of one-stop systems and the ledger tell of a dossier, in one spelling:
+    local codes, times of Vietnam; what is not told is left out.
+    """
+    told = {
+        "procedure": procedure,
+        "received": Form.COMPACT.write(received),
+        "due": Form.COMPACT.write(due),
+    }
+    return {name: text for name, text in told.items() if text}
+
+
 def reconcile(
-    source: Mapping[str, Seen],
+    source: Mapping[str, Seen] | None,
     ledger: Mapping[str, Seen],
     portal: Mapping[str, Seen] | None,
     *,
@@ -63,15 +77,16 @@ def reconcile(
 ) -> Iterator[Finding]:
     """Findings by dossier code.
 
-    `portal` None: it was not asked. `as_of`: when the first of the lists was begun; dossiers that
-    changed since then are left for the next time.
+    `source`, `portal` None: it was not asked. `as_of`: when the first of the lists was begun;
+    dossiers that changed since then are left for the next time.
     """
-    for code in sorted({*source, *ledger, *(portal or {})}):
-        there, here = source.get(code), ledger.get(code)
+    for code in sorted({*(source or {}), *ledger, *(portal or {})}):
+        there, here = (source or {}).get(code), ledger.get(code)
         beyond = portal.get(code) if portal is not None else None
         if any(_moving(seen, as_of) for seen in (there, here, beyond)):
             continue
-        if (there or here) and (found := _judge(code, Side.LEDGER, there, here)):
+        asked = source is not None and (there or here)
+        if asked and (found := _judge(code, Side.LEDGER, there, here)):
             yield found
             if found.remedy is Remedy.FETCH:  # the portal follows by itself
                 continue
@@ -85,6 +100,9 @@ def _moving(seen: Seen | None, as_of: datetime) -> bool:
     return seen.pending or (seen.changed is not None and seen.changed >= as_of)
 
 
+_HISTORY = frozenset({"status", "changed", "steps", "timeline"})
+
+
 def _judge(code: str, side: Side, before: Seen | None, behind: Seen | None) -> Finding | None:
     heals = Remedy.FETCH if side is Side.LEDGER else Remedy.SEND
     if before is None:
@@ -94,26 +112,33 @@ def _judge(code: str, side: Side, before: Seen | None, behind: Seen | None) -> F
     if _behind(before, behind):
         return Finding(code, side, Fault.STALE, heals)
     if fields := _differing(before, behind):
-        history = {"status", "changed", "steps"}  # sending again would double or contradict steps
-        remedy = Remedy.REPORT if history & set(fields) else heals
+        # of history, sending again would double or contradict what is there
+        remedy = Remedy.REPORT if _HISTORY & set(fields) else heals
         return Finding(code, side, Fault.DIFFERING, remedy, fields)
     return None
 
 
 def _behind(before: Seen, behind: Seen) -> bool:
+    """What it tells is true, and something after it is not told."""
+    newer = False
+    if before.status is not None and behind.status is not None and before.status != behind.status:
+        if not leads_to(behind.status, before.status):
+            return False
+        newer = True
+    if before.timeline is not None and behind.timeline is not None:
+        begins = before.timeline[: len(behind.timeline)] == behind.timeline
+        return begins and (newer or before.timeline != behind.timeline)
     if before.changed is not None and behind.changed is not None:
         fewer = before.steps is None or behind.steps is None or behind.steps < before.steps
         return behind.changed < before.changed and fewer
-    if before.status is None or behind.status is None or before.status == behind.status:
-        return False
-    return leads_to(behind.status, before.status)
+    return newer
 
 
 def _differing(before: Seen, behind: Seen) -> tuple[str, ...]:
     """Names of what both sides tell, and tell differently."""
     told = [
         (name, getattr(before, name), getattr(behind, name))
-        for name in ("status", "changed", "steps")
+        for name in ("status", "changed", "steps", "timeline")
     ]
     fields = [name for name, a, b in told if a is not None and b is not None and a != b]
     common = sorted(before.facts.keys() & behind.facts.keys())

@@ -32,6 +32,8 @@ class PacketLimits(Limits):
     """What one packet may cost."""
 
     size: int = 2_000_000_000  # bytes
+    elements: int = 20_000  # the largest seen has 125; each receiver named in full adds nine
+    attributes: int = 20_000
     header: int = 4_000_000  # characters of everything that is not an attachment's content
     attachments: int = 100
     unzipped: int = 1_000_000_000  # bytes that may come out of all its ZIP wrappings together

@@ -201,12 +201,16 @@ def harnesses() -> Mapping[str, Callable[[], Harness]]:
     from tests.contract.adapter_mailbox import MailboxHarness  # noqa: PLC0415
     from tests.contract.adapter_onestop import OneStopHarness  # noqa: PLC0415
     from tests.contract.adapter_rest_push import RestPushHarness  # noqa: PLC0415
+    from tests.contract.adapter_vnpost import VnPostHarness  # noqa: PLC0415
     from tests.contract.adapter_vxp import VxpHarness  # noqa: PLC0415
+    from tests.contract.adapter_webhook import WebhookHarness  # noqa: PLC0415
 
     return {
         "rest-push": RestPushHarness,
         "mailbox": MailboxHarness,
         "onestop": OneStopHarness,
+        "vnpost": VnPostHarness,
         "vxp": VxpHarness,
         "dvcqg": DvcqgHarness,
+        "webhook": WebhookHarness,
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from adapters.dvcqg.fields import read_record
 from adapters.dvcqg.sandbox import DSTCODE, Account, Portal
+from adapters.portal_fields import read_record
 from schemas.adapter import OutboundDelivery, Result
 from schemas.dossier import DossierRecord
 from tests.contract.adapter_conformance import (
@@ -65,6 +65,11 @@ class DvcqgHarness(PushHarness):
             "connect_seconds": CONNECT,
             "answer_seconds": ANSWER,
             "lookup_shows_steps": False,
+            "payment_url": f"{self.portal.url}/payment",
+            "exchange_url": self.portal.exchange_url,
+            "fetch_questions": True,
+            "portal_code": "000.00.00.G22",
+            "poll_seconds": 60.0,
             "ca_file": None,
         }
 

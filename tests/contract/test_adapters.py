@@ -102,7 +102,7 @@ async def mailbox(kind: str) -> AsyncIterator[PullHarness]:
 
 def test_every_adapter_has_a_harness_and_every_folder_is_registered() -> None:
     assert set(harnesses()) == set(KINDS)
-    folders = {each.name for each in HERE.iterdir() if (each / "__init__.py").exists()}
+    folders = {each.name for each in HERE.iterdir() if (each / "manifest.py").exists()}
     assert folders == {folder(kind).name for kind in KINDS}
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
+import json
+import random
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,18 +16,18 @@ import uuid_utils
 
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
-from bus.ledger.records import Acceptance, Finish, Planned
+from bus.ledger.records import Acceptance, Claimed, Finish, Planned
 from schemas import instant
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
-from schemas.message import DossierBody, Lane, Message, StepBody
+from schemas.message import DossierBody, Lane, Message, RatingBody, StepBody
 from schemas.vietnam import VIETNAM
 
 SENDER, PORTAL = "H99.02", "cong"
 AT = datetime(2026, 11, 2, 8, tzinfo=VIETNAM)
 
 
-def _acceptance(body: DossierBody | StepBody, ref: str) -> Acceptance:
+def _acceptance(body: DossierBody | StepBody | RatingBody, ref: str) -> Acceptance:
     message = Message(
         id=str(uuid_utils.uuid7()),
         sender=SENDER,
@@ -154,3 +157,79 @@ async def test_pages_follow_each_other(ledgers: tuple[Ledger, Ledger]) -> None:
     some = await ledgers[0].dossiers.page(senders=[SENDER], status=4, procedure="TT")
     assert [row.code for row in some] == ["d6", "d4", "d2", "d0"]
     assert await ledgers[0].dossiers.page(senders=["H99.03"]) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_steps_wait_for_their_record_without_holding_it_up_and_keep_their_order(
+    ledgers: tuple[Ledger, Ledger], seed: int
+) -> None:
+    """A portal that refuses some records, and every step of a dossier that it does not have."""
+    dice, ledger = random.Random(seed), ledgers[0]
+    codes = [f"H99.02-261102-{number:04d}" for number in range(4)]
+    told: dict[str, list[str]] = {code: [] for code in codes}
+    there: dict[str, list[str] | None] = dict.fromkeys(codes)
+    refs = itertools.count()
+
+    async def tell(code: str, *, is_record: bool) -> None:
+        ref = next(refs)
+        if is_record:
+            await ledger.accept(record(code, f"r{ref}"))
+        else:
+            await ledger.accept(step(code, ref))
+            told[code].append(f"B{ref}")
+
+    async def deliver(*, generous: bool) -> None:
+        heads = await ledger.read_heads([PORTAL], 10)
+        in_hand = await ledger.claim([each.id for each in heads])
+        keys = [claimed.order_key for claimed in in_hand]
+        assert len(keys) == len(set(keys)), "one head for each key"
+        for claimed in in_hand:
+            takes = generous or dice.random() < 0.4
+            await ledger.finish(_answered(claimed, there, takes=takes))
+
+    for _ in range(60):
+        await tell(dice.choice(codes), is_record=dice.random() < 0.25)
+        if dice.random() < 0.5:
+            await deliver(generous=False)
+    for code in codes:
+        await tell(code, is_record=True)
+    while await ledger.read_heads([PORTAL], 1):
+        await deliver(generous=True)
+    assert there == told
+    assert not await ledger.queries.backlog()
+
+
+def _answered(claimed: Claimed, there: dict[str, list[str] | None], *, takes: bool) -> Finish:
+    """`takes`: records are not refused."""
+    shown = there[claimed.order_key]
+    if claimed.kind == "dossier" and not takes:
+        return Finish(claimed, DeliveryState.REJECTED, Outcome(Result.REJECTED, code="refused"))
+    if claimed.kind == "dossier":
+        there[claimed.order_key] = shown or []
+    elif shown is None:
+        lacks = Outcome(Result.REJECTED, code="partner-lacks-dossier")
+        return Finish(claimed, DeliveryState.HELD, lacks, counts=False)
+    else:
+        shown.append(json.loads(claimed.record or "")["step_id"])
+    return Finish(claimed, DeliveryState.DELIVERED, Outcome(Result.DELIVERED))
+
+
+async def test_a_rating_is_counted_once_in_the_period_in_which_it_was_given(
+    ledgers: tuple[Ledger, Ledger],
+) -> None:
+    """By two processes at once, with and without a word on the service."""
+
+    def rating(number: int) -> Acceptance:
+        at = AT + timedelta(days=number)
+        service = number % 3 + 1 if number % 2 else None
+        body = RatingBody(code="d1", agency=SENDER, score=number % 3 + 1, service=service, at=at)
+        return _acceptance(body, f"rating {number}")
+
+    asked = [ledger.accept(rating(number)) for number in range(10) for ledger in ledgers]
+    await asyncio.gather(*asked)
+    since, until = (instant.from_datetime(AT + timedelta(days=n)) for n in (2, 5))
+    rows = await ledgers[0].dossiers.ratings(senders=None, since=since, until=until)
+    assert [(row.score, row.service) for row in rows] == [(3, None), (1, 1), (2, None)]
+    assert {(row.agency, row.code) for row in rows} == {(SENDER, "d1")}
+    others = await ledgers[0].dossiers.ratings(senders=["H99.03"], since=since, until=until)
+    assert not others

@@ -212,3 +212,22 @@ async def test_wide_fan_outs_at_once_are_all_accepted(ledgers: tuple[Ledger, Led
     asked = [ledgers[n % 2].accept(wide(f"wide-{n}")) for n in range(60)]
     receipts = await asyncio.gather(*asked)
     assert len({receipt.message_id for receipt in receipts}) == 60
+
+
+async def test_a_probe_takes_the_least_tried_of_the_heads(ledgers: tuple[Ledger, Ledger]) -> None:
+    """Waiting ones too, and at once: otherwise nothing would ever find a partner back."""
+    ledger, _ = ledgers
+    await ledger.accept(acceptance("first", "a"))
+    waiting = finish(await take(ledger), S.WAITING)
+    later = ledger.clock() + 3_600_000_000
+    await ledger.finish(Finish(waiting.claimed, S.WAITING, waiting.outcome, later))
+    probe = await ledger.ready_probe("ep")
+    assert probe is not None
+    assert probe.id == waiting.claimed.id
+    (again,) = await ledger.claim([probe.id])
+    await ledger.finish(Finish(again, S.WAITING, waiting.outcome, later))
+    await ledger.accept(acceptance("second", "b"))
+    untried = await ledger.ready_probe("ep")
+    assert untried is not None
+    assert untried.id != probe.id
+    assert await ledger.ready_probe("elsewhere") is None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.edxml import (
@@ -25,9 +23,9 @@ from schemas.edxml import (
 )
 from schemas.edxml.reader import _Contents, _first_notes, _Stream
 from schemas.errors import LgspError, MalformedPacket
+from tests.fuzz.damage import PROFILE, TIMEOUT, damaged, edits
 from tests.unit.schemas.edxml.equivalence import Kept
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "600"))
 VECTORS = [
     path.read_bytes()
     for path in sorted((Path(__file__).parents[1] / "vectors" / "edxml").glob("*.edxml"))
@@ -43,29 +41,7 @@ SPITE = [
 ]
 
 harm = st.sampled_from(SPITE) | st.sampled_from(TAGS) | st.binary(max_size=8)
-edits = st.lists(
-    st.tuples(st.integers(0, 1 << 20), st.integers(0, 120), harm)
-    | st.tuples(st.integers(0, 1 << 20), st.just(-1), st.sampled_from(WHOLE)),
-    min_size=1,
-    max_size=3,
-)
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """A vector with pieces cut out, put in, doubled, or taken from another vector."""
-    data = draw(st.sampled_from(VECTORS))
-    for place, length, piece in draw(edits):
-        start = place % (len(data) + 1)
-        if length < 0:  # between two tags, so that it mostly stays well-formed
-            start = max(data.find(b"<", start), 0)
-        data = data[:start] + piece + data[start + max(length, 0) :]
-    if draw(st.integers(0, 4)) == 0:
-        other = draw(st.sampled_from(VECTORS))
-        start, end = sorted(draw(st.tuples(st.integers(0, len(other)), st.integers(0, len(other)))))
-        at = draw(st.integers(0, len(data)))
-        data = data[:at] + other[start:end] + data[at:]
-    return data
+damage = edits(harm, WHOLE)
 
 
 def streamed(data: bytes) -> Packet:
@@ -93,14 +69,9 @@ def same(one: Packet, other: Packet) -> bool:
     return one.model_copy(update={"warnings": ()}) == other.model_copy(update={"warnings": ()})
 
 
-@pytest.mark.timeout(120 + EXAMPLES // 5)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=timedelta(seconds=10),
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-@given(damaged())
+@pytest.mark.timeout(TIMEOUT)
+@PROFILE
+@given(damaged(VECTORS, damage))
 def test_damaged_packets_are_read_or_refused(data: bytes) -> None:
     sinks: dict[int, Kept] = {}
     packet = outcome(lambda d: read(d, open_sink=lambda i: sinks.setdefault(i, Kept())), data)

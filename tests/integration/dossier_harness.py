@@ -7,16 +7,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from collections.abc import Mapping as Named
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+from adapters import registry
 from bus import broker as brokers
 from bus.engine.accept import Acceptor
 from bus.engine.accept_dossier import Source, accept_record, accept_step
+from bus.engine.collect import Collector
+from bus.engine.deliver import CreateAdapter
 from bus.engine.dispatch import Dispatcher
 from bus.engine.endpoint_states import EndpointStates
 from bus.engine.janitor import Janitor
@@ -28,9 +33,12 @@ from bus.ledger.config_store import Change, Item, Kind, name_of
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
 from bus.ledger.records import Receipt
-from schemas.adapter import AdapterConfig, Manifest, OutboundDelivery, Outcome, Result
+from schemas import instant
+from schemas.adapter import Adapter, AdapterConfig, Manifest, OutboundDelivery, Outcome, Result
+from schemas.declared import BreakerPolicy
 from schemas.dossier import DossierRecord, Step
-from schemas.province import Agency, BreakerPolicy, Endpoint, Mapping, RetryPolicy, Subscription
+from schemas.instant import Clock
+from schemas.province import Agency, Endpoint, Mapping, RetryPolicy, Subscription
 from schemas.vietnam import VIETNAM
 
 BUILD, NATIONAL, PROVINCIAL = "H99.02", "000.00.00.G22", "H99.99"
@@ -128,6 +136,9 @@ class Engine:
     acceptor: Acceptor
     got: dict[str, list[OutboundDelivery]]
     trouble: Trouble
+    manifests: Named[str, Manifest]
+    create: CreateAdapter
+    states: EndpointStates
 
     async def record(self, item: DossierRecord, *, ref: str | None = None) -> Receipt:
         return await accept_record(self.acceptor, item, self._source(item), ref)
@@ -161,19 +172,31 @@ class Engine:
 
 
 @asynccontextmanager
-async def engine(url: str, folder: Path) -> AsyncIterator[Engine]:
+async def engine(
+    url: str,
+    folder: Path,
+    *,
+    broker_url: str | None = None,
+    clock: Clock = instant.now,
+    items: Sequence[tuple[Kind, Item]] = ITEMS,
+    real: CreateAdapter | None = None,
+) -> AsyncIterator[Engine]:
+    """`real` makes the adapters of endpoints of kinds that are in the registry."""
     await migrate(url)
-    manifests = {MAPS: _manifest(MAPS, maps=True), PLAIN: _manifest(PLAIN, maps=False)}
+    manifests = {kind: each.manifest for kind, each in registry.adapters().items()}
+    manifests |= {MAPS: _manifest(MAPS, maps=True), PLAIN: _manifest(PLAIN, maps=False)}
     got: dict[str, list[OutboundDelivery]] = {"quoc-gia": [], "cap-tinh": []}
     trouble = Trouble()
 
-    def create(endpoint: Endpoint) -> _Portal:
+    def create(endpoint: Endpoint) -> Adapter:
+        if real is not None and endpoint.kind in registry.adapters():
+            return real(endpoint)
         return _Portal(manifests[endpoint.kind], got[endpoint.name], trouble)
 
     async with AsyncExitStack() as stack:
-        ledger = await Ledger.open(url, folder / "blobs")
+        ledger = await Ledger.open(url, folder / "blobs", clock=clock)
         stack.push_async_callback(ledger.close)
-        changes = [Change(kind, name_of(item), None, item) for kind, item in ITEMS]
+        changes = [Change(kind, name_of(item), None, item) for kind, item in items]
         await ledger.config.apply(changes, expected=0, actor="test", reason="test")
         live = LiveConfig(ledger.config, poll=0.05)
         await live.start()
@@ -181,7 +204,7 @@ async def engine(url: str, folder: Path) -> AsyncIterator[Engine]:
         membership = Membership(ledger, frozenset({"dispatcher", "worker"}))
         membership.start()
         stack.push_async_callback(membership.close)
-        broker = brokers.create(None)
+        broker = brokers.create(broker_url, prefix=f"test-{uuid.uuid4().hex[:8]}")
         await broker.start()
         stack.push_async_callback(broker.close)
         states = EndpointStates(ledger)
@@ -211,4 +234,7 @@ async def engine(url: str, folder: Path) -> AsyncIterator[Engine]:
         acceptor = Acceptor(
             ledger, live, manifests, max_bytes=1_000_000, max_files=50, inline_bytes=4_000
         )
-        yield Engine(ledger, live, acceptor, got, trouble)
+        collector = Collector(ledger, live, states, membership, acceptor, create=create)
+        await collector.start()
+        stack.push_async_callback(collector.close)
+        yield Engine(ledger, live, acceptor, got, trouble, manifests, create, states)

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import uvicorn
 from fastapi import FastAPI
 
+from adapters.http import open_session
 from adapters.registry import adapters
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
 from bus.gateway.app import create_app
+from bus.gateway.calling import Partners
+from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
-from bus.gateway.services import GatewayDeps
+from bus.gateway.services import GatewayDeps, no_secrets
 from bus.ledger.config_store import Change, Item, Kind, name_of
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
 from schemas import instant
+from schemas.adapter import AdapterConfig, Manifest, OutboundDelivery, Outcome
+from schemas.inquiries import Payment, PaymentInquiry, PostalEvent
 from schemas.province import Agency, Alias, Client, Endpoint
 
 OFFICE, BUILD, DISTRICT, COMMUNE, HEALTH = "H38.01", "H38.02", "H38.30", "H38.30.07", "H38.03"
@@ -118,14 +123,33 @@ class Harness:
 
     async def declare(self, kind: Kind, old: Item | None, new: Item | None) -> None:
         """Changes the configuration and waits until the gateway follows it."""
-        name = name_of(new or old)  # type: ignore[arg-type]
-        change = Change(kind, name, old, new)
+        await self.apply([Change(kind, name_of(new or old), old, new)])  # type: ignore[arg-type]
+
+    async def apply(self, changes: Sequence[Change]) -> None:
         followed = asyncio.Event()
         self.live.on_change(lambda _snapshot: followed.set())
         expected = await self.ledger.config.revision()
-        await self.ledger.config.apply([change], expected=expected, actor="test", reason="test")
+        await self.ledger.config.apply(changes, expected=expected, actor="test", reason="test")
         async with asyncio.timeout(10):
             await followed.wait()
+
+
+class Answers:
+    """A partner that answers look-ups."""
+
+    manifest: ClassVar[Manifest] = adapters()["vnpost"].manifest
+    config_model: ClassVar[type[AdapterConfig]] = AdapterConfig
+
+    async def deliver(self, delivery: OutboundDelivery) -> Outcome:
+        raise AssertionError(delivery)
+
+    async def payment(self, inquiry: PaymentInquiry) -> Payment:
+        return Payment(paid=inquiry.reference.startswith(inquiry.code))
+
+    async def track(self, code: str) -> tuple[PostalEvent, ...]:
+        return (PostalEvent(status="100", title=code),)
+
+    async def close(self) -> None: ...
 
 
 async def _declare_province(ledger: Ledger) -> None:
@@ -165,7 +189,9 @@ async def opened(
         ledger=ledger,
         acceptor=acceptor,
         live=live,
+        inquirer=Inquirer(acceptor, lambda _: Answers()),
         probed=Probed(Metrics(), Examiner({"ledger": ledger.queries.ping}, keep=0), metrics_token),
+        partners=Partners(session := open_session(), given.get("secrets", no_secrets)),
         limits=limits,
     )
     app = create_app(replace(deps, **given))
@@ -180,6 +206,7 @@ async def opened(
         try:
             yield Harness(app, ledger, live, http, keys)
         finally:
+            await session.close()
             await live.close()
             await ledger.close()
 

@@ -136,3 +136,6 @@ async def test_documents_and_statuses_cross_the_axis_once(tmp_path: Path) -> Non
         assert len(set(documents)) == DOCUMENTS
         onward = away.rows("SELECT d.id FROM delivery d WHERE d.endpoint='truc'")
         assert len(onward) == DOCUMENTS, "only the statuses go back to the axis"
+        for each in (home, away):
+            polled = each.rows("SELECT endpoint FROM poll WHERE good_at IS NOT NULL")
+            assert polled == [("truc",)], "what lgsp health looks at"

@@ -13,8 +13,11 @@ import orjson
 import pytest
 from sqlalchemy import delete
 
+from bus.cli.output import when
+from bus.ledger.config_store import Change
 from bus.ledger.database import Database
 from bus.ledger.tables import journal
+from schemas.province import Endpoint
 from tests.integration.cli_harness import HEALTH, ROOT, WARD, Cli, Traffic
 from tests.waiting import wait_until_sync
 
@@ -185,6 +188,47 @@ async def test_health_names_what_waits_for_a_person(cli: Cli) -> None:
     assert (texts[dead], texts[held]) == ("problem", "problem")
     assert texts["so-y-te: breaker open, probes by itself; last error: refused"] == "notice"
     assert texts["hop-thu: paused (moving); go on: lgsp endpoint resume hop-thu"] == "notice"
+
+
+async def test_health_says_in_words_who_has_fallen_silent(cli: Cli) -> None:
+    """Not of one that is paused, removed, of another kind, or will be asked again in time."""
+    cli.set_up()
+    ledger = (await Traffic.open(cli)).ledger
+    names = ("truc-im", "truc-loi", "truc-nghi", "truc-chay")
+    truc = [Change("endpoint", name, None, Endpoint(name=name, kind="vxp")) for name in names]
+    expected = await ledger.config.revision()
+    await ledger.config.apply(truc, expected=expected, actor="test", reason="test")
+    await ledger.set_paused("truc-nghi", paused=True, actor="test", reason="test")
+    for name in ("truc-im", "truc-nghi", "da-bo", "hop-thu"):
+        await ledger.note_poll(name, due_at=1, error=None)
+    await ledger.note_poll("truc-im", due_at=1, error="PartnerTimeout: no answer")
+    await ledger.note_poll("truc-loi", due_at=1, error="PartnerGarbage: a web page")
+    await ledger.note_poll("truc-chay", due_at=ledger.clock() + 60_000_000, error=None)
+    since = when((await ledger.queries.polls())["truc-im"].good_at)
+    en_todo = "the operator checks connection, address and secret, then asks the partner"
+    vi_todo = "đơn vị vận hành kiểm tra kết nối, địa chỉ và khóa, rồi hỏi đối tác"
+    said = {
+        "en": (
+            f"✗ truc-im: silent since {since}; last error: PartnerTimeout: no answer; {en_todo}",
+            "✗ truc-loi: nothing was ever fetched; last error: PartnerGarbage: a web page",
+        ),
+        "vi": (
+            f"✗ truc-im: không lấy được gì từ {since};",
+            f"lỗi gần nhất: PartnerTimeout: no answer; {vi_todo}",
+            "✗ truc-loi: chưa lần nào lấy được; lỗi gần nhất: PartnerGarbage: a web page",
+        ),
+    }
+    for lang, lines in said.items():
+        out = " ".join(cli("health", code=1, lang=lang).out.split())
+        for line in lines:
+            assert line in out
+        for name in ("truc-nghi", "da-bo", "hop-thu", "truc-chay"):
+            assert f"✗ {name}" not in out
+    await ledger.note_poll("truc-im", due_at=ledger.clock() + 60_000_000, error=None)
+    await ledger.close()
+    out = cli("health", code=1).out
+    assert "truc-im" not in out
+    assert "truc-loi" in out
 
 
 def test_health_without_a_ledger_or_a_broker_says_so(cli: Cli) -> None:

@@ -6,11 +6,16 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from adapters.onestop.stories import Teller
+from deploy.demo.centre import Mark, mark_of
 from deploy.demo.check import Entry, Sent, judge
+from deploy.demo.dossiers import DEPARTMENT, FIRST_DAY, by_code, differing, holidays
+from schemas.province import calendar_of
 
 PROJECT = Path(__file__).parents[2]
 
@@ -69,3 +74,46 @@ def test_the_check_accepts_a_good_day_with_repeats_that_had_no_effect() -> None:
 )
 def test_the_check_fails_for_each_broken_promise(book: list[Entry], says: str) -> None:
     assert any(says in problem for problem in problems(book))
+
+
+STORIES = list(Teller((DEPARTMENT,), 3, FIRST_DAY).stories(2))
+CODE, OTHER = (story.code for story in STORIES)
+
+
+def told() -> dict[str, list[Mark]]:
+    """What a follower must have seen of both dossiers."""
+    return {
+        story.code: [mark_of(change.item.model_dump(by_alias=True)) for change in story.changes]
+        for story in STORIES
+    }
+
+
+def test_the_check_of_followers_accepts_what_was_told() -> None:
+    assert differing("x", STORIES, told()) == []
+    book = [
+        {"identity": " ".join((code, *mark))} for code, marks in told().items() for mark in marks
+    ]
+    assert by_code(book) == told()
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        told() | {CODE: told()[CODE][:-1]},
+        told() | {CODE: [*told()[CODE], told()[CODE][-1]]},
+        told() | {CODE: told()[CODE][::-1]},
+        {OTHER: told()[OTHER]},
+        told() | {"H99.14-260801-9999": []},
+    ],
+    ids=["missing", "doubled", "out of order", "a whole dossier", "never told"],
+)
+def test_the_check_of_followers_fails_for_each_broken_promise(seen: dict[str, list[Mark]]) -> None:
+    assert len(differing("x", STORIES, seen)) == 1
+
+
+def test_the_province_rests_on_public_holidays_and_works_the_days_made_up() -> None:
+    """The National Day of 2026 with the days around it: 29 August to 2 September."""
+    calendar = calendar_of(holidays())
+    worked = [day for day in range(22, 32) if calendar.is_working(date(2026, 8, day))]
+    assert worked == [22, 24, 25, 26, 27, 28]
+    assert [calendar.is_working(date(2026, 9, day)) for day in (1, 2, 3)] == [False, False, True]

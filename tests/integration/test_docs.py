@@ -158,6 +158,29 @@ def test_connecting_one_stop_software_works_as_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_publishing_progress_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "publish-dossier-progress.md"), tmp_path)
+    first, second = "H99.19-250804-0001", "H99.31-250804-0001"
+
+    def told(name: str) -> list[tuple[str, str, str]]:
+        lines = (tmp_path / name).read_text().splitlines()
+        events = [json.loads(line.removeprefix("data: ")) for line in lines]
+        return [(each["code"], each["kind"], each["data"].get("id", "")) for each in events]
+
+    def story(code: str) -> list[tuple[str, str, str]]:
+        return [(code, "dossier", ""), (code, "step", "1"), (code, "step", "2")]
+
+    assert [each for each in told("published.ndjson") if each[0] == first] == story(first)
+    assert told("member.ndjson") == story(second)
+    assert told("stream.txt") == story(first) + story(second)
+    assert told("resumed.txt") == story(second)[1:]
+    assert (tmp_path / "refused.txt").read_text() == "401\n"
+    published = (tmp_path / "published.ndjson").read_text() + (tmp_path / "stream.txt").read_text()
+    assert "Nguyễn Văn Mẫu" not in published
+    assert json.loads((tmp_path / "totals.json").read_text())["countedAt"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
 def test_connecting_with_the_axis_client_works_as_written(tmp_path: Path) -> None:
     _run(_script(DOCS / "connect-with-axis-client.md"), tmp_path)
 

@@ -14,8 +14,8 @@ import pytest
 from adapters.dvcqg import Dvcqg
 from adapters.dvcqg.config import DvcqgConfig
 from adapters.dvcqg.facade import DvcqgFacade
-from adapters.dvcqg.fields import write_record, write_step
 from adapters.http import open_session
+from adapters.portal_fields import write_record, write_step
 from bus.gateway.limits import GatewayLimits
 from schemas.adapter import Outcome, Result
 from schemas.door import Refusal

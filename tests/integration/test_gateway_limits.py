@@ -85,15 +85,68 @@ async def test_too_many_files(bus: Harness) -> None:
     assert_problem(answer, 413, "too-large")
 
 
-async def test_broken_form(bus: Harness) -> None:
+FIELD = b'--b\r\nContent-Disposition: form-data; name="document"\r\n\r\n'
+FILE = b'\r\n--b\r\nContent-Disposition: form-data; name="f"; filename="a.pdf"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "boundary", "why"),
+    [
+        (b"--b\r\nnonsense\r\n", "; boundary=b", "sai cấu trúc"),
+        (FIELD + b"{}" + FILE + b"\r\n%PDF-1.7 half of", "; boundary=b", "cắt ngắn"),
+        (FIELD + b"{}" + FILE, "; boundary=b", "cắt ngắn"),
+        (FIELD + b"{}\r\n", "; boundary=b", "cắt ngắn"),
+        (b"", "; boundary=b", "cắt ngắn"),
+        (FIELD + b"{}\r\n--b--", "", "thiếu boundary"),
+        (FIELD + b"{}" + FILE + b"A: b\r\n" * 9, "; boundary=b", "sai cấu trúc"),
+        (FIELD + b"{}" + FILE + b"A: " + b"b" * 5_000, "; boundary=b", "sai cấu trúc"),
+        (
+            FIELD + b"{}" + FILE + b"Content-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n--b--",
+            "; boundary=b",
+            "hãy gửi dạng binary",
+        ),
+        (FILE[2:] + b"\r\nx\r\n--b--", "; boundary=b", "thiếu phần document"),
+    ],
+)
+async def test_broken_form(bus: Harness, body: bytes, boundary: str, why: str) -> None:
+    """A form whose last file is cut short is never taken for one without that file."""
+    answer = await bus.call(
+        "van-phong",
+        "POST",
+        "/api/v1/documents",
+        headers={"Content-Type": f"multipart/form-data{boundary}"},
+        content=body,
+    )
+    assert why in assert_problem(answer, 400, "invalid-request")["detailVi"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'--b\r\nContent-Disposition: form-data; name="document"\r\n\r\n{}\r\n',
+        b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\nvalue\r\n',
+    ],
+)
+async def test_a_form_holds_one_document_and_files(bus: Harness, part: bytes) -> None:
     answer = await bus.call(
         "van-phong",
         "POST",
         "/api/v1/documents",
         headers={"Content-Type": "multipart/form-data; boundary=b"},
-        content=b"--b\r\nnonsense",
+        content=FIELD + b"{}\r\n" + part + b"--b--",
     )
-    assert_problem(answer, 400, "invalid-request")
+    assert "one part document" in assert_problem(answer, 413, "too-large")["detailEn"]
+
+
+async def test_document_part_has_a_limit(bus: Harness) -> None:
+    answer = await bus.call(
+        "van-phong",
+        "POST",
+        "/api/v1/documents",
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+        content=FIELD + b" " * 6_000 + b"{}\r\n--b--",
+    )
+    assert assert_problem(answer, 413, "too-large")["context"] == {"limit": 5_000}
 
 
 # --- rate and load --------------------------------------------------------------------------------

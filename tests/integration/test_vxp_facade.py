@@ -163,6 +163,20 @@ async def test_docid_in_small_letters(bus: Harness) -> None:
     await good(bus, "updateStatus", {"docid": row["docId"], "status": "done"}, system="00.38.W02")
 
 
+@pytest.mark.parametrize("status", ["01", "03", "13", "16", "inbox", "initial", ""])
+async def test_a_business_status_is_no_transport_state(bus: Harness, status: str) -> None:
+    """01…16 are packets of their own; as a transport state they are refused, and nothing moves."""
+    content = packet(OFFICE, (BUILD,))
+    await good(bus, "sendEdoc", sending(content), content=content)
+    (row,) = (await good(bus, "getReceivedEdocList", LIST, system="00.38.W02"))["data"]
+    fields = {"docId": row["docId"], "status": status}
+    answer = (await call(bus, "updateStatus", fields, system="00.38.W02")).json()
+    assert (answer["status"], answer["ErrorCode"]) == ("FAIL", "10")
+    assert "trạng thái nghiệp vụ gửi bằng sendEdoc" in answer["ErrorDesc"]
+    (still,) = (await good(bus, "getReceivedEdocList", LIST, system="00.38.W02"))["data"]
+    assert still == row
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

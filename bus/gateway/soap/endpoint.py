@@ -14,10 +14,10 @@ from bus.gateway.exchange import Exchange
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.soap.envelope import Envelope
 from bus.gateway.soap.faults import SEEN
-from bus.gateway.soap.mime import MediaType
 from bus.gateway.soap.operations import OPERATIONS, Call
 from bus.gateway.soap.request import opened
 from schemas.errors import InvalidRequest, Unauthenticated
+from schemas.multipart import MediaType
 from schemas.soap import NAMESPACE, wsdl
 
 PATH = "/soap/documents"

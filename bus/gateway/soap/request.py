@@ -7,11 +7,10 @@ from contextlib import aclosing, asynccontextmanager
 
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.problems import StatusError
-from bus.gateway.soap import mime
 from bus.gateway.soap.envelope import Envelope
-from bus.gateway.soap.mime import Item, MediaType, Part
 from bus.gateway.soap.versions import V11, V12
 from schemas.errors import InvalidRequest, TooLarge
+from schemas.multipart import Item, MediaType, Part, parts, whole
 from schemas.xml import Events, Limits
 
 XOP = "application/xop+xml"
@@ -97,12 +96,12 @@ async def opened(
 ) -> AsyncIterator[Request]:
     """Raises StatusError for a media type that is not SOAP's."""
     if media.name in _SERVED:
-        items = mime.whole(body)
+        items = whole(body)
     elif media.name == _RELATED and media.parameters.get("type", "").lower() == XOP:
-        items = mime.parts(body, media.parameters.get("boundary", ""))
+        items = parts(body, media)
     else:
         raise _unsupported()
-    async with aclosing(items):  # type: ignore[type-var]
+    async with aclosing(items):
         yield Request(items, limits, mtom=media.name == _RELATED)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bus.engine.breaker import Breaker, Change, Permit
+from schemas.declared import BreakerPolicy
 from schemas.instant import SECOND
-from schemas.province import BreakerPolicy
 
 EVERY = int(BreakerPolicy().probe_every * SECOND)
 

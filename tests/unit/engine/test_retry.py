@@ -57,6 +57,7 @@ def judged(
         (Result.DELIVERED, "", 0, False, S.DELIVERED),
         (Result.REJECTED, "", 0, True, S.REJECTED),
         (Result.REJECTED, "", 999, False, S.REJECTED),
+        (Result.REJECTED, "partner-lacks-dossier", 0, True, S.HELD),
         (Result.TRANSIENT, "", 0, True, S.WAITING),
         (Result.TRANSIENT, "", 1_000_000, True, S.WAITING),
         (Result.UNKNOWN, "", 0, True, S.WAITING),

@@ -16,7 +16,6 @@ from bus.gateway.limits import GatewayLimits
 from bus.gateway.problems import StatusError
 from bus.gateway.soap.faults import SEEN, MustUnderstand, VersionMismatch, refuse
 from bus.gateway.soap.markup import leaf, tree
-from bus.gateway.soap.mime import MediaType
 from bus.gateway.soap.request import Request, opened
 from bus.gateway.soap.versions import V11, V12, Version
 from schemas.door import Refusal
@@ -28,6 +27,7 @@ from schemas.errors import (
     Unauthenticated,
     Unavailable,
 )
+from schemas.multipart import MediaType
 from schemas.soap import NAMESPACE
 from schemas.xml import parse
 from tests.integration.soap_harness import SOAP_11, TYPES, XOP, envelope, mtom

@@ -7,12 +7,12 @@ from datetime import date
 from hypothesis import strategies as st
 
 from bus.ledger.config_store import Item, name_of, to_province
+from schemas.declared import BreakerPolicy
 from schemas.dossier.calendar import Limit, Unit
 from schemas.dossier.procedure import Procedure
 from schemas.province import (
     Agency,
     Alias,
-    BreakerPolicy,
     Client,
     Endpoint,
     Holidays,

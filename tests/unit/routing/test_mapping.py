@@ -6,9 +6,10 @@ from datetime import date
 
 import pytest
 
-from routing.mapping import MappingTables, Unmapped, map_record
+from routing.mapping import MappingTables, Unmapped, map_order, map_record, unmap_record
 from schemas.dossier import DossierRecord
 from schemas.errors import ConfigurationError
+from schemas.flows import PostalOrder
 from schemas.province import Mapping
 
 TODAY = date(2026, 8, 4)
@@ -116,3 +117,59 @@ def test_two_meanings_on_one_day_are_refused(to: date | None, since: date | None
 def test_a_national_agency_code_must_be_one() -> None:
     with pytest.raises(ConfigurationError, match="agency code"):
         MappingTables([Mapping(table="agency", local="H99.132", national="UBND")])
+
+
+def test_what_a_portal_sends_gets_the_local_codes_back() -> None:
+    tables = MappingTables(
+        [
+            PROCEDURE,
+            Mapping(table="agency", local="H99.132", national="000.00.32.H99"),
+            Mapping(table="fee", local="LP01", national="1"),
+            Mapping(table="commune", local="12345", national="00123"),
+        ]
+    )
+    there = map_record(RECORD, tables, TODAY)
+    assert isinstance(there, DossierRecord)
+    assert unmap_record(there, tables, TODAY) == RECORD
+    assert unmap_record(RECORD, tables, TODAY) == RECORD, "local already"
+
+
+def test_without_a_table_national_codes_are_the_local_ones() -> None:
+    assert unmap_record(RECORD, MappingTables([]), TODAY) == RECORD
+
+
+def test_a_national_code_waits_while_it_is_no_local_one_or_several() -> None:
+    national = RECORD.model_copy(update={"procedure": "2.000999"})
+    missing = unmap_record(national, MappingTables([PROCEDURE]), TODAY)
+    assert missing == Unmapped("procedure", "2.000999")
+    twice = [
+        PROCEDURE,
+        Mapping(table="procedure", local="KT-02", national="1.000656", valid_to=date(2026, 8, 4)),
+    ]
+    known = RECORD.model_copy(update={"procedure": "1.000656"})
+    several = unmap_record(known, MappingTables(twice), TODAY)
+    assert isinstance(several, Unmapped)
+    assert several.locals == ("KT-01", "KT-02")
+    assert "KT-02" in several.reason.vi
+    later = unmap_record(known, MappingTables(twice), date(2026, 8, 5))
+    assert isinstance(later, DossierRecord)
+    assert later.procedure == "KT-01"
+
+
+def test_the_posts_own_numbers_are_never_taken_for_the_states() -> None:
+    party = {"name": "A", "address": "B", "phone": "0", "province": "10", "district": "20"}
+    order = PostalOrder.model_validate(
+        {"code": "H99.132-260804-0583", "sender": party, "receiver": party}
+    )
+    half = MappingTables([Mapping(table="postal", local="10", national="20")])
+    assert map_order(order, half, TODAY) == Unmapped("postal", "20"), "20 is a number of the post"
+    whole = MappingTables(
+        [
+            Mapping(table="postal", local="10", national="20"),
+            Mapping(table="postal", local="20", national="2010"),
+        ]
+    )
+    mapped = map_order(order, whole, TODAY)
+    assert isinstance(mapped, PostalOrder)
+    assert mapped.receiver is not None
+    assert (mapped.receiver.province, mapped.receiver.district) == ("20", "2010")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.dvcqg.fields import (
+from adapters.portal_fields import (
     CANONICAL,
     RECORD,
     STEP,

@@ -20,9 +20,9 @@ import pytest
 import adapters.dvcqg
 from adapters.dvcqg.codec import push_call
 from adapters.dvcqg.config import DvcqgConfig
-from adapters.dvcqg.fields import write_record, write_step
 from adapters.dvcqg.sandbox import DSTCODE, Account, Portal
 from adapters.http import open_session
+from adapters.portal_fields import write_record, write_step
 from adapters.registry import create, parse_config
 from schemas.adapter import Adapter, OutboundDelivery, Outcome, Result
 from schemas.dossier import DossierRecord, Step
@@ -232,7 +232,7 @@ async def test_a_step_of_a_dossier_the_portal_does_not_know_is_refused(
 ) -> None:
     outcome = await connect(http, portal).deliver(of(step(new_code())))
     assert outcome.result is Result.REJECTED
-    assert "record must be sent first" in outcome.detail
+    assert "waits until a record" in outcome.detail
 
 
 # ---- sessions

@@ -11,9 +11,9 @@ import pytest
 from adapters.http import open_session
 from adapters.onestop import OneStop
 from adapters.onestop.config import OneStopConfig
-from adapters.onestop.outbound import PATIENCE
 from adapters.onestop.sandbox import PAGE, OneStopSandbox, detail
 from adapters.onestop.stories import Change, Desk, Teller
+from adapters.profiles import PATIENCE
 from schemas.adapter import Taken
 from schemas.dossier import DossierRecord, Step
 from schemas.errors import (
@@ -41,6 +41,9 @@ class Kept:
 
     async def take(self, ref: str, *_: Any) -> Taken:
         raise AssertionError(ref)  # no edXML comes from here
+
+    async def take_item(self, ref: str, *_: Any, **__: Any) -> Taken:
+        raise AssertionError(ref)
 
     async def take_dossier(
         self,

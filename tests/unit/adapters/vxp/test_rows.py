@@ -61,7 +61,30 @@ async def test_base64_comes_out_as_it_went_in(content: bytes, size: int, escaped
     assert b"".join([piece async for piece in base64_data(cut_into(body, size))]) == content
 
 
-@pytest.mark.parametrize("body", [b'{"status":"FAIL"}', b'{"data":"QUJD', b'{"data":"QUJ"}'])
-async def test_a_packet_that_is_cut_off_is_garbage(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"status":"FAIL"}',
+        b'{"data":"QUJD',
+        b'{"data":"QUJ"}',
+        b'{"data":"QU?D"}',
+        b'{"data":"QUI=QUJD"}',
+        b'{"data":"QUJ\\"}',
+    ],
+)
+@pytest.mark.parametrize("size", [1, 4, 100])
+async def test_a_packet_that_is_cut_off_or_spoiled_is_garbage(body: bytes, size: int) -> None:
     with pytest.raises(PartnerGarbage):
-        [piece async for piece in base64_data(cut_into(body, 4))]
+        [piece async for piece in base64_data(cut_into(body, size))]
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+async def test_escapes_of_json_stand_for_what_they_mean(size: int) -> None:
+    body = rb'{"data":"\u0051UJ\/\r\nQQ\u003D\u003d\u000a"}'
+    assert [piece async for piece in base64_data(cut_into(body, size))][-1].endswith(b"A")
+
+
+async def test_a_row_of_endless_nesting_is_garbage() -> None:
+    body = b'{"status":"OK","data":[{"from":' + b"[" * 100_000
+    with pytest.raises(PartnerGarbage, match="nesting"):
+        [row async for row in Rows(cut_into(body, 65_536))]

@@ -51,6 +51,9 @@ class Kept:
     async def take_dossier(self, ref: str, *_: Any, **__: Any) -> Taken:
         raise AssertionError(ref)  # the document axis carries no dossiers
 
+    async def take_item(self, ref: str, *_: Any, **__: Any) -> Taken:
+        raise AssertionError(ref)
+
     async def refuse(self, ref: str, *_: Any) -> Taken:
         raise AssertionError(ref)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from schemas.edxml import (
     Kept,
     Measure,
     MessageHeader,
+    Organ,
     PacketAttachment,
     StatusHeader,
     StatusPacket,
@@ -55,6 +57,7 @@ LOCAL = st.from_regex(re.compile(r"x[A-Za-z0-9_.\-ăđ]{0,5}"), fullmatch=True)
 SPACES = ("", "urn:khac", "http://www.w3.org/2000/09/xmldsig#", "urn:a&b'c", NAMESPACE)
 
 
+@cache  # building a strategy takes longer than drawing from it
 def fields(model: type[Group]) -> st.SearchStrategy[dict[str, Any]]:
     """Fields of any valid `model`, made from the same table as reader and writer."""
     return st.fixed_dictionaries({slot.field: value(slot) for slot in plan_of(model).slots})
@@ -79,7 +82,8 @@ def clark(space: str, local: str) -> str:
     return f"{{{space}}}{local}" if space else local
 
 
-def names(spaces: Sequence[str]) -> st.SearchStrategy[str]:
+@cache
+def names(spaces: tuple[str, ...]) -> st.SearchStrategy[str]:
     """Names no field has: all of the table begin with a capital letter."""
     return st.builds(clark, st.sampled_from(spaces), LOCAL)
 
@@ -103,7 +107,8 @@ def content(parts: Sequence[str | Element]) -> tuple[str | Element, ...]:
     return tuple(joined)
 
 
-def elements(spaces: Sequence[str]) -> st.SearchStrategy[Element]:
+@cache
+def elements(spaces: tuple[str, ...]) -> st.SearchStrategy[Element]:
     def holding(inner: st.SearchStrategy[Element]) -> st.SearchStrategy[Element]:
         parts = st.lists(ANY_TEXT | inner, max_size=3).map(content)
         return st.builds(Element, names(SPACES), attributes, parts)
@@ -175,14 +180,19 @@ def _within(place: str, group: Group) -> Iterator[tuple[str, bool]]:
             yield from _within(inside, item) if slot.plan else ((inside, False),)
 
 
+@cache
+def few(one: st.SearchStrategy[Element]) -> st.SearchStrategy[tuple[Element, ...]]:
+    return st.lists(one, max_size=2).map(tuple)
+
+
 @st.composite
-def kept_in(draw: st.DrawFn, packet: Envelope, spaces: Sequence[str]) -> dict[str, Kept]:
+def kept_in(draw: st.DrawFn, packet: Envelope, spaces: tuple[str, ...]) -> dict[str, Kept]:
     """Something at a few of the packet's places; perhaps a signature."""
     chosen = draw(st.lists(st.sampled_from(sorted(places(packet))), max_size=3, unique=True))
     kept = {
         place: Kept(
             draw(attributes),
-            draw(st.lists(elements(spaces), max_size=2).map(tuple)) if deep else (),
+            draw(few(elements(spaces))) if deep else (),
         )
         for place, deep in chosen
     }
@@ -212,15 +222,12 @@ def file_infos(draw: st.DrawFn, identity: str) -> tuple[FileInfo, FileInfo]:
 
 @st.composite
 def documents(
-    draw: st.DrawFn, spaces: Sequence[str] = SPACES
+    draw: st.DrawFn, spaces: tuple[str, ...] = SPACES
 ) -> tuple[DocumentPacket, list[bytes]]:
     """A packet and its files. `spaces` are the namespaces of the elements added to it."""
     header = draw(fields(MessageHeader))
     codes = draw(st.lists(SAID, min_size=1, max_size=3, unique_by=str.upper))
-    organ = next(s.plan for s in plan_of(MessageHeader).slots if s.field == "sender")
-    assert organ is not None
-    group = st.fixed_dictionaries({each.field: value(each) for each in organ.slots})
-    header["receivers"] = [{**draw(group), "organ_id": code} for code in codes]
+    header["receivers"] = [{**draw(fields(Organ)), "organ_id": code} for code in codes]
     header["sender"]["organ_id"] = draw(SAID)
     header["document_id"] = draw(SAID)
     contents = draw(st.lists(st.binary(max_size=50), max_size=3))
@@ -239,7 +246,7 @@ def documents(
 
 
 @st.composite
-def statuses(draw: st.DrawFn, spaces: Sequence[str] = SPACES) -> StatusPacket:
+def statuses(draw: st.DrawFn, spaces: tuple[str, ...] = SPACES) -> StatusPacket:
     header = draw(fields(StatusHeader))
     header["sender"]["organ_id"] = draw(SAID)
     header["response_for"].update(organ_id=draw(SAID), document_id="D1")

@@ -95,6 +95,9 @@ HOSTILE = {
     "elements": (packet(subject="<a/>" * 1_000_000), "too-large"),
     "element-name": (packet(subject=f"<{'a' * 11_000_000}/>"), "too-large"),
     "comment": (packet(subject=f"<!--{'a' * 11_000_000}-->"), "too-large"),
+    "comments": (packet(subject="<!--a-->" * 1_000_000), "too-large"),
+    "comments-first": (packet(before="<!--a-->" * 1_000_000), "too-large"),
+    "instructions": (packet(subject="<?a b?>" * 1_000_000), "too-large"),
     "text": (packet(subject="a" * 5_000_000), "too-large"),
     "not-base64": (packet(b"?" * 300_000), "malformed-packet"),
     "base64-cut": (packet(b"A" * 300_001), "malformed-packet"),
@@ -106,3 +109,13 @@ HOSTILE = {
 def test_hostile_markup(name: str) -> None:
     data, code = HOSTILE[name]
     assert refusal(data).code == code
+
+
+def test_a_document_to_two_thousand_agencies_is_read() -> None:
+    organ = "".join(
+        f"<e:{name}>x</e:{name}>"
+        for name in ("OrganName", "OrganAdd", "Email", "Telephone", "Fax", "Website")
+    )
+    receivers = "".join(f"<e:To><e:OrganId>T90.{n}</e:OrganId>{organ}</e:To>" for n in range(2_000))
+    one = b"<e:To><e:OrganId>T90.02</e:OrganId></e:To>"
+    _read(packet().replace(one, receivers.encode()), PacketLimits())

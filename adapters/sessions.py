@@ -1,11 +1,18 @@
-"""One session at the portal for many concurrent calls."""
+"""One session or token of a partner for many concurrent calls."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Granted(NamedTuple):
+    """A session of which the partner says how long it lasts."""
+
+    session: str
+    seconds: float
 
 
 class Session:
@@ -16,12 +23,12 @@ class Session:
 
     def __init__(
         self,
-        login: Callable[[], Coroutine[Any, Any, str]],
+        login: Callable[[], Coroutine[Any, Any, str | Granted]],
         *,
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`seconds` after which a session counts as old."""
+        """`seconds` after which a session counts as old, unless the partner says it."""
         self._login = login
         self._seconds = seconds
         self._clock = clock
@@ -39,15 +46,18 @@ class Session:
         return await self._shared(self._under_way)
 
     def refused(self, session: str) -> None:
-        """The portal does not take it; one that was renewed meanwhile stays."""
+        """The partner does not take it; one that was renewed meanwhile stays."""
         if session == self._session:
             self._session = ""
 
     async def _renew(self) -> str:
         begun = self._clock()
         try:
-            self._session = await self._login()
-            self._ends = begun + self._seconds
+            found = await self._login()
+            if isinstance(found, str):
+                found = Granted(found, self._seconds)
+            self._session = found.session
+            self._ends = begun + found.seconds
             return self._session
         finally:
             if self._under_way is asyncio.current_task():

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from adapters.dvcqg.session import Session
+from adapters.sessions import Session
 from tests.waiting import wait_until
 
 

@@ -1,0 +1,142 @@
+"""What the portal keeps for this province: online submissions, and questions to agencies.
+
+Submissions come by the profile exchange (list, detail, acknowledgement); the list of questions is a
+service of the portal's envelope, which shows a question until it is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import orjson
+from yarl import URL
+
+from adapters.dvcqg import codec
+from adapters.dvcqg.codec import Call
+from adapters.dvcqg.config import DvcqgConfig
+from adapters.dvcqg.outcomes import Judged
+from adapters.dvcqg.questions import read_question
+from adapters.portal_submission import EVENTS, read_submission
+from adapters.profiles import DETAIL, Listed, Rounds, garbage, read_list, read_reply, text_of
+from schemas.adapter import Inbox, Outcome, Result, Taken
+from schemas.errors import (
+    ConfigurationError,
+    InvalidRequest,
+    PartnerError,
+    PartnerGarbage,
+    PartnerTimeout,
+    PartnerUnavailable,
+)
+
+Ask = Callable[[Callable[[str], Call]], Awaitable[tuple[Judged, bytes]]]
+"""A call in a session, with its whole answer. Raises PartnerError, ConfigurationError."""
+
+SEEN = 50_000
+"""Questions remembered as taken, so that those not answered yet are not accepted every round."""
+
+
+class Polling:
+    """One portal as a source."""
+
+    def __init__(self, config: DvcqgConfig, ask: Ask) -> None:
+        self._config = config
+        self._ask = ask
+        self._rounds = Rounds(self._waiting)
+        self._taken: dict[str, None] = {}  # numbers of questions, oldest first
+
+    async def round(self, inbox: Inbox) -> int:
+        """Raises PartnerError, ConfigurationError, LedgerUnavailable."""
+        taken = 0
+        if self._config.exchange_url is not None:
+            taken += await self._rounds.round(partial(self._take, inbox))
+        if self._config.fetch_questions:
+            taken += await self._questions(inbox)
+        return taken
+
+    # ---- submissions
+
+    async def _waiting(self) -> list[Listed]:
+        return read_list(await self._exchange("GET", "list", {"unit_code": self._config.madonvi}))
+
+    async def _take(self, inbox: Inbox, row: Listed) -> None:
+        body = await self._exchange("GET", "detail", {"profile_id": row.id})
+        taken = await self._put(inbox, row.id, body)
+        status = "done" if taken.accepted else "fail"
+        await self._exchange("POST", "ack", {"profile_id": row.id, "status": status})
+
+    async def _put(self, inbox: Inbox, number: str, body: bytes) -> Taken:
+        detail = read_reply(body, DETAIL)
+        if not isinstance(detail, Mapping):
+            raise garbage("the detail is no object")
+        event = EVENTS.get(text_of(detail.get("event")))
+        try:
+            item = read_submission(detail.get("profile"), event=event)
+        except InvalidRequest as error:
+            return await inbox.refuse(number, body, error)
+        return await inbox.take_item(number, self._config.portal_code, item, body)
+
+    async def _exchange(self, method: str, path: str, query: Mapping[str, str]) -> bytes:
+        url = URL(str(self._config.exchange_url)) / path
+
+        def call(session: str) -> Call:
+            return codec.exchange_call(self._config, method, url, query, session=session)
+
+        judged, body = await self._ask(call)
+        _require_answer(judged)
+        return body
+
+    # ---- questions
+
+    async def _questions(self, inbox: Inbox) -> int:
+        judged, _ = await self._ask(
+            lambda session: codec.service_call(self._config, codec.QUESTIONS, session=session)
+        )
+        _require_answer(judged)
+        rows = judged.reply.fields.get("result") if judged.reply is not None else None
+        if not isinstance(rows, list):
+            raise garbage("the list of questions is no list")
+        taken = 0
+        for row in rows:
+            taken += await self._question(inbox, row)
+        return taken
+
+    async def _question(self, inbox: Inbox, row: Any) -> bool:
+        number = text_of(row.get("MaCauHoi")) if isinstance(row, dict) else ""
+        if not number:
+            raise garbage("a row of the list of questions has no MaCauHoi")
+        if number in self._taken:
+            return False
+        original = orjson.dumps(row)
+        try:
+            item = read_question(row)
+        except InvalidRequest as error:
+            await inbox.refuse(f"question:{number}", original, error)
+        else:
+            await inbox.take_item(f"question:{number}", self._config.portal_code, item, original)
+        self._taken[number] = None
+        if len(self._taken) > SEEN:
+            self._taken.pop(next(iter(self._taken)))
+        return True
+
+
+def _require_answer(judged: Judged) -> None:
+    """Raises PartnerError, ConfigurationError: the partner did not give what was asked for."""
+    outcome = judged.outcome
+    if judged.status != 200:
+        raise failure(outcome)
+    if outcome.result is not Result.DELIVERED and judged.reply is None:
+        raise failure(outcome)
+
+
+def failure(outcome: Outcome) -> PartnerError | ConfigurationError:
+    """Of what a call came to, as polling tells it."""
+    vi = "Cổng DVCQG không trả lời hoặc trả lời không đúng giao thức"
+    if outcome.code == ConfigurationError.code:
+        return ConfigurationError(outcome.detail)
+    kinds: dict[str, type[PartnerError]] = {
+        PartnerTimeout.code: PartnerTimeout,
+        PartnerUnavailable.code: PartnerUnavailable,
+    }
+    return kinds.get(outcome.code, PartnerGarbage)(outcome.detail, vi=vi)

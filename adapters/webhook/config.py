@@ -1,0 +1,90 @@
+"""Configuration of one webhook endpoint."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from adapters.connection import web_address
+from schemas.adapter import AdapterConfig
+from schemas.dossier.progress import KNOWN, RECORD_FIELDS, STEP_FIELDS, Kind
+
+
+def _of(kind: Kind, names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = sorted(set(names) - KNOWN[kind])
+    if unknown:
+        msg = f"not a field of a {kind}: {', '.join(each[:50] for each in unknown)}"
+        raise ValueError(msg)
+    return names
+
+
+class WebhookConfig(AdapterConfig):
+    """Where the portal listens, how events are signed, what is told, how long the bus waits."""
+
+    url: Annotated[str, AfterValidator(web_address)] = Field(
+        title="Địa chỉ nhận sự kiện",
+        description="Address that accepts an event by POST.",
+        examples=["https://tinh.example.gov.vn/hooks/ho-so"],
+    )
+    secret: str = Field(
+        min_length=1,
+        title="Khóa ký",
+        description="Name of the secret (at least 16 bytes) that signs every event.",
+        examples=["cong-tinh-2026"],
+    )
+    previous_secret: str | None = Field(
+        default=None,
+        min_length=1,
+        title="Khóa ký cũ",
+        description="Name of the former secret; while it is set, both sign (rotation).",
+        examples=["cong-tinh-2025"],
+    )
+    record_fields: Annotated[
+        tuple[str, ...], AfterValidator(lambda names: _of("dossier", names))
+    ] = Field(
+        default=RECORD_FIELDS,
+        title="Thông tin hồ sơ được công khai",
+        description=(
+            "Fields of a record that are told, `code` and `status` besides. The default tells"
+            " nothing personal; fields of the applicant are named one by one: applicant.name."
+        ),
+        examples=[("procedureName", "agencyName", "received", "due", "finished")],
+    )
+    step_fields: Annotated[tuple[str, ...], AfterValidator(lambda names: _of("step", names))] = (
+        Field(
+            default=STEP_FIELDS,
+            title="Thông tin bước xử lý được công khai",
+            description=(
+                "Fields of a step that are told, `code` and `status` besides. The default leaves"
+                " out the official's name (by, title) and the text (content), which may name"
+                " people."
+            ),
+            examples=[("id", "at", "department", "content")],
+        )
+    )
+    connect_seconds: float = Field(
+        default=5.0,
+        ge=0.05,
+        le=60,
+        title="Thời gian chờ kết nối",
+        description="Seconds to resolve the name, connect and agree on TLS.",
+        examples=[5.0],
+    )
+    answer_seconds: float = Field(
+        default=15.0,
+        ge=0.05,
+        le=600,
+        title="Thời gian chờ trả lời",
+        description="Seconds for the complete answer, counted from the end of the request.",
+        examples=[15.0],
+    )
+    ca_file: str | None = Field(
+        default=None,
+        title="Chứng thư gốc",
+        description=(
+            "Path of a PEM file with the authority that issued the portal's certificate, when it"
+            " is not a public one. Checking certificates cannot be switched off."
+        ),
+        examples=["/etc/lgsp/ca/tinh.pem"],
+    )

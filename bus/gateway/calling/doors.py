@@ -1,0 +1,228 @@
+"""The doors of the services: JSON, SOAP, and what can be read about them.
+
+`/services/{service}` is the version marked current; `/services/{service}@{version}` is one of
+several that stand side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from bus.engine.live import LiveConfig
+from bus.gateway import problems
+from bus.gateway.body import too_large
+from bus.gateway.calling import describe, policy, soap_door, wsdl
+from bus.gateway.calling.calls import Calls
+from bus.gateway.calling.catalogue import MAX_MESSAGE, Catalogue, Served
+from bus.gateway.calling.describe import Descriptions
+from bus.gateway.door import BusDoor, BusDoors
+from bus.gateway.exchange import Exchange
+from bus.gateway.services import Entered, Using
+from bus.gateway.soap import refuse as soap_refuse
+from bus.gateway.soap.faults import SEEN
+from bus.gateway.translate import ServiceFault
+from schemas.door import Refusal
+from schemas.errors import NotFound, Unauthenticated
+from schemas.multipart import MediaType
+from schemas.service import Maintenance, Service
+
+router = APIRouter(include_in_schema=False)
+
+ROOT = "/services"
+SERVICE = f"{ROOT}/{{service}}"
+OPENAPI = f"{SERVICE}/openapi.json"
+PUBLIC = frozenset({f"GET {SERVICE}", OPENAPI})
+"""What a contract says is no secret, and tools read it before they have a token."""
+
+
+@router.get(ROOT)
+async def list_services(services: Using, door: Entered) -> Response:
+    """What the caller may call, and when it is away."""
+    catalogue, snapshot = services.catalogue, services.deps.live.snapshot
+    items = []
+    for service in catalogue.services:
+        served = await catalogue.find(service.id)
+        operations = policy.callable_operations(door.caller, snapshot, service, served.operations)
+        if operations:
+            items.append(_item(service, operations, current=_is_current(catalogue, service)))
+    return JSONResponse({"items": items}, headers={"Cache-Control": "no-store"})
+
+
+@router.get(SERVICE)
+async def read_service(request: Request, services: Using, service: str) -> Response:
+    """With ?wsdl the contract, with ?doc one document of it, else a page."""
+    served = await services.catalogue.find(service)
+    address = str(request.url.replace(query="", fragment=""))
+    asked = {key.lower(): value for key, value in request.query_params.items()}
+    if "wsdl" in asked or "doc" in asked:
+        document = wsdl.published(served.compiled, address, asked.get("doc", ""))
+        return Response(document, media_type="text/xml; charset=utf-8")
+    path = f"{ROOT}/{service}"
+    return describe.page(served, path, await _described(request, served, path))
+
+
+@router.get(OPENAPI)
+async def read_openapi(request: Request, services: Using, service: str) -> Response:
+    served = await services.catalogue.find(service)
+    document = await _described(request, served, f"{ROOT}/{service}")
+    return Response(orjson.dumps(document), media_type="application/json")
+
+
+async def _described(request: Request, served: Served, path: str) -> dict[str, Any]:
+    """Kept in `app.state.descriptions`."""
+    descriptions: Descriptions = request.app.state.descriptions
+    return await asyncio.to_thread(descriptions.openapi, served, path)
+
+
+@router.post(f"{SERVICE}/{{operation}}")
+async def call(
+    request: Request, services: Using, door: Entered, service: str, operation: str
+) -> Response:
+    """JSON in, JSON out."""
+    served = await services.catalogue.find(service)
+    found = served.operation(operation)
+    exchange: Exchange = request.scope["exchange"]
+    snapshot = services.deps.live.snapshot
+    asker = policy.admit(door.caller, exchange, snapshot, served.service, operation)
+    body = await _whole(request) or b"{}"
+    reply = await services.calls.call(served, found, body, asker)
+    headers = {"Cache-Control": "no-store"}
+    if found.one_way:
+        return Response(status_code=202, headers=headers)
+    return Response(orjson.dumps(reply), 200, headers, "application/json")
+
+
+class SoapServices:
+    """POST /services/{service}, as ASGI: the caller is known only when the envelope is read."""
+
+    def __init__(
+        self,
+        doors: BusDoors,
+        live: LiveConfig,
+        catalogue: Catalogue,
+        calls: Calls,
+        max_unknown: int,
+    ) -> None:
+        """`max_unknown`: bytes of a request whose sender is named only in its envelope."""
+        self._max_unknown = max_unknown
+        self._doors = doors
+        self._live = live
+        self._catalogue = catalogue
+        self._calls = calls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive), scope)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, scope: Scope) -> Response:
+        exchange: Exchange = scope["exchange"]
+        served = await self._catalogue.find(request.path_params["service"])
+        bearer = exchange.headers.get(b"authorization", b"").lower().startswith(b"bearer ")
+        door = await self._doors.bearer(scope) if bearer else None
+        content_type = exchange.headers.get(b"content-type", b"").decode("latin-1")
+        # of somebody who is not known yet, no more is read than of any other request
+        body = await _whole(request, MAX_MESSAGE if bearer else self._max_unknown)
+        envelope, version = soap_door.version_of(body, content_type)
+        scope[SEEN] = version
+        asked = soap_door.opened(envelope, version, served, _action(exchange))
+        if door is None:
+            door = await self._by_key(scope, asked)
+        snapshot = self._live.snapshot
+        name = asked.operation.name
+        asker = policy.admit(door.caller, exchange, snapshot, served.service, name)
+        value = soap_door.without_strangers(asked.operation.request.to_json(body, content_type))
+        try:
+            reply = await self._calls.call(served, asked.operation, value, asker)
+        except ServiceFault as fault:
+            return soap_door.fault(asked, fault)
+        return soap_door.reply(asked, reply)
+
+    async def _by_key(self, scope: Scope, asked: soap_door.Opened) -> BusDoor:
+        if not asked.username or not asked.password:
+            raise Unauthenticated(
+                "an access token (Authorization: Bearer) or a WS-Security UsernameToken is needed",
+                vi="Cần mã truy cập (Authorization: Bearer) hoặc UsernameToken của WS-Security",
+            )
+        return await self._doors.key(scope, asked.username, asked.password)
+
+
+def refuse(refusal: Refusal) -> Response:
+    """A fault where SOAP was asked in, a problem everywhere else."""
+    path = refusal.scope["path"]
+    if refusal.scope["method"] == "POST" and path.strip("/").count("/") == 1:
+        return soap_refuse(refusal)
+    exchange: Exchange = refusal.scope["exchange"]
+    body = problems.body(
+        refusal.error,
+        status=refusal.status,
+        path=path,
+        correlation_id=refusal.correlation_id,
+        lang=exchange.language,
+    )
+    response = Response(orjson.dumps(body), refusal.status)
+    response.raw_headers += problems.headers(refusal.error, exchange.language)
+    return response
+
+
+def _action(exchange: Exchange) -> str:
+    """SOAPAction (1.1) or the parameter `action` (1.2)."""
+    header = exchange.headers.get(b"soapaction", b"").decode("latin-1").strip().strip('"')
+    media = MediaType.of(exchange.headers.get(b"content-type", b""))
+    return header or media.parameters.get("action", "")
+
+
+async def _whole(request: Request, limit: int = MAX_MESSAGE) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            raise too_large(limit)
+    return bytes(body)
+
+
+def _is_current(catalogue: Catalogue, service: Service) -> bool:
+    try:
+        return catalogue.declared(service.name).id == service.id
+    except NotFound:
+        return False
+
+
+def _item(
+    service: Service, operations: dict[str, tuple[str, ...]], *, current: bool
+) -> dict[str, Any]:
+    path = f"{ROOT}/{service.id}"
+    return {
+        "name": service.name,
+        "version": service.version,
+        "current": current,
+        "titleVi": service.title_vi,
+        "titleEn": service.title_en,
+        "path": path,
+        "openapi": f"{path}/openapi.json",
+        "wsdl": f"{path}?wsdl",
+        "suspended": service.suspended,
+        "maintenance": [_away(each) for each in policy.coming(service)],
+        "operations": [
+            {
+                "name": name,
+                "fields": list(fields),
+                "personal": service.settings(name).personal is not None,
+                "purposeRequired": service.settings(name).needs_purpose,
+            }
+            for name, fields in operations.items()
+        ],
+    }
+
+
+def _away(each: Maintenance) -> dict[str, str]:
+    return {
+        "begins": each.begins.isoformat(),
+        "ends": each.ends.isoformat(),
+        "reason": each.reason,
+    }

@@ -1,0 +1,180 @@
+"""Declared services (dịch vụ): whom the bus may ask, how, and who may ask through it.
+
+A service is known as `name@version`; versions stand side by side. The documents of its contract
+(WSDL, XSD) are kept in the ledger by their SHA-256.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+
+from schemas.agency import AgencyCode
+from schemas.declared import BreakerPolicy, Declared
+from schemas.dossier.calendar import WorkingCalendar
+from schemas.vietnam import VIETNAM
+
+NOTICE_DAYS = 7
+"""Working days ahead that a planned suspension is announced (NĐ 47/2020/NĐ-CP article 43)."""
+
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+ServiceVersion = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,30}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+FieldPath = Annotated[str, StringConstraints(pattern=r"^[^/\s][^/]*(/[^/]+)*$", max_length=500)]
+"""Members of a message's JSON from the outside in, `CongDan/HoVaTen`; items of an array share the
+array's path. It means that member with all that is in it; `*` alone means everything."""
+
+ALL = "*"
+
+
+class Contract(Declared):
+    """Đặc tả: the WSDL `main` with what it refers to; documents by name, as SHA-256."""
+
+    main: str
+    documents: dict[str, Sha256]
+
+    @model_validator(mode="after")
+    def _has_main(self) -> Contract:
+        if self.main not in self.documents:
+            msg = f"the main document {self.main} is not among the documents"
+            raise ValueError(msg)
+        return self
+
+
+class Personal(Declared):
+    """The operation tells something about people: officer and purpose are demanded, and every
+    access is written down under whom it was about.
+    """
+
+    subjects: tuple[FieldPath, ...] = Field(
+        (), description="where the request names the person (số định danh)"
+    )
+    reply_subjects: tuple[FieldPath, ...] = Field(
+        (), description="where the reply names people, for operations that list them"
+    )
+
+
+class OperationSettings(Declared):
+    """What the contract does not say of an operation."""
+
+    idempotent: bool = Field(False, description="asking twice does no harm: failures are retried")
+    attempts: int = Field(3, ge=1, le=10, description="of an idempotent operation")
+    cache_seconds: float = Field(
+        0, ge=0, le=86_400, description="how long a reply may answer the same question; 0: never"
+    )
+    personal: Personal | None = None
+    purpose_required: bool = Field(False, description="a purpose is demanded; personal implies it")
+    empty_is_none: bool = Field(
+        False, description="an HTTP answer without a body means that nothing was found"
+    )
+
+    @model_validator(mode="after")
+    def _cached_safely(self) -> OperationSettings:
+        if self.cache_seconds and not self.idempotent:
+            msg = "only an idempotent operation can be cached"
+            raise ValueError(msg)
+        if self.cache_seconds and self.personal is not None:
+            # the register must see for itself which officer asks about whom
+            msg = "personal data is not cached"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def needs_purpose(self) -> bool:
+        return self.purpose_required or self.personal is not None
+
+
+class Maintenance(Declared):
+    """Bảo trì có báo trước: the service is away from `begins` until `ends`."""
+
+    begins: AwareDatetime
+    ends: AwareDatetime
+    announced: date
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _ends_later(self) -> Maintenance:
+        if self.ends <= self.begins:
+            msg = "maintenance ends before it begins"
+            raise ValueError(msg)
+        return self
+
+    def notice(self, calendar: WorkingCalendar) -> int:
+        """Whole working days between the announcement and the beginning."""
+        return calendar.working_days(self.announced, self.begins.astimezone(VIETNAM).date())
+
+
+class Service(Declared):
+    """Dịch vụ: one version of a partner's service."""
+
+    name: ServiceName
+    version: ServiceVersion = "1"
+    current: bool = Field(
+        False, description="calls that name no version get this one; the only version needs no mark"
+    )
+    title_vi: str = ""
+    title_en: str = ""
+    contract: Contract
+    address: str = Field(
+        "", pattern=r"^(https?://[^\s#]+)?$", description="where it is; none: what the WSDL says"
+    )
+    timeout: float = Field(30, gt=0, le=600, description="seconds of a call, retries included")
+    sign_on: dict[str, Any] = Field(
+        {"kind": "none"}, description="how calls prove themselves; checked by adapters.signon"
+    )
+    operations: dict[str, OperationSettings] = Field({}, description="by name, where they differ")
+    concurrency: int = Field(16, ge=1, le=1000, description="calls at once, per gateway process")
+    rate: float | None = Field(None, gt=0, description="calls a second of all callers, per process")
+    caller_rate: float = Field(50, gt=0, description="calls a second of one caller, per process")
+    breaker: BreakerPolicy = BreakerPolicy(failures=5)
+    suspended: bool = Field(False, description="tạm dừng, until it is declared otherwise")
+    maintenance: tuple[Maintenance, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """What identifies it among declared services."""
+        return f"{self.name}@{self.version}"
+
+    def settings(self, operation: str) -> OperationSettings:
+        return self.operations.get(operation, _PLAIN)
+
+    def away(self, at: datetime) -> Maintenance | None:
+        """The maintenance going on at that moment."""
+        return next((each for each in self.maintenance if each.begins <= at < each.ends), None)
+
+
+_PLAIN = OperationSettings(idempotent=False)  # of operations that are not named
+
+
+class Grant(Declared):
+    """Cấp quyền: an agency, or one system, may call operations of a service and see fields."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    agency: AgencyCode | None = None
+    client: str | None = None
+    service: ServiceName
+    operations: tuple[str, ...] = Field((ALL,), min_length=1)
+    fields: tuple[FieldPath, ...] = Field(
+        (ALL,), description="members of replies that may be seen; the others are withheld"
+    )
+    purposes: tuple[str, ...] = Field(
+        (), description="purposes that may be given; none: any, where one is demanded"
+    )
+    valid_from: date | None = None
+    valid_to: date | None = None
+    suspended: bool = Field(False, description="tạm dừng for this agency alone")
+
+    @model_validator(mode="after")
+    def _to_somebody(self) -> Grant:
+        if (self.agency is None) == (self.client is None):
+            msg = "a grant is for an agency or for a client"
+            raise ValueError(msg)
+        return self
+
+    def covers(self, operation: str, day: date) -> bool:
+        named = ALL in self.operations or operation in self.operations
+        begun = self.valid_from is None or self.valid_from <= day
+        return named and begun and (self.valid_to is None or day <= self.valid_to)
