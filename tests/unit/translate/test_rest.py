@@ -203,6 +203,32 @@ def test_alternatives_in_alternatives_do_not_multiply() -> None:
         found.reply(200, JSON, nested(40, '"x"'))
 
 
+def test_parameters_and_paths_that_lead_nowhere_are_named() -> None:
+    found = compile_openapi(b"""
+openapi: 3.0.3
+info: {title: t, version: '1'}
+paths:
+  x-extension: {get: {responses: {}}}
+  /far: {$ref: 'paths.yaml#/far'}
+  /x:
+    parameters: [{name: a, in: path, required: true, schema: {type: string}}]
+    get: {operationId: lost, responses: {'204': {description: d}}}
+  /y:
+    post:
+      operationId: old
+      parameters: [{name: b, in: body, schema: {type: object}}]
+      responses: {'204': {description: d}, x-note: {description: d}}
+""")
+    problems = {name: each.problems for name, each in found.operations.items()}
+    assert problems.keys() == {"anyFar", "lost", "old"}
+    assert "paths.yaml#/far is outside" in problems["anyFar"][0]
+    assert problems["lost"] == ["parameter a is not in the path"]
+    assert problems["old"] == ["parameter b is in body: there is no such"]
+    assert found.contract is None
+    with pytest.raises(InvalidContract, match="no operation can be served"):
+        found.wsdl("urn:x")
+
+
 # --- names and patterns ---
 
 
@@ -418,6 +444,7 @@ def test_errors_are_faults_with_the_status_and_the_services_own_words() -> None:
         (b'{"a": "\\u0000"}', {"text": '{"a": "\\u0000"}'}),
         (b"\xff\x00", {"content": "/wA="}),
         (b"null", {"json": None}),
+        (b"[" * 500 + b"]" * 500, {"text": "[" * 500 + "]" * 500}),
         (b"", {}),
     ],
 )

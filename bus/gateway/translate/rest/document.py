@@ -13,10 +13,12 @@ import yaml
 
 from bus.gateway.translate.failure import bad_contract
 from bus.gateway.translate.rest.names import Names, xml_name
+from schemas.errors import InvalidContract
 
 Json = dict[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_PLACES = ("path", "query", "header", "cookie")
 MAX_BYTES = 16_000_000
 _IGNORED_HEADERS = {"accept", "content-type", "authorization"}  # OpenAPI: described elsewhere
 
@@ -137,7 +139,14 @@ class Document:
         """Each with the path item and the operation object it is to be read from."""
         names = Names()
         for path, item in _dict(self.root.get("paths")).items():
-            shared = self.resolve(item)
+            if not path.startswith("/"):  # `x-…`
+                continue
+            try:
+                shared = self.resolve(item)
+            except InvalidContract as error:
+                name = names.unique(xml_name(_named("any", path)))
+                yield Described(name, "*", path, "", problems=[error.detail.en]), {}, {}
+                continue
             for method in METHODS:
                 data = shared.get(method)
                 if isinstance(data, dict):
@@ -157,11 +166,12 @@ class Document:
             for each in given.values()
             if not (each.place == "header" and each.name.lower() in _IGNORED_HEADERS)
         ]
-        self._check_path(found)
+        self._check_parameters(found)
         if data.get("requestBody") is not None:
             found.body = self._body(self.resolve(data["requestBody"]), found)
         for status, reply in _dict(data.get("responses")).items():
-            found.replies.append(self._reply(str(status), self.resolve(reply)))
+            if re.fullmatch(r"[1-5](?:\d\d|XX)|DEFAULT", status.upper()):
+                found.replies.append(self._reply(status, self.resolve(reply)))
         if data.get("callbacks"):
             found.notes.append("callbacks are not part of the SOAP service")
 
@@ -182,7 +192,12 @@ class Document:
             media,
         )
 
-    def _check_path(self, found: Described) -> None:
+    def _check_parameters(self, found: Described) -> None:
+        for each in found.parameters:
+            if each.place not in _PLACES:
+                found.problems.append(f"parameter {each.name} is in {each.place}: there is no such")
+            if each.place == "path" and f"{{{each.name}}}" not in found.path:
+                found.problems.append(f"parameter {each.name} is not in the path")
         known = {each.name for each in found.parameters if each.place == "path"}
         for name in re.findall(r"\{([^{}]*)\}", found.path):
             if name not in known:

@@ -65,6 +65,8 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "oneOf": list,
     "anyOf": list,
     "prefixItems": list,
+    "format": str,
+    "pattern": str,
     "type": (str, list),
     "additionalProperties": (dict, bool),
     "unevaluatedProperties": (dict, bool),

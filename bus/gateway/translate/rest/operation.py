@@ -21,7 +21,8 @@ Json = dict[str, Any]
 
 HTTP_FAULT = "HttpFault"  # of answers that the document does not describe
 FORM = "application/x-www-form-urlencoded"
-_ANY = Anything()
+_ANY = Use(Anything(), nullable=True)
+_NOTHING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,7 @@ class RestOperation:
             fault = ServiceFault(code, reason, entries=[entry])
             try:
                 self.soap["1.1"].fault_to_xml(fault)
-            except Mismatch:
+            except (Mismatch, RecursionError):
                 continue
             return fault
         return ServiceFault(code, reason)
@@ -239,15 +240,13 @@ class RestOperation:
             value, parsed = None, False
         described = _fitting(self.faults, status)
         if described is not None and parsed:
-            try:
-                result = described.use.to_plan(value)
-            except Mismatch:
-                pass  # not as described: as it is
-            else:
+            result = _carried(described.use, value)
+            if result is not _NOTHING:  # else it is not as described
                 yield {described.element: {"status": status, "result": result}}
         told: Json = {"status": status} | ({"contentType": media} if media else {})
-        if parsed:
-            yield {HTTP_FAULT: {**told, "json": None if value is None else _ANY.to_plan(value)}}
+        anything = _carried(_ANY, value) if parsed else _NOTHING
+        if anything is not _NOTHING:
+            yield {HTTP_FAULT: {**told, "json": anything}}
         if body:
             yield {HTTP_FAULT: {**told, "text": body.decode("utf-8", "surrogateescape")}}
             yield {HTTP_FAULT: {**told, "content": base64.b64encode(body).decode()}}
@@ -264,6 +263,14 @@ def _fitting(among: list[_Described], status: int) -> _Described | None:
             if each.status == wanted:
                 return each
     return None
+
+
+def _carried(use: Use, value: Any) -> Any:
+    """`value` for the plan, or `_NOTHING` where that shape cannot carry it."""
+    try:
+        return use.to_plan(value)
+    except (Mismatch, RecursionError):
+        return _NOTHING
 
 
 def _typed(use: Use, text: str) -> Any:
@@ -285,7 +292,7 @@ def _reason(status: int, body: bytes) -> str:
             found = value.get(key)
             if isinstance(found, str) and found.isprintable() and found:
                 words.append(found)
-    return ": ".join(words[:2]) or f"HTTP {status}"
+    return ": ".join(words[:2])[:1000] or f"HTTP {status}"
 
 
 def _garbage(error: ContractMismatch) -> PartnerGarbage:

@@ -81,8 +81,10 @@ def in_cookie(parameter: Parameter, value: Any) -> str:
     return "; ".join(in_query(parameter, value))
 
 
-def form(value: dict[str, Any]) -> bytes:
-    """application/x-www-form-urlencoded."""
+def form(value: Any) -> bytes:
+    """application/x-www-form-urlencoded.  Raises Mismatch for what is no object."""
+    if not isinstance(value, dict):
+        raise Mismatch("form", "an object is expected", "cần đối tượng JSON")
     pairs: list[str] = []
     for name, each in value.items():
         pairs += in_query(Parameter(name, "query", True, False, "form", True), each)
