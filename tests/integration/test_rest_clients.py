@@ -189,6 +189,24 @@ async def test_zeep_sends_alternatives_numbers_maps_and_lists(port: str) -> None
     assert service.arrived[0].body == numbers
     assert str(service.arrived[0].body["price"]) == "0.10"
     assert (str(found.price), found.huge) == ("0.10", 2**70)
+    maps = {
+        "counts": {"entry": [{"key": "a b", "value": 1}, {"key": "", "value": 2}]},
+        "mixed": {"id": "7", "entry": [{"key": "tags", "value": {"item": ["x"]}}]},
+        "free": {"array": {"item": [{"boolean": True}, {"number": "1.50"}]}},
+        "entry": [{"key": "more", "value": {"string": "kept"}}],
+    }
+    async with served("maps.yaml") as service:
+        service.answer({"patterned": {"x-a": "1"}, "other": [None]})
+        (found,) = await asyncio.to_thread(talk, service.url, port, [("sendMaps", {"body": maps})])
+    assert service.arrived[0].body == {
+        "counts": {"a b": 1, "": 2},
+        "mixed": {"id": "7", "tags": ["x"]},
+        "free": [True, Decimal("1.50")],
+        "more": "kept",
+    }
+    assert [(e.key, e.value) for e in found.patterned.entry] == [("x-a", "1")]
+    assert found.entry[0].key == "other"
+
     async with served("arrays.yaml") as service:
         service.answer([[1], [2]])
         (found,) = await asyncio.to_thread(

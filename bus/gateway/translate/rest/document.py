@@ -53,9 +53,7 @@ class Reply:
     """`status`: "200", "2XX" or "default". `schema`: None where no JSON is described."""
 
     status: str
-    schema: Any
-    described: str
-    body: bool
+    schema: Any = None
     headers: dict[str, Any] = field(default_factory=dict)
     other_media: list[str] = field(default_factory=list)
 
@@ -226,8 +224,7 @@ class Document:
             for name, each in _dict(data.get("headers")).items()
             if name.lower() != "content-type"
         }
-        reply = Reply(status.upper() if status != "default" else status, None, "", bool(content))
-        reply.described, reply.headers = str(data.get("description") or ""), headers
+        reply = Reply(status if status == "default" else status.upper(), headers=headers)
         for kind, media in content.items():
             if is_json(kind) and reply.schema is None:
                 reply.schema = _dict(media).get("schema", True)
