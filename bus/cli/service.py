@@ -21,32 +21,46 @@ service_app = typer.Typer(
 @service_app.command(
     "check",
     help=say(
-        "Trục dịch được gì của một WSDL, và JSON sẽ mất gì (lẽ ra không gì cả). Không nhập, không "
-        "gọi mạng; các tệp .wsdl, .xsd cùng thư mục được đọc theo. Mã thoát 1 nếu có vấn đề.",
-        "What of a WSDL can be translated, and what JSON would lose (nothing, it should be). "
-        "Imports nothing and calls nobody; .wsdl and .xsd files beside it are read, too. Exit "
-        "status 1 if there is a problem.",
+        "Trục dịch được gì của một WSDL (thành JSON) hay một tài liệu OpenAPI (thành SOAP), và bản "
+        "dịch sẽ mất gì (lẽ ra không gì cả). Không nhập, không gọi mạng; các tệp .wsdl, .xsd cùng "
+        "thư mục được đọc theo. Mã thoát 1 nếu có vấn đề.",
+        "What of a WSDL (as JSON) or of an OpenAPI document (as SOAP) can be translated, and what "
+        "would be lost (nothing, it should be). Imports nothing and calls nobody; .wsdl and .xsd "
+        "files beside a WSDL are read, too. Exit status 1 if there is a problem.",
     )
-    + examples("lgsp service check dan-cu/TraCuu.wsdl"),
+    + examples("lgsp service check dan-cu/TraCuu.wsdl", "lgsp service check dkkd/openapi.yaml"),
 )
 def check(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help=say("tệp WSDL", "the WSDL file"))
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help=say("tệp WSDL hoặc OpenAPI", "the file: WSDL or OpenAPI"),
+        ),
     ],
     *,
     json: Json = False,
 ) -> None:
-    # late: lxml is needed here only
-    from bus.gateway.national import compile_contract  # noqa: PLC0415
-    from bus.ops.province_contracts import read_documents  # noqa: PLC0415
-
-    found = compile_contract(read_documents(file), file.name).report()
+    found = _report(file)
     if json:
         show_json(to_json(found))
     else:
         _show(found)
     if not found["ok"]:
         raise typer.Exit(PROBLEM)
+
+
+def _report(file: Path) -> dict[str, Any]:
+    # late: lxml is needed here only
+    from bus.gateway.national import SUFFIX, compile_contract  # noqa: PLC0415
+    from bus.gateway.rest_service import is_openapi  # noqa: PLC0415
+    from bus.gateway.translate.rest import compile_openapi  # noqa: PLC0415
+    from bus.ops.province_contracts import read_documents  # noqa: PLC0415
+
+    if is_openapi(file.name) and not file.name.endswith(SUFFIX):
+        return compile_openapi(file.read_bytes()).report()
+    return compile_contract(read_documents(file), file.name).report()
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -63,6 +77,13 @@ def _show(found: dict[str, Any]) -> None:
                 f"✗ thiếu {location} ({named_by} nêu tên): đặt tệp cạnh WSDL, hoặc lgsp schema add",
                 f"✗ {location} is missing (named by {named_by}): put it beside the WSDL, or "
                 "`lgsp schema add`",
+            )
+        )
+    for rule in found.get("notes", ()):
+        say_line(
+            say(
+                f"· {rule}: WSDL không nêu được, dịch vụ vẫn tự kiểm tra",
+                f"· {rule}: the WSDL cannot state this rule; the service itself still holds to it",
             )
         )
     for name in found["defined_twice"]:

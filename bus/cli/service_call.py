@@ -99,14 +99,14 @@ def accesses(
     key = _key(session.settings) if person is not None else b""
 
     async def find(ledger: Ledger) -> list[AccessRow]:
-        from bus.ledger.accesses import subject_hash  # noqa: PLC0415 - late: SQLAlchemy
+        from bus.ledger.accesses import READ, subject_hash  # noqa: PLC0415 - late: SQLAlchemy
 
         wanted = subject_hash(key, person) if person is not None else None
         found = await ledger.accesses.find(
             subject=wanted, service=service, since=since, limit=limit
         )
         about = {"subject": wanted.hex()} if wanted else {}
-        await ledger.note("accesses-read", actor=session.actor, data=about)
+        await ledger.note(READ, actor=session.actor, data=about)
         return found
 
     rows = session.run(find)

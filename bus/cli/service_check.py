@@ -16,7 +16,7 @@ def faults_of_service(service: Service, contents: Mapping[str, bytes]) -> list[s
     """What is wrong with it, each in one sentence. `contents`: documents by SHA-256."""
     # late: lxml is needed here only
     from adapters.signon import parse_sign_on  # noqa: PLC0415
-    from bus.gateway.national import NationalContract, compile_contract, needs_address  # noqa: PLC0415
+    from bus.gateway import national, rest_service  # noqa: PLC0415
 
     documents = {
         name: contents[digest]
@@ -25,9 +25,12 @@ def faults_of_service(service: Service, contents: Mapping[str, bytes]) -> list[s
     }
     try:
         parse_sign_on(service.sign_on)
-        contract = compile_contract(documents, service.contract.main)
-        if isinstance(contract, NationalContract) and not service.address:
-            raise needs_address(contract)
+        contract = national.compile_contract(documents, service.contract.main)
+        if isinstance(contract, national.NationalContract) and not service.address:
+            raise national.needs_address(contract)
+        addresses = [service.address or each.address for each in contract.operations.values()]
+        if isinstance(contract, rest_service.RestService) and not all(addresses):
+            raise rest_service.needs_address(contract)
     except LgspError as error:
         return [spoken(error.detail)]
     found = [

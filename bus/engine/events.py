@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import orjson
 
 from bus.broker.port import Event
+from bus.ledger.accesses import JOURNALLED
 from bus.ledger.journal import JournalTuple
 from schemas.instant import to_iso
 
@@ -19,9 +20,14 @@ TYPE_PREFIX = "vn.gov.lgsp."
 
 
 def of_entries(entries: Sequence[JournalTuple]) -> list[Event]:
-    """The events of one commit; the routing key is the type without its prefix."""
+    """The events of one commit; the routing key is the type without its prefix.
+
+    Who asked about whom is no news: it stays in the ledger.
+    """
     batches: dict[str, list[dict[str, object]]] = {}
     for entry in entries:
+        if entry[3] in JOURNALLED:
+            continue
         batches.setdefault(entry[3], []).append(_event(entry))
     return [Event(name, orjson.dumps(batch)) for name, batch in batches.items()]
 

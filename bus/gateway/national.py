@@ -14,6 +14,7 @@ import orjson
 import yaml
 
 from adapters.national import NationalFace
+from bus.gateway.rest_service import compile_rest, is_openapi
 from bus.gateway.translate import Contract, Message, Operation, Wire, compile_wsdl
 from bus.gateway.translate.build import Builder
 from bus.gateway.translate.json_lines import line_of
@@ -132,11 +133,13 @@ def in_force(service: Service, contract: Contract) -> Service:
 def compile_contract(
     documents: Mapping[str, bytes], main: str, *, limits: Limits = DEFAULT_LIMITS
 ) -> Contract:
-    """Of a WSDL, or of a national service by its options.
+    """Of a WSDL, of an OpenAPI document, or of a national service by its options.
 
     Raises InvalidContract, ConfigurationError (options).
     """
     if not main.endswith(SUFFIX):
+        if is_openapi(main) and main in documents:
+            return compile_rest(documents[main], main, limits=limits)
         return compile_wsdl(documents, main, limits=limits)
     try:
         options = yaml.safe_load(documents[main])

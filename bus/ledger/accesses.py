@@ -25,6 +25,10 @@ SUBJECT_KEY = "data-subjects"
 ASKED = "asked"
 ANSWERED = "answered"
 
+BEGUN, DONE, READ = "service-asked", "service-answered", "accesses-read"
+JOURNALLED = frozenset({BEGUN, DONE, READ})
+"""Journal entries about accesses: for those who may look them up, news for nobody."""
+
 
 def subject_hash(key: bytes, subject: str) -> bytes:
     """HMAC-SHA-256 of an identifier, blanks left out: 12 digits alone could be tried through."""
@@ -79,7 +83,7 @@ async def asked(tx: Tx, chain: Chain, now: Instant, access: Access) -> None:
         "subjects": [subject.hex() for subject in access.subjects],
         "trace": access.trace,
     }
-    chain.add(now, "service-asked", access.client, data)
+    chain.add(now, BEGUN, access.client, data)
 
 
 async def ended(
@@ -106,7 +110,7 @@ async def ended(
         "fields": sorted(fields),
         "subjects": [subject.hex() for subject in others],
     }
-    chain.add(now, "service-answered", access.client, data)
+    chain.add(now, DONE, access.client, data)
 
 
 async def _insert(

@@ -50,3 +50,22 @@ def test_what_is_no_contract_is_refused_with_a_reason(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert "wsdl" in (done.stdout + done.stderr).lower()
+
+
+def test_an_openapi_document_is_checked_for_the_way_back(tmp_path: Path) -> None:
+    vectors = ROOT / "tests" / "vectors" / "openapi"
+    done = check(vectors / "formats.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing is lost" in done.stdout
+    assert "Formats_odd: pattern: the WSDL cannot state this rule" in done.stdout
+    done = check(vectors / "parameters.yaml", "--json")
+    assert done.returncode == 1
+    rows = {row["operation"]: row for row in json.loads(done.stdout)["operations"]}
+    assert rows["sendParameters"]["lost"] == []
+    assert "nested values have no form in a URL" in rows["sendNested"]["lost"][0]
+    file = tmp_path / "service.json"
+    file.write_text("{}")
+    done = check(file)
+    assert done.returncode != 0
+    assert "not an OpenAPI 3.0 or 3.1 document" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from adapters.faults import Fault, Mode
+from bus.engine import events
 from bus.ledger.accesses import subject_hash
+from bus.ledger.journal import JournalTuple
 from schemas.declared import BreakerPolicy
 from schemas.errors import ConfigurationError, LedgerUnavailable
 from schemas.service import Maintenance, OperationSettings
@@ -162,6 +164,18 @@ async def test_every_access_is_found_by_the_person_and_tells_no_value(on: Servic
             assert ONE not in kept
             assert "MẪU" not in kept
     assert (await on.bus.ledger.verify_journal()).problems == ()
+
+
+async def test_who_asked_about_whom_is_no_news_for_subscribers(on: Services) -> None:
+    heard: list[JournalTuple] = []
+
+    def hear(entries: Sequence[JournalTuple]) -> None:
+        heard.extend(each for each in entries if each[3].startswith("service-"))
+
+    on.bus.ledger.journalled = hear
+    await on.call("TraCuu", {"SoDinhDanh": ONE})
+    assert [each[3] for each in heard] == ["service-asked", "service-answered"]
+    assert events.of_entries(heard) == []
 
 
 async def test_everybody_on_a_list_is_written_down(on: Services) -> None:

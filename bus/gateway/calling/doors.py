@@ -57,7 +57,7 @@ async def list_services(services: Using, door: Entered) -> Response:
     for service in catalogue.services:
         try:
             served = await catalogue.find(service.id)
-        except InvalidContract as error:  # the others can be called
+        except (InvalidContract, NotFound) as error:  # the others can be called
             log.warning("contract_unusable", service=service.id, why=error.detail.vi)
             continue
         names = [key for key, each in served.operations.items() if not each.problems]

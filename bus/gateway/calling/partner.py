@@ -1,9 +1,9 @@
-"""One attempt at a partner's SOAP service over HTTP."""
+"""One attempt at a partner's service: SOAP or JSON over HTTP, or a national one's own protocol."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -15,9 +15,11 @@ from adapters.national import CallContext, NationalService, create_national
 from adapters.signon import PartnerCall, SignOn, create_sign_on
 from bus.gateway.calling.catalogue import MAX_MESSAGE
 from bus.gateway.national import NationalCall
+from bus.gateway.rest_service import RestCall
 from bus.gateway.translate import Operation, Wire
 from schemas.errors import (
     NotFound,
+    PartnerError,
     PartnerGarbage,
     PartnerRefused,
     PartnerTimeout,
@@ -49,6 +51,7 @@ class _Response:
     body: bytes
     content_type: str
     pause: float | None
+    headers: Mapping[str, str]
 
     @property
     def is_message(self) -> bool:
@@ -88,23 +91,67 @@ class Partners:
             national = self._national(service, operation)
             told = await national.call(operation.name, orjson.loads(wire.body), context)
             return Answered(orjson.dumps(told), _JSON)
-        sign_on = self._sign_on(service)
-        response, again = None, True
-        while response is None:
-            call = PartnerCall(
-                url=service.address or operation.address,
+        address = service.address or operation.address
+        if isinstance(operation, RestCall):
+            return await self._json(service, operation, wire, address, officer, trace, deadline)
+
+        def call() -> PartnerCall:
+            return PartnerCall(
+                url=address,
                 headers=_headers(wire, trace),
                 body=wire.body,
                 soap=True,
                 officer=officer,
             )
-            await sign_on.sign(call)
-            found = await self._post(call, sign_on, deadline)
-            denied = found.status in _DENIED and not found.is_message
-            if not (denied and again and await sign_on.refused(call)):
-                response = found
-            again = False
+
+        response = await self._signed(service, "POST", call, deadline)
         return _judged(response, operation, service.settings(operation.name))
+
+    async def _json(
+        self,
+        service: Service,
+        operation: RestCall,
+        wire: Wire,
+        address: str,
+        officer: str,
+        trace: str,
+        deadline: float,
+    ) -> Answered:
+        """The envelope's question in HTTP and JSON; the answer as the envelope that it means."""
+        assert operation.rest is not None  # noqa: S101 - given by whoever makes it
+        asked = operation.rest.call_from_soap(wire.body, wire.content_type)
+
+        def call() -> PartnerCall:
+            return PartnerCall(
+                url=address.rstrip("/") + asked.target,
+                headers={**asked.headers, "traceparent": trace},
+                body=asked.body or b"",
+                soap=False,
+                officer=officer,
+            )
+
+        response = await self._signed(service, asked.method, call, deadline)
+        if response.status in _AWAY | _UNKNOWN | _DENIED:
+            raise _failed(response)
+        headers = {**response.headers, "Content-Type": response.content_type}
+        told = operation.rest.reply_to_soap(
+            response.status, headers, response.body, operation.version
+        )
+        return Answered(told.body, told.content_type)
+
+    async def _signed(
+        self, service: Service, method: str, make: Callable[[], PartnerCall], deadline: float
+    ) -> _Response:
+        """Once more with a renewed sign-on when the partner denies it."""
+        sign_on = self._sign_on(service)
+        call = make()
+        await sign_on.sign(call)
+        found = await self._send(method, call, sign_on, deadline)
+        if found.status in _DENIED and not found.is_message and await sign_on.refused(call):
+            call = make()
+            await sign_on.sign(call)
+            found = await self._send(method, call, sign_on, deadline)
+        return found
 
     def _sign_on(self, service: Service) -> SignOn:
         """Made once; it may hold a token that others wait for."""
@@ -127,7 +174,9 @@ class Partners:
             self._nationals[service.id] = (wanted, national)
         return national
 
-    async def _post(self, call: PartnerCall, sign_on: SignOn, deadline: float) -> _Response:
+    async def _send(
+        self, method: str, call: PartnerCall, sign_on: SignOn, deadline: float
+    ) -> _Response:
         left = deadline - asyncio.get_running_loop().time()
         if left <= 0:
             raise PartnerTimeout
@@ -136,7 +185,7 @@ class Partners:
         try:
             async with open_answer(
                 self._http,
-                "POST",
+                method,
                 URL(call.url, encoded=True),
                 headers=call.headers,
                 data=call.body,
@@ -145,7 +194,8 @@ class Partners:
             ) as response:
                 body = await read_whole(response, MAX_MESSAGE)
                 kind = response.headers.get("Content-Type", "")
-                return _Response(response.status, body, kind, retry_after(response.headers))
+                pause = retry_after(response.headers)
+                return _Response(response.status, body, kind, pause, dict(response.headers))
         except FAILURES as error:
             raise failure_error(error) from None  # its text may hold addresses
 
@@ -163,19 +213,8 @@ def _judged(response: _Response, operation: Operation, settings: OperationSettin
     status = response.status
     if response.is_message:
         return Answered(response.body, response.content_type)
-    if status in _AWAY:
-        raise PartnerUnavailable(
-            f"the partner answered HTTP {status}",
-            vi=f"Đối tác trả HTTP {status}",
-            retry_after=response.pause,
-        )
-    if status in _UNKNOWN:
-        raise PartnerTimeout(f"the partner answered HTTP {status}", vi=f"Đối tác trả HTTP {status}")
-    if status in _DENIED:
-        raise PartnerRefused(
-            f"the partner does not accept the bus's own sign-on (HTTP {status})",
-            vi=f"Đối tác không chấp nhận tài khoản của trục (HTTP {status})",
-        )
+    if status in _AWAY | _UNKNOWN | _DENIED:
+        raise _failed(response)
     if 400 <= status < 500:
         raise PartnerRefused(f"the partner answered HTTP {status}", vi=f"Đối tác trả HTTP {status}")
     if status in {200, 202, 204} and not response.body:
@@ -186,4 +225,23 @@ def _judged(response: _Response, operation: Operation, settings: OperationSettin
     raise PartnerGarbage(
         f"the partner answered HTTP {status} without a SOAP message",
         vi=f"Đối tác trả HTTP {status} không kèm thông điệp SOAP",
+    )
+
+
+def _failed(response: _Response) -> PartnerError:
+    """What a status says that stands for no answer of the service."""
+    status = response.status
+    if status in _AWAY:
+        return PartnerUnavailable(
+            f"the partner answered HTTP {status}",
+            vi=f"Đối tác trả HTTP {status}",
+            retry_after=response.pause,
+        )
+    if status in _UNKNOWN:
+        return PartnerTimeout(
+            f"the partner answered HTTP {status}", vi=f"Đối tác trả HTTP {status}"
+        )
+    return PartnerRefused(
+        f"the partner does not accept the bus's own sign-on (HTTP {status})",
+        vi=f"Đối tác không chấp nhận tài khoản của trục (HTTP {status})",
     )

@@ -9,6 +9,7 @@ from lxml import etree
 
 from bus.gateway.calling.catalogue import Compiled
 from bus.gateway.national import NationalContract
+from bus.gateway.rest_service import RestService
 from bus.gateway.translate.names import WSDL, WSDL_SOAP11, WSDL_SOAP12, XSD, clark, split
 from bus.gateway.translate.sources import Sources
 from schemas.errors import NotFound
@@ -27,6 +28,8 @@ def published(compiled: Compiled, address: str, name: str = "") -> bytes:
     """
     if isinstance(compiled.contract, NationalContract):
         raise NotFound("this service has no WSDL", vi="Dịch vụ này không có WSDL")
+    if isinstance(compiled.contract, RestService):
+        return compiled.contract.rest.wsdl(address)
     sources = Sources(compiled.documents)
     name = name or compiled.main
     if name not in compiled.documents and name not in _shipped(compiled):
