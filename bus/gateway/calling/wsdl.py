@@ -28,7 +28,7 @@ def published(compiled: Compiled, address: str, name: str = "") -> bytes:
     """
     if isinstance(compiled.contract, NationalContract):
         raise NotFound("this service has no WSDL", vi="Dịch vụ này không có WSDL")
-    if isinstance(compiled.contract, RestService):
+    if isinstance(compiled.contract, RestService) and not name:
         return compiled.contract.rest.wsdl(address)
     sources = Sources(compiled.documents)
     name = name or compiled.main
