@@ -29,6 +29,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from deploy.services import PostgreSQL, RabbitMQ
 from deploy.stage import Process, Stage, bare_environment, free_port
 from tests.bench.quarter_told import LOCAL, NATIONAL, UNIT, Checker, Verdict, dossier
+from tests.waiting import wait_until
 
 ACCOUNT, KEY, PASSWORD = "000.00.00.H38", "khoa-cua-mot-cua-2026", "mat-khau-cua-tinh"
 DSTCODE = "VN:GOV:000.00.00.G22:vpcpdvcprovider"
@@ -36,6 +37,7 @@ FORWARD = "/XrdAdapter/RestService/forward/mapi"
 STEPS_A_CALL = 3
 LOOK_SECONDS = 0.25
 LOOK_AGAIN_SECONDS, STUCK_SECONDS = 10.0, 120.0  # without a new line at the portal
+BACK_SECONDS = 30.0  # that a portal may need to listen again after its last fault
 UNDER_WAY = ("queued", "sending", "waiting")
 FAULTS: tuple[dict[str, Any], ...] = (
     {"mode": "cut", "probability": 0.1},
@@ -271,7 +273,10 @@ async def play(
     figures = Figures()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await _sync(http, scene, plan, figures, report)
-        figures.portal_calls = (await _report(http, scene))["calls"]
+        counts: dict[str, Any] = await wait_until(
+            lambda: _report(http, scene), BACK_SECONDS, "the portal's counts"
+        )
+        figures.portal_calls = counts["calls"]
         async with http.get(f"{scene.portal_url}/_sandbox/timelines") as answer:
             checker = Checker(plan.dossiers, plan.seed)
             async for text in answer.content:
