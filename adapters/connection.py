@@ -4,13 +4,57 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from typing import Annotated
 
+from pydantic import Field
 from yarl import URL
 
 from schemas.errors import ConfigurationError
 
 MIN_SECRET = 16
 """Bytes; a shorter secret can be guessed."""
+
+ConnectSeconds = Annotated[
+    float,
+    Field(
+        ge=0.05,
+        le=60,
+        title="Thời gian chờ kết nối",
+        description="Seconds to resolve the name, connect and agree on TLS.",
+        examples=[5.0],
+    ),
+]
+PollSeconds = Annotated[
+    float,
+    Field(
+        ge=0.05,
+        le=86_400,
+        title="Chu kỳ lấy về",
+        description="Seconds from the end of one round of fetching to the next.",
+        examples=[60.0],
+    ),
+]
+ReconcileHours = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=8_760,
+        title="Chu kỳ đối soát",
+        description="Hours from one reconciliation to the next; 0: only on demand.",
+        examples=[24.0],
+    ),
+]
+CaFile = Annotated[
+    str | None,
+    Field(
+        title="Chứng thư gốc",
+        description=(
+            "Path of a PEM file with the authority that issued the partner's certificate, when it"
+            " is not a public one. Checking certificates cannot be switched off."
+        ),
+        examples=["/etc/lgsp/ca/doi-tac.pem"],
+    ),
+]
 
 
 def web_address(text: str) -> str:

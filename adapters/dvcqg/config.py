@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from adapters.connection import web_address
+from adapters.connection import CaFile, ConnectSeconds, PollSeconds, ReconcileHours, web_address
 from schemas.adapter import AdapterConfig
 from schemas.agency import AgencyCode
 
@@ -110,14 +110,7 @@ class DvcqgConfig(AdapterConfig):
         description="Seconds after which a session is renewed; the portal announces no end.",
         examples=[600.0],
     )
-    connect_seconds: float = Field(
-        default=10.0,
-        ge=0.05,
-        le=60,
-        title="Thời gian chờ kết nối",
-        description="Seconds to resolve the name, connect and agree on TLS.",
-        examples=[10.0],
-    )
+    connect_seconds: ConnectSeconds = 10.0
     answer_seconds: float = Field(
         default=60.0,
         ge=0.05,
@@ -165,22 +158,8 @@ class DvcqgConfig(AdapterConfig):
         description="Agency code as which the portal sends what is fetched from it.",
         examples=["000.00.00.G22"],
     )
-    poll_seconds: float = Field(
-        default=60.0,
-        ge=0.05,
-        le=86_400,
-        title="Chu kỳ lấy về",
-        description="Seconds from the end of one round of fetching to the next.",
-        examples=[60.0],
-    )
-    reconcile_hours: float = Field(
-        default=24.0,
-        ge=0,
-        le=8_760,
-        title="Chu kỳ đối soát",
-        description="Hours from one reconciliation to the next; 0: only on demand.",
-        examples=[24.0],
-    )
+    poll_seconds: PollSeconds = 60.0
+    reconcile_hours: ReconcileHours = 24.0
     reconcile_days: int = Field(
         default=30,
         ge=1,
@@ -197,12 +176,7 @@ class DvcqgConfig(AdapterConfig):
         description="The most that reconciliation asks the portal in a second.",
         examples=[5.0],
     )
-    ca_file: str | None = Field(
-        default=None,
-        title="Chứng thư gốc",
-        description="Path of a PEM file with the authority of the partner's certificate.",
-        examples=["/etc/lgsp/ca/chinh-phu.pem"],
-    )
+    ca_file: CaFile = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from adapters.connection import web_address
+from adapters.connection import CaFile, ConnectSeconds, PollSeconds, ReconcileHours, web_address
 from schemas.adapter import AdapterConfig
 
 _PATH = r"^[A-Za-z0-9._~/-]+$"
@@ -79,14 +79,7 @@ class OneStopConfig(AdapterConfig):
         description="Makes a dossier wait for the bus once more: `?unit_code=&source_id=`.",
         examples=["again"],
     )
-    reconcile_hours: float = Field(
-        default=24.0,
-        ge=0,
-        le=8_760,
-        title="Chu kỳ đối soát",
-        description="Hours from one reconciliation to the next; 0: only on demand.",
-        examples=[24.0],
-    )
+    reconcile_hours: ReconcileHours = 24.0
     reconcile_days: int = Field(
         default=30,
         ge=1,
@@ -103,22 +96,8 @@ class OneStopConfig(AdapterConfig):
         description="The most that reconciliation asks the software in a second.",
         examples=[5.0],
     )
-    poll_seconds: float = Field(
-        default=20.0,
-        ge=0.05,
-        le=86_400,
-        title="Chu kỳ lấy về",
-        description="Seconds from the end of one round of fetching to the next.",
-        examples=[20.0],
-    )
-    connect_seconds: float = Field(
-        default=5.0,
-        ge=0.05,
-        le=60,
-        title="Thời gian chờ kết nối",
-        description="Seconds to resolve the name, connect and agree on TLS.",
-        examples=[5.0],
-    )
+    poll_seconds: PollSeconds = 20.0
+    connect_seconds: ConnectSeconds = 5.0
     answer_seconds: float = Field(
         default=20.0,
         ge=0.05,
@@ -127,9 +106,4 @@ class OneStopConfig(AdapterConfig):
         description="Seconds for one complete answer.",
         examples=[20.0],
     )
-    ca_file: str | None = Field(
-        default=None,
-        title="Chứng thư gốc",
-        description="Path of a PEM file with the authority that issued the software's certificate.",
-        examples=["/etc/lgsp/ca/mot-cua.pem"],
-    )
+    ca_file: CaFile = None

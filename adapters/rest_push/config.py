@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from yarl import URL
 
-from adapters.connection import web_address
+from adapters.connection import CaFile, ConnectSeconds, web_address
 from schemas.adapter import AdapterConfig
 
 
@@ -48,14 +48,7 @@ class RestPushConfig(AdapterConfig):
         description="Name of the former secret; while it is set, both sign (rotation).",
         examples=["soxd-push-2025"],
     )
-    connect_seconds: float = Field(
-        default=5.0,
-        ge=0.05,
-        le=60,
-        title="Thời gian chờ kết nối",
-        description="Seconds to resolve the name, connect and agree on TLS.",
-        examples=[5.0],
-    )
+    connect_seconds: ConnectSeconds = 5.0
     answer_seconds: float = Field(
         default=20.0,
         ge=0.05,
@@ -74,12 +67,4 @@ class RestPushConfig(AdapterConfig):
         ),
         examples=[125_000],
     )
-    ca_file: str | None = Field(
-        default=None,
-        title="Chứng thư gốc",
-        description=(
-            "Path of a PEM file with the authority that issued the partner's certificate, when it"
-            " is not a public one. Checking certificates cannot be switched off."
-        ),
-        examples=["/etc/lgsp/ca/chinh-phu.pem"],
-    )
+    ca_file: CaFile = None

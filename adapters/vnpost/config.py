@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from adapters.connection import web_address
+from adapters.connection import CaFile, ConnectSeconds, web_address
 from schemas.adapter import AdapterConfig
 
 Address = Annotated[str, AfterValidator(web_address)]
@@ -66,14 +66,7 @@ class VnPostConfig(AdapterConfig):
         description="Says where an order is: `?OrderNumber=`.",
         examples=["order/tracking"],
     )
-    connect_seconds: float = Field(
-        default=5.0,
-        ge=0.05,
-        le=60,
-        title="Thời gian chờ kết nối",
-        description="Seconds to resolve the name, connect and agree on TLS.",
-        examples=[5.0],
-    )
+    connect_seconds: ConnectSeconds = 5.0
     answer_seconds: float = Field(
         default=30.0,
         ge=0.05,
@@ -82,9 +75,4 @@ class VnPostConfig(AdapterConfig):
         description="Seconds for one complete answer.",
         examples=[30.0],
     )
-    ca_file: str | None = Field(
-        default=None,
-        title="Chứng thư gốc",
-        description="Path of a PEM file with the authority of the platform's certificate.",
-        examples=["/etc/lgsp/ca/nen-tang.pem"],
-    )
+    ca_file: CaFile = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from adapters.connection import web_address
+from adapters.connection import CaFile, ConnectSeconds, PollSeconds, web_address
 from schemas.adapter import AdapterConfig
 
 
@@ -31,14 +31,7 @@ class VxpConfig(AdapterConfig):
         description="Name of the secret that signs every call; used as it was issued, not decoded.",
         examples=["truc-quoc-gia"],
     )
-    poll_seconds: float = Field(
-        default=60.0,
-        ge=0.05,
-        le=86_400,
-        title="Chu kỳ lấy về",
-        description="Seconds from the end of one round of fetching to the next.",
-        examples=[60.0],
-    )
+    poll_seconds: PollSeconds = 60.0
     directory_hours: float = Field(
         default=24.0,
         ge=0.1,
@@ -47,14 +40,7 @@ class VxpConfig(AdapterConfig):
         description="Hours from one reading of the axis's agency directory to the next.",
         examples=[24.0],
     )
-    connect_seconds: float = Field(
-        default=20.0,
-        ge=0.05,
-        le=60,
-        title="Thời gian chờ kết nối",
-        description="Seconds to resolve the name, connect and agree on TLS.",
-        examples=[20.0],
-    )
+    connect_seconds: ConnectSeconds = 20.0
     answer_seconds: float = Field(
         default=60.0,
         ge=0.05,
@@ -76,9 +62,4 @@ class VxpConfig(AdapterConfig):
         ),
         examples=[125_000],
     )
-    ca_file: str | None = Field(
-        default=None,
-        title="Chứng thư gốc",
-        description="Path of a PEM file with the authority that issued the axis's certificate.",
-        examples=["/etc/lgsp/ca/chinh-phu.pem"],
-    )
+    ca_file: CaFile = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from adapters.connection import web_address
+from adapters.connection import CaFile, ConnectSeconds, web_address
 from schemas.adapter import AdapterConfig
 from schemas.dossier.progress import KNOWN, RECORD_FIELDS, STEP_FIELDS, Kind
 
@@ -63,14 +63,7 @@ class WebhookConfig(AdapterConfig):
             examples=[("id", "at", "department", "content")],
         )
     )
-    connect_seconds: float = Field(
-        default=5.0,
-        ge=0.05,
-        le=60,
-        title="Thời gian chờ kết nối",
-        description="Seconds to resolve the name, connect and agree on TLS.",
-        examples=[5.0],
-    )
+    connect_seconds: ConnectSeconds = 5.0
     answer_seconds: float = Field(
         default=15.0,
         ge=0.05,
@@ -79,12 +72,4 @@ class WebhookConfig(AdapterConfig):
         description="Seconds for the complete answer, counted from the end of the request.",
         examples=[15.0],
     )
-    ca_file: str | None = Field(
-        default=None,
-        title="Chứng thư gốc",
-        description=(
-            "Path of a PEM file with the authority that issued the portal's certificate, when it"
-            " is not a public one. Checking certificates cannot be switched off."
-        ),
-        examples=["/etc/lgsp/ca/tinh.pem"],
-    )
+    ca_file: CaFile = None
