@@ -107,7 +107,7 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
         if "gateway" in roles:
             address = await _gateway(stack, settings, acceptor, probed)
         if "console" in roles:
-            at = await _console(stack, settings, ledger, live)
+            at = await _console(stack, settings, acceptor, membership, broker)
             log.info("console.started", address=at)
             address = address or at
         elif settings.ops_port is not None:
@@ -301,14 +301,25 @@ async def _gateway(
 
 
 async def _console(
-    stack: AsyncExitStack, settings: Settings, ledger: Ledger, live: LiveConfig
+    stack: AsyncExitStack,
+    settings: Settings,
+    acceptor: Acceptor,
+    membership: Membership,
+    broker: Broker,
 ) -> str:
     # late: a process without the console does without its libraries
     from bus.console.app import create  # noqa: PLC0415
 
     http = open_session()
     stack.push_async_callback(http.close)
-    door = create(ledger, live, _console_settings(settings), http)
+    door = create(
+        acceptor.ledger,
+        acceptor.live,
+        _console_settings(settings),
+        http,
+        membership=membership,
+        broker=broker,
+    )
     place = (settings.console_host, CONSOLE_PORT if (p := settings.console_port) is None else p)
     return await _listen(
         stack, settings, door, place, lifespan="on", ws="websockets-sansio", log_level="warning"

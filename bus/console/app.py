@@ -13,6 +13,8 @@ from nicegui import ui
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
+from adapters import registry
+from bus.broker import Broker
 from bus.console import frame, oidc, watch
 from bus.console.authority import Authority
 from bus.console.desk import Desk
@@ -20,27 +22,52 @@ from bus.console.door import Door, Nonced
 from bus.console.login import LogIn
 from bus.console.pages import PAGES
 from bus.console.settings import ConsoleSettings
+from bus.console.shared import Shared
 from bus.engine.live import LiveConfig
+from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
 from bus.ledger.ledger import Ledger
+from bus.ops import attention
+from bus.ops.pulse import Pulse
 
 STATIC = Path(str(resources.files("bus.console"))) / "static"
 
 
 def create(
-    ledger: Ledger, live: LiveConfig, settings: ConsoleSettings, http: aiohttp.ClientSession
+    ledger: Ledger,
+    live: LiveConfig,
+    settings: ConsoleSettings,
+    http: aiohttp.ClientSession,
+    *,
+    membership: Membership,
+    broker: Broker,
 ) -> Door:
     """The door, with everything behind it. Run it with the lifespan protocol on."""
     desk = Desk(ledger, settings.limits, settings.secrets)
-    console = frame.Console(ledger, live, desk, Authority(desk, live))
+    pulse = Pulse(ledger.queries, ledger.clock)
+    console = frame.Console(
+        ledger,
+        live,
+        desk,
+        Authority(desk, live),
+        pulse,
+        Shared(),
+        polled=frozenset(k for k, a in registry.adapters().items() if hasattr(a, "poll")),
+        running=lambda: {role: len(membership.having(role)) for role in attention.ROLES},
+        broker_up=lambda: broker.connected,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        follower = outliving(lambda: watch.follow(desk), name="console-watch")
+        followers = (
+            outliving(lambda: watch.follow(desk), name="console-watch"),
+            outliving(pulse.follow, name="pulse"),
+        )
         try:
             yield
         finally:
-            follower.cancel()
+            for follower in followers:
+                follower.cancel()
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     door = Door(GZipMiddleware(Nonced(app), minimum_size=2000), desk, live, settings)

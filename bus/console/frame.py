@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
@@ -19,10 +19,12 @@ from bus.console.desk import Desk
 from bus.console.door import VISITOR
 from bus.console.html import Html, tag
 from bus.console.rights import EVERYBODY, ROLES, Act, Role
+from bus.console.shared import Shared
 from bus.console.visitor import Visitor
 from bus.console.words import Words
 from bus.engine.live import LiveConfig, Snapshot
 from bus.ledger.ledger import Ledger
+from bus.ops.pulse import Pulse
 from schemas.errors import Forbidden, LgspError, Text, Unauthenticated
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,11 @@ class Console:
     live: LiveConfig
     desk: Desk
     authority: Authority
+    pulse: Pulse
+    shared: Shared
+    polled: frozenset[str]  # kinds of endpoints from which the bus fetches
+    running: Callable[[], Mapping[str, int]]  # processes alive, by role
+    broker_up: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from sqlalchemy import (
     exists,
     func,
     inspect,
+    literal,
+    or_,
     select,
     text,
     tuple_,
@@ -38,6 +40,7 @@ from bus.ledger.tables import (
     dossier_file,
     endpoint_state,
     journal,
+    journal_chain,
     message,
     poll,
     process,
@@ -200,9 +203,13 @@ class Queries:
         since: Instant | None = None,
         after: int | None = None,
         limit: int = 50,
+        agencies: Collection[str] | None = None,
     ) -> list[DeliveryRow]:
-        """Newest first; no `states` means every state. `after`: id of the last one before."""
-        where: list[Condition] = []
+        """Newest first; no `states` means every state. `after`: id of the last one before.
+
+        `agencies`: only those sent or received by any of them; None: everybody's.
+        """
+        where: list[Condition] = list(_concerning(agencies))
         if states:
             where.append(delivery.c.state.in_([state.value for state in states]))
             if OPEN.issuperset(states):
@@ -330,12 +337,28 @@ class Queries:
         query = query.order_by(journal.c.chain, journal.c.seq).limit(limit)
         return [_journal(row) for row in await self._all(query)]
 
-    async def backlog(self) -> list[Backlog]:
-        """Open deliveries by endpoint, lane and state. Reads every open delivery once."""
+    async def journal_heads(self, *, since: Instant) -> dict[str, int]:
+        """Where each chain ends that was written to since then."""
+        c = journal_chain.c
+        return {
+            row[0]: row[1] for row in await self._all(select(c.chain, c.seq).where(c.at >= since))
+        }
+
+    async def journal_after(self, chain: str, seq: int, *, limit: int) -> list[JournalRow]:
+        """Of one chain, in order."""
+        query = select(*_JOURNAL).where(journal.c.chain == chain, journal.c.seq > seq)
+        rows = await self._all(query.order_by(journal.c.seq).limit(limit))
+        return [_journal(row) for row in rows]
+
+    async def backlog(self, *, agencies: Collection[str] | None = None) -> list[Backlog]:
+        """Open deliveries by endpoint, lane and state. Reads every open delivery once.
+
+        `agencies`: only those sent or received by any of them.
+        """
         groups = (delivery.c.endpoint, delivery.c.lane, delivery.c.state)
         query = (
             select(*groups, func.count(), func.min(delivery.c.created_at))
-            .where(_IS_OPEN)
+            .where(_IS_OPEN, *_concerning(agencies))
             .group_by(*groups)
             .order_by(*groups)
         )
@@ -378,6 +401,19 @@ class Queries:
     async def _all(self, query: Select[*tuple[Any, ...]]) -> Sequence[Sequence[Any]]:
         async with self._db.read() as connection:
             return (await connection.execute(query)).all()
+
+
+def _concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
+    """Deliveries of messages that these agencies sent, or that are to reach one of them."""
+    if agencies is None:
+        return ()
+    sent = exists().where(message.c.id == delivery.c.message_id, message.c.sender.in_(agencies))
+    return (or_(sent, *_received_by(agencies)),)
+
+
+def _received_by(agencies: Collection[str]) -> list[ColumnElement[bool]]:
+    padded = literal(" ").concat(delivery.c.receivers).concat(" ")
+    return [padded.contains(f" {code} ", autoescape=True) for code in agencies]
 
 
 def _message(row: Sequence[Any]) -> MessageRow:
