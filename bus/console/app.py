@@ -11,6 +11,7 @@ import aiohttp
 from fastapi import FastAPI
 from nicegui import ui
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from adapters import registry
@@ -19,6 +20,7 @@ from bus.console import frame, oidc, watch
 from bus.console.authority import Authority
 from bus.console.desk import Desk
 from bus.console.door import Door, Nonced
+from bus.console.downloads import Downloads
 from bus.console.login import LogIn
 from bus.console.pages import PAGES
 from bus.console.settings import ConsoleSettings
@@ -52,6 +54,7 @@ def create(
         Authority(desk, live),
         pulse,
         Shared(),
+        Downloads(ledger),
         polled=frozenset(k for k, a in registry.adapters().items() if hasattr(a, "poll")),
         running=lambda: {role: len(membership.having(role)) for role in attention.ROLES},
         broker_up=lambda: broker.connected,
@@ -76,6 +79,7 @@ def create(
     if settings.provider is not None:
         provider = oidc.Client(settings.provider, settings.secrets.oidc, http)
     app.router.routes.extend(LogIn(desk, settings, door.cookie, provider).routes())
+    app.router.routes.append(Route("/download/{ticket}", console.downloads.serve))
     app.mount("/static", StaticFiles(directory=STATIC))
     frame.install(console, PAGES)
     ui.run_with(

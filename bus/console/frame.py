@@ -17,6 +17,7 @@ from bus.console.authority import Authority
 from bus.console.cards import error_card
 from bus.console.desk import Desk
 from bus.console.door import VISITOR
+from bus.console.downloads import Downloads
 from bus.console.html import Html, tag
 from bus.console.rights import EVERYBODY, ROLES, Act, Role
 from bus.console.shared import Shared
@@ -44,6 +45,7 @@ class Console:
     authority: Authority
     pulse: Pulse
     shared: Shared
+    downloads: Downloads
     polled: frozenset[str]  # kinds of endpoints from which the bus fetches
     running: Callable[[], Mapping[str, int]]  # processes alive, by role
     broker_up: Callable[[], bool]

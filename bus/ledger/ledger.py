@@ -27,6 +27,7 @@ from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
+from bus.ledger.search import Search
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
@@ -59,6 +60,7 @@ class Ledger:
         self.clock = clock
         self.db = Database(database_url)
         self.queries = Queries(self.db)
+        self.search = Search(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
         self.reconciling = ReconcileQueries(self.db)

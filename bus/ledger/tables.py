@@ -51,6 +51,7 @@ message = Table(
     Column("record", Text),  # of a dossier or step: its canonical form (schemas.dossier), as JSON
     UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
     Index("message_document", "document_id"),
+    Index("message_sender", "sender", "id"),
     Index("message_blob", "sha256", postgresql_where=_IN_BLOB_STORE, sqlite_where=_IN_BLOB_STORE),
 )
 
@@ -209,6 +210,7 @@ dossier = Table(
     Column("last_step_at", BigInteger),
     Column("changed_at", BigInteger, nullable=False),
     Index("dossier_code", "code"),
+    Index("dossier_nation_code", "nation_code"),
     Index("dossier_newest", "first_message"),
     Index("dossier_sender", "sender", "first_message"),
     Index("dossier_received", "received_at", "sender"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bus.console.pages import account, overview
+from bus.console.pages import account, message, overview, search
 
 PAGES = (
     overview.PAGE,
+    search.PAGE,
+    message.PAGE,
     account.PAGE,
 )
