@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bus.console.pages import account, message, overview, search
+from bus.console.pages import account, deliveries, message, overview, search
 
 PAGES = (
     overview.PAGE,
     search.PAGE,
     message.PAGE,
+    deliveries.PAGE,
     account.PAGE,
 )
