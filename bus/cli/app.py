@@ -10,6 +10,7 @@ import typer
 
 from bus.cli import (
     agency,
+    alert,
     axis,
     backup,
     client,
@@ -69,6 +70,7 @@ GROUPS = (
     health,
     journal,
     backup,
+    alert,
 )
 for group in GROUPS:
     group.add_to(app)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one message says about the system that sent it."""
+
+    as_: Literal["new", "duplicate", "conflict"]  # conflict: a known id with other content
+    warnings: tuple[str, ...] = ()  # what the reader put up with
+    lag: float | None = None  # seconds from when it says it was sent to when it came
 
 
 class Observer(Protocol):
     def accepted(self, kind: str, lane: str, seconds: float) -> None:
         """A new message was committed; `seconds` from the end of its body to the commit."""
+
+    def heard(self, sender: str, news: News) -> None:
+        """The sender's system has spoken, and this is what was noticed about how it does."""
 
     def attempted(self, endpoint: str, result: str, seconds: float) -> None:
         """One attempt ended with this `schemas.adapter.Result`."""
@@ -31,6 +44,8 @@ class Silent:
     """Measures nothing."""
 
     def accepted(self, kind: str, lane: str, seconds: float) -> None: ...
+
+    def heard(self, sender: str, news: News) -> None: ...
 
     def attempted(self, endpoint: str, result: str, seconds: float) -> None: ...
 
