@@ -288,7 +288,8 @@ async def settle(
 
 
 async def _found(tx: Tx, now: Instant, finding: Finding) -> None:
-    body = {"what": finding.what, "cause": finding.cause, "step": finding.step}
+    texts = {"what": finding.what, "cause": finding.cause, "step": finding.step}
+    body = {name: list(text) for name, text in texts.items()}
     await tx.execute(
         "INSERT INTO alert (key, rule, culprit, severity, body, since, seen_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) WHERE resolved_at IS NULL"
@@ -383,6 +384,8 @@ async def silence(
 async def count(tx: Tx, chain: Chain, now: Instant, tallies: Collection[Tally]) -> None:
     """Adds what a process counted to what others did."""
     del chain, now
+    if not tallies:
+        return
     await tx.over(
         "INSERT INTO tally (kind, subject, at, count, low, high)"
         " SELECT kind, subject, at, count, low, high FROM {rows} WHERE true"
