@@ -71,9 +71,9 @@ class Tallies:
         if news.lag is not None:
             self.add("lag", sender, measured=round(news.lag))
 
-    def drain(self, now: Instant) -> list[Tally]:
+    def drain(self, now: Instant, *, span: Instant = SPAN) -> list[Tally]:
         """What gathered since the last time."""
-        at = now // SPAN * SPAN
+        at = now // span * span
         counts, self._counts = self._counts, {}
         return [
             Tally(kind, subject, at, each.count, each.low, each.high)

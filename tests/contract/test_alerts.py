@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,8 @@ async def test_what_was_over_before_it_lasted_is_told_to_nobody(scene: Scene) ->
     await scene.round()
     await scene.ledger.close_breaker("so-y-te")
     await scene.round(after=600)
-    assert scene.paper.letters == await scene.ledger.alerts.unresolved() == []
+    assert scene.paper.letters == []
+    assert await scene.ledger.alerts.unresolved() == []
 
 
 async def test_an_alert_that_stays_is_told_again_after_a_day(scene: Scene) -> None:
@@ -236,7 +238,8 @@ async def test_what_was_silenced_from_beginning_to_end_is_told_to_nobody(scene: 
     await scene.round(after=61)
     await scene.silence("*", seconds=0)
     await scene.round(after=61)
-    assert scene.paper.letters == await scene.ledger.alerts.unresolved() == []
+    assert scene.paper.letters == []
+    assert await scene.ledger.alerts.unresolved() == []
     assert [row.key for row in await scene.ledger.alerts.raised(limit=9)] == [KEY]
 
 
@@ -244,7 +247,7 @@ async def test_tallies_of_all_processes_are_one_sum(scene: Scene) -> None:
     mine = [Tally("heard-new", "H38", START, 2), Tally("lag", "H38", START, 1, 5, 9)]
     other = [Tally("heard-new", "H38", START, 3), Tally("lag", "H38", START, 1, -4, 7)]
     for each in (mine, other, []):
-        await scene.ledger.act(lambda tx, chain, now, each=each: alerts.count(tx, chain, now, each))
+        await scene.ledger.act(partial(alerts.count, tallies=each))
     found = {each.kind: each for each in await scene.ledger.alerts.tallies(START)}
     assert found["heard-new"].count == 5
     assert (found["lag"].low, found["lag"].high) == (-4, 9)

@@ -53,7 +53,7 @@ class MailChannel:
         self._email = email
         self._password = ""
         if email.password is not None:
-            self._password = resolve_secret(email.password, secrets, at_least=1).decode()
+            self._password = _ascii(email.password, secrets)
         try:
             ca_file = str(email.ca_file) if email.ca_file else None
             self._tls = ssl.create_default_context(cafile=ca_file)
@@ -67,7 +67,7 @@ class MailChannel:
         """Taken when the server has taken it for every recipient."""
         try:
             await asyncio.to_thread(self._send, self._message(letter))
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, ValueError, smtplib.SMTPException) as error:
             raise NotTold(_said(error)) from error
 
     def _message(self, letter: Letter) -> EmailMessage:
@@ -100,6 +100,17 @@ class MailChannel:
                 email.host, email.port, timeout=email.seconds, context=self._tls
             )
         return smtplib.SMTP(email.host, email.port, timeout=email.seconds)
+
+
+def _ascii(name: str, secrets: Secrets) -> str:
+    """Python's SMTP client writes nothing else."""
+    password = resolve_secret(name, secrets, at_least=1)
+    if not password.isascii():
+        raise ConfigurationError(
+            f"The secret named {name[:50]!r} has characters that cannot be a mail password.",
+            vi=f"Bí mật {name[:50]!r} có ký tự không dùng được làm mật khẩu thư (chỉ ASCII).",
+        )
+    return password.decode("ascii")
 
 
 def _said(error: Exception) -> str:

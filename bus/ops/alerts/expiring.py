@@ -24,6 +24,7 @@ from schemas.instant import Instant, from_datetime
 log = structlog.get_logger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
+AT_ONCE = 8
 _MAX_PEM = 1_000_000
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
@@ -32,7 +33,10 @@ async def certificates(snapshot: Snapshot, secrets_dir: Path | None) -> list[Exp
     """Of every endpoint and service that is declared, and in the folder of secrets."""
     found = list(await asyncio.to_thread(_files, snapshot, secrets_dir))
     places = {(u.host, u.port): owner for owner, u in _urls(snapshot) if u.scheme == "https"}
-    ends = await asyncio.gather(*(_of_server(host or "", port or 443) for host, port in places))
+    few = asyncio.Semaphore(AT_ONCE)
+    ends = await asyncio.gather(
+        *(_of_server(host or "", port or 443, few) for host, port in places)
+    )
     for ((host, port), owner), end in zip(places.items(), ends, strict=True):
         if end is not None:
             found.append(_server(f"{host}:{port}", owner, end))
@@ -81,7 +85,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
 
 
-async def _of_server(host: str, port: int) -> Instant | None:
+async def _of_server(host: str, port: int, few: asyncio.Semaphore) -> Instant | None:
     """When the certificate it shows ends; None when it shows none. Nothing is sent to it.
 
     What it shows is only read, so it need not be trusted: an expired one is what is looked for.
@@ -89,7 +93,7 @@ async def _of_server(host: str, port: int) -> Instant | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        async with asyncio.timeout(HANDSHAKE_SECONDS):
+        async with few, asyncio.timeout(HANDSHAKE_SECONDS):
             _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
     except (OSError, TimeoutError) as error:
         log.debug("alerts.no_certificate", place=f"{host}:{port}", error=type(error).__name__)

@@ -90,6 +90,7 @@ class Thresholds(_Part):
     drift_learns: int = Field(20, ge=0, description="messages of a sender before its news count")
     drift_seconds: Seconds = Field(86_400, description="a new deviation stays news for so long")
     skew_seconds: Seconds = Field(120, description="a sender's clock against ours")
+    skew_lasts: Seconds = Field(60, description="late messages that come at once are no skew")
     skew_least: int = Field(5, ge=1, description="messages that agree about it")
     expiry_days: float = Field(30, gt=0)
     expiry_critical_days: float = Field(7, gt=0)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from bus.ledger.alerts import Finding
+from bus.ledger.alerts import Finding, Tally
 from bus.ops.alerts.look import Look, span
 from bus.ops.tallies import SPAN, WARNING
 from schemas.errors import Text
@@ -22,6 +22,9 @@ DEAF_SECONDS = 120
 
 MAX_KINDS = 50
 """Deviations remembered of each sender."""
+
+MAX_BEHIND = 15 * 3_600
+"""Seconds; what is older than any time zone explains is an old date and no clock."""
 
 _HOUR = 3_600
 _HEARD = frozenset({"heard-new", "heard-duplicate", "heard-conflict"})
@@ -245,25 +248,35 @@ def clocks(look: Look) -> Iterator[Finding]:
     A message from the future proves it. One from the past may have waited at the sender, so all
     of them must agree.
     """
-    lags: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-    first: dict[str, Instant] = {}
-    for each in look.recent(look.limits.window):
-        if each.kind == "lag" and each.low is not None and each.high is not None:
-            lags[each.subject].append((each.low, each.high, each.count))
-            first[each.subject] = min(first.get(each.subject, each.at), each.at)
-    limit = look.limits.skew_seconds
+    limits = look.limits
+    lags: dict[str, list[Tally]] = defaultdict(list)
+    for each in look.recent(limits.window):
+        if each.kind == "lag":
+            lags[each.subject].append(each)
     for sender, found in lags.items():
-        low, high = min(each[0] for each in found), max(each[1] for each in found)
-        count = sum(each[2] for each in found)
-        if count < look.limits.skew_least:
+        newest = _newest(found, limits.skew_least)
+        low = min(each.low or 0 for each in newest)
+        high = max(each.high or 0 for each in newest)
+        if sum(each.count for each in newest) < limits.skew_least:
             continue
-        ahead = -low
-        behind = low if high - low <= max(limit, 0.1 * low) else 0
-        if max(ahead, behind) >= limit:
-            yield _skewed(look, sender, ahead if ahead >= limit else -behind, first[sender])
+        agree = high - low <= max(limits.skew_seconds, 0.1 * low)
+        behind = low if agree and low <= MAX_BEHIND else 0
+        if max(-low, behind) >= limits.skew_seconds:
+            yield _skewed(look, sender, -low if low < 0 else -behind)
 
 
-def _skewed(look: Look, sender: str, ahead: int, since: Instant) -> Finding:
+def _newest(tallies: list[Tally], least: int) -> list[Tally]:
+    """The last ones that hold so many messages."""
+    found: list[Tally] = []
+    for each in sorted(tallies, key=lambda tally: tally.at, reverse=True):
+        found.append(each)
+        least -= each.count
+        if least <= 0:
+            break
+    return found
+
+
+def _skewed(look: Look, sender: str, ahead: int) -> Finding:
     name, told = look.name(sender), span(abs(ahead))
     vi, en = ("nhanh", "ahead") if ahead > 0 else ("chậm", "behind")
     hours = round(abs(ahead) / _HOUR)
@@ -287,5 +300,6 @@ def _skewed(look: Look, sender: str, ahead: int, since: Instant) -> Finding:
             f"Báo đơn vị đồng bộ giờ (NTP); xem: lgsp message list --sender {sender}",
             f"Ask the agency to synchronise (NTP); see: lgsp message list --sender {sender}",
         ),
-        since,
+        look.now,
+        look.limits.skew_lasts,
     )

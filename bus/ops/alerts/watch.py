@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain as joined
@@ -33,14 +34,14 @@ from bus.ops.alerts.policy import AlertPolicy
 from bus.ops.alerts.settle import settle
 from bus.ops.gauges import LedgerGauges
 from bus.ops.metrics import Metrics
+from bus.ops.tallies import SPAN
 from schemas.errors import LedgerUnavailable
 from schemas.instant import SECOND, Instant
 
 log = structlog.get_logger(__name__)
 
-COUNT_SECONDS = 5.0
 TELL_SECONDS = 1.0
-EXPIRY_SECONDS = 6 * 3_600.0
+CERTIFICATES_SECONDS = 6 * 3_600.0
 JOURNAL_ENTRIES = 20_000
 """Verified in a round at most: a tenth of a second or so, spread over it."""
 
@@ -90,6 +91,7 @@ class Alerts:
         self._ledger = ledger
         self._around = around
         self._policy = policy
+        self._span = min(SPAN, int(policy.every * SECOND))
         self._outbox = Outbox(
             ledger,
             channels,
@@ -97,8 +99,7 @@ class Alerts:
             observe=around.metrics.alert_told,
         )
         self._away = LedgerAway(channels, ledger.clock, policy.thresholds.ledger_seconds)
-        self._expiries: tuple[Expiry, ...] = ()
-        self._expiries_due: tuple[Snapshot | None, Instant] = (None, 0)
+        self._expiries: Sequence[Expiry] = ()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -106,6 +107,7 @@ class Alerts:
             outliving(self._count_loop, name="alerts-count"),
             outliving(self._look_loop, name="alerts-look"),
             outliving(self._tell_loop, name="alerts-tell"),
+            outliving(self._certificates_loop, name="alerts-certificates"),
         ]
 
     async def close(self) -> None:
@@ -121,13 +123,13 @@ class Alerts:
     async def _count_loop(self) -> None:
         while True:
             await self.count()
-            await asyncio.sleep(min(COUNT_SECONDS, self._policy.every))
+            await asyncio.sleep(self._span / SECOND)
 
     async def count(self) -> None:
         """Writes what this process has counted."""
         tallies = self._around.metrics.tallies
         await asyncio.to_thread(self._measure_disks)
-        counted = tallies.drain(self._ledger.clock())
+        counted = tallies.drain(self._ledger.clock(), span=self._span)
         try:
             await self._ledger.act(lambda tx, chain, now: alerts.count(tx, chain, now, counted))
         except LedgerUnavailable:
@@ -213,7 +215,7 @@ class Alerts:
             pull_kinds=frozenset(around.pull_kinds),
             roles={role: len(around.membership.having(role)) for role in own.ROLES},
             broker_up=around.broker_up(),
-            expiries=await self._expiring(snapshot, now),
+            expiries=await self._expiring(snapshot),
             journal_problems=place.problems,
             channels={
                 name: Waiting(*each) for name, each in (await self._ledger.alerts.waiting()).items()
@@ -223,15 +225,22 @@ class Alerts:
     async def _tallies(self, now: Instant) -> list[Tally]:
         return await self._ledger.alerts.tallies(now - int(self._policy.thresholds.window * SECOND))
 
-    async def _expiring(self, snapshot: Snapshot, now: Instant) -> Sequence[Expiry]:
-        """Partners are asked for their certificates after a change, and a few times a day."""
-        known, due = self._expiries_due
-        if known is not snapshot or now >= due:
-            self._expiries = tuple(await expiring.certificates(snapshot, self._around.secrets_dir))
-            self._expiries_due = (snapshot, now + int(EXPIRY_SECONDS * SECOND))
+    async def _expiring(self, snapshot: Snapshot) -> Sequence[Expiry]:
         ends = await self._ledger.identities.last_ends()
         declared = {client: end for client, end in ends.items() if client in snapshot.clients}
         return (*self._expiries, *expiring.client_keys(declared))
+
+    async def _certificates_loop(self) -> None:
+        """Partners are asked for their certificates after a change, and a few times a day: apart
+        from the rounds, which must not wait for them.
+        """
+        known, due = None, 0.0
+        while True:
+            await asyncio.sleep(self._policy.every)
+            snapshot = self._around.live.snapshot
+            if self._is_mine() and (known is not snapshot or time.monotonic() >= due):
+                self._expiries = await expiring.certificates(snapshot, self._around.secrets_dir)
+                known, due = snapshot, time.monotonic() + CERTIFICATES_SECONDS
 
     # --- telling: the same process --------------------------------------------------------------
 
