@@ -47,6 +47,7 @@ from bus.ops.alerts.watch import Alerts, Surroundings
 from bus.ops.gauges import LedgerGauges
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
+from bus.ops.otlp import OtlpSpans
 from bus.ops.totals import TotalsReporter
 from bus.settings import Settings
 from schemas.adapter import Adapter
@@ -87,6 +88,9 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
             committed=lambda size, seconds: metrics.batch("ledger", size, seconds),
         )
         stack.push_async_callback(ledger.close)
+        if settings.otlp_endpoint is not None:
+            spans = metrics.spans = OtlpSpans(settings.otlp_endpoint, process=ledger.process)
+            stack.push_async_callback(spans.close)
         await _migrate(settings)
         live = LiveConfig(ledger.config)
         await live.start()

@@ -148,6 +148,11 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, description="bearer token with which /metrics may be read from other machines"
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="OpenTelemetry collector that gets traces: http://…:4318/v1/traces",
+    )
     alerts: AlertPolicy = Field(
         default_factory=AlertPolicy,
         description="when something counts as trouble, and who is told; deploy/docs/alerts.md",

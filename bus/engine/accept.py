@@ -12,6 +12,7 @@ import uuid_utils
 from bus.engine.follow import following
 from bus.engine.live import LiveConfig, Snapshot
 from bus.engine.observer import News, Observer, Silent
+from bus.engine.spans import spanning
 from bus.engine.spool import Spool
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Acceptance, Planned, Receipt
@@ -120,7 +121,9 @@ class Acceptor:
             record=letter.record,
         )
         try:
-            receipt = await self.ledger.accept(acceptance)
+            with spanning(self.observer.spans, "accept", "internal", trace) as span:
+                span.facts["lgsp.message"] = message.id
+                receipt = await self.ledger.accept(acceptance)
         except DuplicateMessage:
             self.observer.heard(routed.sender, News("conflict"))
             raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from bus.engine.spans import Spans
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -16,6 +18,10 @@ class News:
 
 
 class Observer(Protocol):
+    @property
+    def spans(self) -> Spans | None:
+        """Where spans go; None: nobody wants them."""
+
     def accepted(self, kind: str, lane: str, seconds: float) -> None:
         """A new message was committed; `seconds` from the end of its body to the commit."""
 
@@ -27,6 +33,9 @@ class Observer(Protocol):
 
     def finished(self, endpoint: str, state: str, seconds_since_accept: float) -> None:
         """A delivery was delivered, rejected or dead."""
+
+    def acknowledged(self, state: str) -> None:
+        """A receiver that fetches has said what became of a delivery."""
 
     def breaker(self, endpoint: str, open_: bool) -> None: ...
 
@@ -43,6 +52,8 @@ class Observer(Protocol):
 class Silent:
     """Measures nothing."""
 
+    spans: Spans | None = None
+
     def accepted(self, kind: str, lane: str, seconds: float) -> None: ...
 
     def heard(self, sender: str, news: News) -> None: ...
@@ -50,6 +61,8 @@ class Silent:
     def attempted(self, endpoint: str, result: str, seconds: float) -> None: ...
 
     def finished(self, endpoint: str, state: str, seconds_since_accept: float) -> None: ...
+
+    def acknowledged(self, state: str) -> None: ...
 
     def breaker(self, endpoint: str, open_: bool) -> None: ...
 

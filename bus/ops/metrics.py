@@ -17,6 +17,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from bus.engine.observer import News
+from bus.engine.spans import Spans
 from bus.ledger.alerts import AlertRow
 from bus.ledger.records import Backlog, EndpointState
 from bus.ops.tallies import Tallies
@@ -35,6 +36,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.tallies = Tallies()
+        self.spans: Spans | None = None
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -82,6 +84,13 @@ class Metrics:
             buckets=_FAST,
             registry=r,
         )
+        self._translation = Histogram(
+            "lgsp_translation_seconds",
+            "Translating one message of a service, by direction (request, reply)",
+            ["direction"],
+            buckets=_FAST,
+            registry=r,
+        )
 
     def _declare_engine(self) -> None:
         r = self.registry
@@ -120,6 +129,12 @@ class Metrics:
             "lgsp_deliveries_finished",
             "Deliveries that reached a state that ends them, or dead",
             ["endpoint", "state"],
+            registry=r,
+        )
+        self._acknowledged = Counter(
+            "lgsp_acknowledged",
+            "Answers of receivers that fetch, by what they say (delivered, rejected)",
+            ["state"],
             registry=r,
         )
         self._delivery_seconds = Histogram(
@@ -245,6 +260,9 @@ class Metrics:
         self._call_seconds.labels(service).observe(seconds)
         self.tallies.called(service, outcome)
 
+    def translated(self, direction: str, seconds: float) -> None:
+        self._translation.labels(direction).observe(seconds)
+
     # The engine's Observer.
 
     def accepted(self, kind: str, lane: str, seconds: float) -> None:
@@ -266,6 +284,9 @@ class Metrics:
     def finished(self, endpoint: str, state: str, seconds_since_accept: float) -> None:
         self._finished.labels(endpoint, state).inc()
         self._delivery_seconds.labels(endpoint).observe(seconds_since_accept)
+
+    def acknowledged(self, state: str) -> None:
+        self._acknowledged.labels(state).inc()
 
     def breaker(self, endpoint: str, open_: bool) -> None:
         self._breaker.labels(endpoint).set(open_)

@@ -187,7 +187,7 @@ async def test_a_running_bus_tells_by_mail_and_by_signed_webhook(
                 waiting = await ledger.alerts.waiting()
                 return all(each[2] for each in waiting.values()) and len(waiting) == 2
 
-            condition: Callable[[], Awaitable[bool]] = attempted
+            condition: Callable[[], bool | Awaitable[bool]] = attempted
             await wait_until(condition, SECONDS, "both channels have refused")
             said = await ledger.alerts.waiting()
             assert said["email"][2] == "SMTPDataError 451"

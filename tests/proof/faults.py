@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,7 +26,8 @@ from adapters.faults import Fault as Trouble
 from adapters.faults import Mode
 from adapters.rest_push.sandbox import Sandbox
 from bus.app import ROLES, running
-from bus.ledger.config_store import Change, name_of
+from bus.ledger.config_store import Change, Item, name_of
+from bus.ledger.config_store import Kind as ConfigKind
 from bus.ledger.ledger import Ledger
 from bus.settings import Settings
 from schemas.delivery import DeliveryState
@@ -101,6 +103,7 @@ class World:
     fetching: bool = True
     hook_away: bool = False
     sent: int = 0
+    stall: float = 0.0  # longest time for which this machine kept everything waiting, in seconds
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     async def send_for_ever(self, sender: str) -> None:
@@ -121,9 +124,18 @@ class World:
             "Content-Type": "application/xml",
             "Idempotency-Key": key,
         }
+        began = time.monotonic()
         with contextlib.suppress(httpx2.TransportError):
             answer = await self.http.post("/api/v1/documents", content=body, headers=headers)
             assert answer.status_code < 300, answer.text
+        self.stall = max(self.stall, time.monotonic() - began)
+
+    async def watch_for_ever(self) -> None:
+        """Notices when this process was not let run: everybody is silent then."""
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.05)
+            self.stall = max(self.stall, time.monotonic() - began - 0.05)
 
     async def fetch_for_ever(self) -> None:
         """The system behind the mailbox takes what there is."""
@@ -246,7 +258,7 @@ async def _finish_late(world: World) -> None:
 def _tls_endpoint(world: World) -> Endpoint:
     sandbox = world.sandboxes[TLS]
     config = {
-        "url": f"{sandbox.url}/documents",
+        "url": sandbox.url,
         "secret": "doi-tac",
         "ca_file": str(world.folder / "tls" / "cert.pem"),
     }
@@ -413,6 +425,7 @@ async def world(folder: Path, *, scale: float) -> AsyncIterator[World]:
         made.append(one)
         tasks = [asyncio.create_task(one.send_for_ever(code)) for code in SENDERS]
         tasks.append(asyncio.create_task(one.fetch_for_ever()))
+        tasks.append(asyncio.create_task(one.watch_for_ever()))
         try:
             yield one
         finally:
@@ -423,10 +436,28 @@ async def world(folder: Path, *, scale: float) -> AsyncIterator[World]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def rhythm(one: World, seconds: float) -> None:
+    """Until every sender is known well enough to be missed."""
+    end = time.monotonic() + seconds
+    while not await _known(one):
+        if time.monotonic() > end:
+            raise AssertionError(f"not every sender has a rhythm within {seconds:g} s")
+        await asyncio.sleep(0.2)
+
+
+async def _known(one: World) -> bool:
+    memory = await one.ledger.alerts.memory()
+    heard = memory.get("rhythm", {"senders": {}})["senders"]
+    habits = memory.get("drift", {})
+    return all(
+        len(heard.get(code, {"spans": {}})["spans"]) > 4
+        and habits.get(code, {"sent": 0})["sent"] > 5
+        for code in SENDERS
+    )
+
+
 async def _sandboxes(stack: AsyncExitStack, folder: Path) -> dict[str, Sandbox]:
     cert, key = certificate(folder / "tls")
-    import ssl  # noqa: PLC0415 - only for the one that speaks TLS
-
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(cert, key)
     made = {name: Sandbox(secrets=(SECRET,)) for name in PARTNERS}
@@ -451,13 +482,13 @@ async def _hook(stack: AsyncExitStack, away: Callable[[], bool]) -> str:
 
 
 async def _declare(ledger: Ledger, sandboxes: dict[str, Sandbox]) -> None:
-    items: list[Any] = [Agency(code="H38", name="Tỉnh Lào Cai")]
+    items: list[Item] = [Agency(code="H38", name="Tỉnh Lào Cai")]
     for name, code in zip(PARTNERS, RECEIVERS, strict=False):
         options: dict[str, Any] = {"breaker": {"failures": 5, "probe_every": 0.5}}
         if name == FRAGILE:
             options = {"breaker": {"failures": 100_000}}
         config = {
-            "url": f"{sandboxes[name].url}/documents",
+            "url": sandboxes[name].url,
             "secret": "doi-tac",
             "connect_seconds": 1.0,
             "answer_seconds": 1.0,
@@ -474,9 +505,18 @@ async def _declare(ledger: Ledger, sandboxes: dict[str, Sandbox]) -> None:
         items.append(Agency(code=code, name=f"Nơi gửi {code}", parent="H38"))
         client = Client(id=code.lower(), agencies=(code,), rate=10_000, burst=10_000)
         items.append(client)
-    kinds_of = {Agency: "agency", Endpoint: "endpoint", Client: "client"}
-    changes = [Change(kinds_of[type(each)], name_of(each), None, each) for each in items]  # type: ignore[arg-type]
+    changes = [Change(_kind_of(each), name_of(each), None, each) for each in items]
     await ledger.config.apply(changes, expected=0, actor="test", reason="")
+
+
+def _kind_of(item: Item) -> ConfigKind:
+    match item:
+        case Agency():
+            return "agency"
+        case Endpoint():
+            return "endpoint"
+        case _:
+            return "client"
 
 
 async def _token(ledger: Ledger, http: httpx2.AsyncClient, code: str) -> str:
