@@ -69,7 +69,8 @@ def policy(scale: float, hook: str) -> dict[str, Any]:
             "breaker_seconds": fast(60),
             "repeats_least": 15,
             "drift_learns": 5,
-            "drift_seconds": fast(300),
+            "drift_seconds": fast(120),
+            "drift_forgets": fast(150),
             "skew_lasts": fast(60),
             "role_seconds": fast(30),
             "broker_seconds": fast(60),
@@ -305,9 +306,10 @@ async def _hook_back(world: World) -> None:
 
 def kinds() -> tuple[Kind, ...]:
     """Each on a culprit of its own, so that all can happen at once."""
+    # five failures open a breaker, and a share of ten minutes' attempts is an error rate
     unsteady = "error-rate breaker-open backlog-age"
     return (
-        _partner("partner-down", "doi-tac-1", Mode.REFUSE, "breaker-open backlog-age", 60),
+        _partner("partner-down", "doi-tac-1", Mode.REFUSE, unsteady, 75),
         _partner("partner-unsteady", "doi-tac-2", Mode.ERROR, unsteady, 180, 0.7),
         _partner("partner-hangs", "doi-tac-3", Mode.HANG, unsteady, 180),
         _partner("partner-rejects", "doi-tac-4", Mode.REJECT, "refusals", 240),
@@ -322,7 +324,7 @@ def kinds() -> tuple[Kind, ...]:
             _fetch_again,
         ),
         _sender("sender-silent", SENDERS[1], "partner-silent", 180, quiet=True),
-        _sender("sender-repeats", SENDERS[2], "duplicate-storm", 120, repeats=15),
+        _sender("sender-repeats", SENDERS[2], "duplicate-storm", 150, repeats=15),
         _sender("sender-drifts", SENDERS[3], "schema-drift", 30, oddity=" lạ='1'"),
         _sender("sender-ahead", SENDERS[4], "clock-skew", 90, shift=timedelta(minutes=9)),
         _sender("sender-in-utc", SENDERS[5], "clock-skew", 90, shift=timedelta(hours=-7)),

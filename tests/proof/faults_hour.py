@@ -37,7 +37,7 @@ async def _play(one: World, kind: Kind, scale: float, until: float, seed: int) -
     chance = random.Random(f"{seed} {kind.name}")
     labels: list[Label] = []
     while True:
-        await asyncio.sleep(chance.uniform(60, 500) / scale)
+        await asyncio.sleep(chance.uniform(150, 500) / scale)
         most = (kind.patience + 5 * ALLOWED) / scale
         if time.monotonic() + most > until:
             return labels

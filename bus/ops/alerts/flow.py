@@ -99,12 +99,19 @@ def errors(look: Look) -> Iterator[Finding]:
     """Attempts and calls that fail, or that partners refuse, more often than they should."""
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     first: dict[tuple[str, str], Instant] = {}
-    for each in look.recent(look.limits.window):
-        counts[each.subject][each.kind] += each.count
-        at = first.get((each.subject, each.kind), each.at)
-        first[each.subject, each.kind] = min(at, each.at)
+    going_on: set[tuple[str, str]] = set()
     limits = look.limits
-    for name, of in counts.items():
+    for each in look.recent(limits.window):
+        key = (each.subject, each.kind)
+        counts[each.subject][each.kind] += each.count
+        first[key] = min(first.get(key, each.at), each.at)
+        if each.at >= look.ago(limits.window / 5):
+            going_on.add(key)
+    for name, counted in counts.items():
+        of = defaultdict(int, counted)
+        for kind in ("attempt-failed", "attempt-rejected", "call-failed"):
+            if (name, kind) not in going_on:  # it is over: nobody need be called
+                of[kind] = 0
         attempts = of["attempt-good"] + of["attempt-failed"] + of["attempt-rejected"]
         calls = of["call-good"] + of["call-failed"]
         if _many(of["attempt-failed"], attempts, limits.errors_share, limits.errors_least):

@@ -89,6 +89,9 @@ class Thresholds(_Part):
     repeats_least: int = Field(20, ge=1)
     drift_learns: int = Field(20, ge=0, description="messages of a sender before its news count")
     drift_seconds: Seconds = Field(86_400, description="a new deviation stays news for so long")
+    drift_forgets: Seconds = Field(
+        30 * 86_400, description="a deviation not seen for so long is new again"
+    )
     skew_seconds: Seconds = Field(120, description="a sender's clock against ours")
     skew_lasts: Seconds = Field(60, description="late messages that come at once are no skew")
     skew_least: int = Field(5, ge=1, description="messages that agree about it")

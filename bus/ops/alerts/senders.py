@@ -181,8 +181,9 @@ def repeats(look: Look) -> Iterator[Finding]:
 def drift(look: Look) -> tuple[list[Finding], dict[str, Any]]:
     """Senders whose messages deviate in a way they never did.
 
-    Remembered of each: how many messages it has sent, and its deviations with the moment each was
-    first seen; what it did among its first messages is its habit.
+    Remembered of each: how many messages it has sent, and its deviations, each with the moment at
+    which it was news (0: never) and the one at which it was seen last. What a sender does among its
+    first messages is its habit.
     """
     memory = dict(look.memory.get(DRIFT, {}))
     sent: dict[str, int] = defaultdict(int)
@@ -196,7 +197,7 @@ def drift(look: Look) -> tuple[list[Finding], dict[str, Any]]:
         elif each.kind.startswith(WARNING):
             kinds = seen[each.subject]
             warning = each.kind.removeprefix(WARNING)
-            kinds[warning] = min(kinds.get(warning, each.at), each.at)
+            kinds[warning] = max(kinds.get(warning, each.at), each.at)
     upto = max((each.at for each in look.tallies), default=0) - SPAN  # the last may still grow
     for sender in sent.keys() | seen.keys():
         memory[sender] = _learn(look, memory.get(sender), sent[sender], seen[sender], upto)
@@ -208,16 +209,19 @@ def _learn(
 ) -> dict[str, Any]:
     known = known or {"upto": 0, "sent": 0, "habits": {}}
     learning = known["sent"] < look.limits.drift_learns
-    habits = dict(known["habits"])
+    alive = look.ago(look.limits.drift_forgets)
+    habits = {warning: each for warning, each in known["habits"].items() if each[1] >= alive}
     for warning, at in seen.items():
-        if warning not in habits and len(habits) < MAX_KINDS:
-            habits[warning] = 0 if learning else at  # 0: a habit, news to nobody
+        if warning in habits:
+            habits[warning] = [habits[warning][0], at]
+        elif len(habits) < MAX_KINDS:
+            habits[warning] = [0 if learning else at, at]
     return {"upto": max(upto, known["upto"]), "sent": known["sent"] + sent, "habits": habits}
 
 
 def _news(look: Look, sender: str, known: dict[str, Any]) -> Iterator[Finding]:
     since = look.ago(look.limits.drift_seconds)
-    new = {warning: at for warning, at in known["habits"].items() if at >= since}
+    new = {warning: at for warning, (at, _) in known["habits"].items() if at >= since}
     if not new:
         return
     name, listed = look.name(sender), ", ".join(sorted(new))

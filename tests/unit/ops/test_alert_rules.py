@@ -98,6 +98,7 @@ def test_error_rate_and_refusals(good: str, bad: str, rule: str, culprit: str) -
     assert not list(flow.errors(of(1, 9))), "too few to say"
     assert not list(flow.errors(of(1_000, 10))), "too small a share"
     assert not list(flow.errors(of(0, 100, seconds=700))), "long ago"
+    assert not list(flow.errors(of(0, 100, seconds=130))), "it is over"
 
 
 def test_deliveries_dead_wait_for_a_person() -> None:
@@ -209,6 +210,10 @@ def test_schema_drift_is_a_deviation_that_the_sender_never_had() -> None:
     assert _only(again).since == ago(60), "the same trouble"
     later = look(now=NOW + 2 * 86_400 * SECOND, memory={"drift": memory})
     assert senders.drift(later)[0] == [], "a habit by now"
+    month = NOW + 40 * 86_400 * SECOND
+    back = [Tally(f"{WARNING}old", HEALTH, month, 1)]
+    found, _ = senders.drift(look(now=month, tallies=back, memory={"drift": memory}))
+    assert "old" in _only(found).what.en, "forgotten since"
 
 
 def _lags(*lags: tuple[int, int]) -> Look:
