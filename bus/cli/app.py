@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from bus.cli import (
+    account,
     agency,
     alert,
     axis,
@@ -64,6 +65,7 @@ GROUPS = (
     agency,
     axis,
     client,
+    account,
     province,
     service,
     schema,

@@ -13,6 +13,7 @@ import uuid_utils
 
 from bus.ledger import accesses, acts, dossier_events
 from bus.ledger.accesses import Access, Accesses
+from bus.ledger.accounts import Accounts
 from bus.ledger.alerts import AlertQueries
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
@@ -27,6 +28,7 @@ from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
+from bus.ledger.search import Search
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
@@ -59,6 +61,7 @@ class Ledger:
         self.clock = clock
         self.db = Database(database_url)
         self.queries = Queries(self.db)
+        self.search = Search(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
         self.reconciling = ReconcileQueries(self.db)
@@ -68,6 +71,7 @@ class Ledger:
         self.accesses = Accesses(self.db)
         self.identities = Identities(self.db)
         self.alerts = AlertQueries(self.db)
+        self.accounts = Accounts(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
         self._store: Store = (

@@ -54,6 +54,7 @@ message = Table(
     Column("record", Text),  # of a dossier or step: its canonical form (schemas.dossier), as JSON
     UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
     Index("message_document", "document_id"),
+    Index("message_sender", "sender", "id"),
     Index("message_blob", "sha256", postgresql_where=_IN_BLOB_STORE, sqlite_where=_IN_BLOB_STORE),
 )
 
@@ -212,6 +213,7 @@ dossier = Table(
     Column("last_step_at", BigInteger),
     Column("changed_at", BigInteger, nullable=False),
     Index("dossier_code", "code"),
+    Index("dossier_nation_code", "nation_code"),
     Index("dossier_newest", "first_message"),
     Index("dossier_sender", "sender", "first_message"),
     Index("dossier_received", "received_at", "sender"),
@@ -467,4 +469,36 @@ tally = Table(
     Column("low", BigInteger),  # least and greatest of what was measured
     Column("high", BigInteger),
     Index("tally_at", "at"),
+)
+
+console_account = Table(
+    "console_account",  # a person who may log in to the console: see bus.ledger.accounts
+    metadata,
+    Column("name", Text, primary_key=True),  # lower case
+    Column("title", Text, nullable=False),  # the person's own name
+    Column("role", Text, nullable=False),  # of bus.console.rights.Role
+    Column("agencies", Text, nullable=False),  # own codes separated by spaces: of an agency user
+    Column("password", Text),  # argon2id; none: logs in through the identity provider alone
+    Column("must_change", Boolean, nullable=False),
+    Column("subject", Text),  # how the identity provider names the person
+    Column("totp", LargeBinary),  # sealed with the secret `console-totp`
+    Column("totp_step", BigInteger, nullable=False),  # the last one that was used
+    Column("failures", Integer, nullable=False),  # wrong passwords in a row
+    Column("locked_until", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("login_at", BigInteger),
+    UniqueConstraint("subject", name="console_account_subject"),
+)
+
+console_session = Table(
+    "console_session",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of 256 random bits in a cookie
+    Column("account", Text, nullable=False),
+    Column("stage", Text, nullable=False),  # of bus.ledger.accounts.Stage
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("console_session_account", "account"),
 )
