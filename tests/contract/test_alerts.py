@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -70,9 +70,9 @@ class Scene:
     policy: AlertPolicy
     alerts: Alerts
 
-    def restart(self) -> None:
+    def restart(self, *disks: Path) -> None:
         """Another process goes on."""
-        self.alerts = _alerts(self.ledger, self.live, self.policy, self.paper)
+        self.alerts = _alerts(self.ledger, self.live, self.policy, self.paper, disks)
 
     async def round(self, *, after: float = 15) -> None:
         self.clock.forward(after)
@@ -91,7 +91,9 @@ class Scene:
         )
 
 
-def _alerts(ledger: Ledger, live: LiveConfig, policy: AlertPolicy, paper: Paper) -> Alerts:
+def _alerts(
+    ledger: Ledger, live: LiveConfig, policy: AlertPolicy, paper: Paper, disks: Sequence[Path] = ()
+) -> Alerts:
     metrics = Metrics()
     around = Surroundings(
         live=live,
@@ -100,7 +102,7 @@ def _alerts(ledger: Ledger, live: LiveConfig, policy: AlertPolicy, paper: Paper)
         metrics=metrics,
         broker_up=lambda: True,
         pull_kinds=(),
-        disks=(),
+        disks=disks,
         secrets_dir=None,
     )
     return Alerts(ledger, around, policy, [paper])
@@ -252,6 +254,18 @@ async def test_tallies_of_all_processes_are_one_sum(scene: Scene) -> None:
     assert found["heard-new"].count == 5
     assert (found["lag"].low, found["lag"].high) == (-4, 9)
     assert await scene.ledger.alerts.tallies(START + 1) == []
+
+
+async def test_a_disk_that_fills_up_is_measured_where_it_is(scene: Scene, tmp_path: Path) -> None:
+    limits = scene.policy.thresholds.model_copy(update={"disk_share": 0.999_999})
+    scene.policy = scene.policy.model_copy(update={"thresholds": limits})
+    scene.restart(tmp_path, tmp_path / "not-made-yet")
+    await scene.alerts.count()
+    await scene.round()
+    (row,) = await scene.ledger.alerts.unresolved()
+    assert row.rule == "disk"
+    assert str(tmp_path) in row.culprit
+    assert "%" in row.what.vi
 
 
 # --- the walk over the journal ------------------------------------------------------------------

@@ -51,8 +51,7 @@ def silent(look: Look) -> tuple[list[Finding], dict[str, Any]]:
 def _listen(look: Look, memory: dict[str, Any]) -> dict[str, Any]:
     heard: dict[str, set[Instant]] = defaultdict(set)
     for each in look.tallies:
-        agency = look.snapshot.directory.get(each.subject)
-        if each.kind in _HEARD and agency is not None and agency.source is None:
+        if each.kind in _HEARD and _is_ours(look, each.subject):
             heard[each.subject].add(each.at)
     for sender, moments in heard.items():
         known = memory.get(sender, {"last": 0, "spans": {}})
@@ -68,6 +67,12 @@ def _listen(look: Look, memory: dict[str, Any]) -> dict[str, Any]:
         newest = sorted(spans, key=int)[-look.limits.rhythm_spans :]
         memory[sender] = {"last": last, "spans": {each: spans[each] for each in newest}}
     return memory
+
+
+def _is_ours(look: Look, agency: str) -> bool:
+    """Declared by the administrator: what is remembered of each must not grow with the country."""
+    known = look.snapshot.directory.get(agency)
+    return known is not None and known.source is None
 
 
 def _time(look: Look, since: Instant, until: Instant) -> float:
@@ -190,7 +195,7 @@ def drift(look: Look) -> tuple[list[Finding], dict[str, Any]]:
     seen: dict[str, dict[str, Instant]] = defaultdict(dict)
     for each in look.tallies:
         known = memory.get(each.subject, {"upto": 0})
-        if each.at <= known["upto"]:
+        if each.at <= known["upto"] or not _is_ours(look, each.subject):
             continue
         if each.kind == "heard-new":
             sent[each.subject] += each.count
