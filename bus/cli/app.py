@@ -11,6 +11,7 @@ import typer
 from bus.cli import (
     account,
     agency,
+    alert,
     axis,
     backup,
     client,
@@ -71,6 +72,7 @@ GROUPS = (
     health,
     journal,
     backup,
+    alert,
 )
 for group in GROUPS:
     group.add_to(app)
