@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bus.console.pages import account, overview
+from bus.console.pages import account, agencies, onboard, overview
 
 PAGES = (
     overview.PAGE,
+    agencies.PAGE,
+    onboard.PAGE,
     account.PAGE,
 )
