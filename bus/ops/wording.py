@@ -1,4 +1,4 @@
-"""States of a delivery in the words of the people who wait for it."""
+"""States of a delivery and kinds of declared things, in the words of people."""
 
 from __future__ import annotations
 
@@ -28,4 +28,17 @@ STATES: dict[DeliveryState, Text] = {
     ),
     S.CANCELLED: Text("Đã thu lại trước khi chuyển đi", "Withdrawn before it left"),
     S.EXPIRED: Text("Hết hạn trước khi chuyển được", "Its time ran out before it could leave"),
+}
+
+KINDS = {
+    "agency": Text("cơ quan", "agency"),
+    "endpoint": Text("điểm kết nối", "endpoint"),
+    "route": Text("quy tắc", "route"),
+    "subscription": Text("đăng ký nhận", "subscription"),
+    "mapping": Text("ánh xạ mã", "mapping"),
+    "procedure": Text("thủ tục", "procedure"),
+    "holidays": Text("ngày nghỉ", "holidays"),
+    "service": Text("dịch vụ", "service"),
+    "grant": Text("cấp quyền", "grant"),
+    "client": Text("hệ thống", "client"),
 }
