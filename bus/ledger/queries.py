@@ -209,7 +209,7 @@ class Queries:
 
         `agencies`: only those sent or received by any of them; None: everybody's.
         """
-        where: list[Condition] = list(_concerning(agencies))
+        where: list[Condition] = list(concerning(agencies))
         if states:
             where.append(delivery.c.state.in_([state.value for state in states]))
             if OPEN.issuperset(states):
@@ -358,7 +358,7 @@ class Queries:
         groups = (delivery.c.endpoint, delivery.c.lane, delivery.c.state)
         query = (
             select(*groups, func.count(), func.min(delivery.c.created_at))
-            .where(_IS_OPEN, *_concerning(agencies))
+            .where(_IS_OPEN, *concerning(agencies))
             .group_by(*groups)
             .order_by(*groups)
         )
@@ -403,7 +403,7 @@ class Queries:
             return (await connection.execute(query)).all()
 
 
-def _concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
+def concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
     """Deliveries of messages that these agencies sent, or that are to reach one of them."""
     if agencies is None:
         return ()
