@@ -22,6 +22,7 @@ from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
 from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
+from bus.ledger.flow_queries import FlowQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
@@ -64,6 +65,7 @@ class Ledger:
         self.search = Search(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.flows = FlowQueries(self.db)
         self.reconciling = ReconcileQueries(self.db)
         self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)

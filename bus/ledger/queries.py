@@ -212,7 +212,7 @@ class Queries:
         `agencies`: only those sent or received by any of them, `senders`: only those sent by them;
         None: everybody's.
         """
-        where: list[Condition] = list(_concerning(agencies))
+        where: list[Condition] = list(concerning(agencies))
         if ids is not None:
             where.append(delivery.c.id.in_(ids))
         if senders is not None:
@@ -365,7 +365,7 @@ class Queries:
         groups = (delivery.c.endpoint, delivery.c.lane, delivery.c.state)
         query = (
             select(*groups, func.count(), func.min(delivery.c.created_at))
-            .where(_IS_OPEN, *_concerning(agencies))
+            .where(_IS_OPEN, *concerning(agencies))
             .group_by(*groups)
             .order_by(*groups)
         )
@@ -419,7 +419,7 @@ class Queries:
             return (await connection.execute(query)).all()
 
 
-def _concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
+def concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
     """Deliveries of messages that these agencies sent, or that are to reach one of them."""
     if agencies is None:
         return ()
