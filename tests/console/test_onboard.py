@@ -97,8 +97,6 @@ async def test_an_agency_is_connected_and_gets_its_first_message(walk: Walk) -> 
         await walk.picture("onboard-done")
         arrived = [(receipt.kind, receipt.first) for receipt in system.received]
         assert arrived == [("document", True)]
-            ("document", True)
-        ]
 
     ledger = await Ledger.open(walk.console.cli.database_url, walk.console.cli.folder / "blobs")
     try:
