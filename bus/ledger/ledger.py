@@ -11,7 +11,7 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import accesses, acts, dossier_events
+from bus.ledger import accesses, acts, dossier_events, service_jobs
 from bus.ledger.accesses import Access, Accesses
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
@@ -26,6 +26,7 @@ from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
+from bus.ledger.service_jobs import Job, ServiceJobs
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
@@ -65,6 +66,7 @@ class Ledger:
         self.config = ConfigStore(self.db)
         self.contracts = Contracts(self.db)
         self.accesses = Accesses(self.db)
+        self.jobs = ServiceJobs(self.db)
         self.identities = Identities(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
@@ -310,6 +312,51 @@ class Ledger:
                 tx, chain, now, access, outcome=outcome, fields=fields, subjects=subjects
             )
         )
+
+    async def add_job(self, job: Job, questions: Sequence[str]) -> Job:
+        """Durable when it returns. Raises as `service_jobs.add`, LedgerUnavailable."""
+        return await self._writer.act(
+            lambda tx, chain, now: service_jobs.add(tx, chain, now, job, questions)
+        )
+
+    async def claim_job(self, running: Collection[str]) -> Job | None:
+        """The next job for this process, which has `running` in hand."""
+        return await self._writer.act(
+            lambda tx, _chain, _now: service_jobs.claim(tx, self.process, running)
+        )
+
+    async def mark_asked(self, job: str, number: int) -> bool:
+        return await self._writer.act(
+            lambda tx, _chain, _now: service_jobs.mark_asked(tx, self.process, job, number)
+        )
+
+    async def answer_job(self, job: str, number: int, *, line: str, failed: bool) -> bool:
+        return await self._writer.act(
+            lambda tx, _chain, _now: service_jobs.answer(
+                tx, self.process, job, number, line=line, failed=failed
+            )
+        )
+
+    async def finish_job(self, job: Job, *, keep: Instant) -> bool:
+        """`keep`: how long its results are kept from now on."""
+        return await self._writer.act(
+            lambda tx, chain, now: service_jobs.finish(
+                tx, chain, now, self.process, job, expires_at=now + keep
+            )
+        )
+
+    async def give_jobs_back(self) -> None:
+        await self._writer.act(lambda tx, _chain, _now: service_jobs.give_back(tx, self.process))
+
+    async def cancel_job(self, job: str, *, actor: str, reason: str) -> bool:
+        return await self._writer.act(
+            lambda tx, chain, now: service_jobs.cancel(
+                tx, chain, now, job, actor=actor, reason=reason
+            )
+        )
+
+    async def remove_expired_jobs(self) -> int:
+        return await self._writer.act(service_jobs.remove_expired)
 
     async def note_restored(self, *, copied_at: Instant, actor: str) -> int:
         """This ledger was made from a copy; returns how many deliveries are open."""

@@ -21,6 +21,17 @@ _ANSWERS = (
     'Mỗi dòng {"number", "status", "reply"} hoặc {"number", "status", "problem"}, đúng thứ tự. / '
     "A line for each question, in order."
 )
+_JOB = (
+    "Đã ghi bền vững; theo dõi ở Location (/api/v1/service-jobs/…). / "
+    "Durable; followed at Location."
+)
+_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Gửi lại cùng mã là lô đã gửi / sent again under it, it is the first job",
+    "schema": {"type": "string", "maxLength": 200, "pattern": "^[ -~]*$"},
+}
 
 
 def ways(address: str, operation: Json) -> dict[str, Json]:
@@ -33,6 +44,16 @@ def ways(address: str, operation: Json) -> dict[str, Json]:
                 "Hỏi cả gói, tối đa 100 câu / Ask up to 100 at once",
                 body=_questions(operation),
                 answer={"200": _answer(_ANSWERS, "application/x-ndjson", {"type": "string"})},
+            )
+        },
+        f"{address}/jobs": {
+            "post": _like(
+                operation,
+                "jobs",
+                "Gửi một lô, tối đa 10.000 câu hỏi / Send a job of up to 10,000 questions",
+                body=_questions(operation),
+                answer={"202": _answer(_JOB, "application/json", {"type": "object"})},
+                parameters=(_KEY,),
             )
         },
     }

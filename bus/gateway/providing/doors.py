@@ -19,10 +19,10 @@ from bus.gateway.translate import Operation
 
 router = APIRouter(include_in_schema=False)  # the services' own descriptions tell of them
 
-_FRESH = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+FRESH = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def _admitted(
+async def admitted(
     request: Request, services: Services, door: BusDoor, service: str, operation: str
 ) -> tuple[Served, Operation, Asker]:
     """Raises what a single call would for its address and headers."""
@@ -48,10 +48,10 @@ async def ask_package(
     request: Request, services: Using, door: Entered, service: str, operation: str
 ) -> Response:
     """Questions as NDJSON or an array; answers as NDJSON, each as soon as it is its turn."""
-    served, found, asker = await _admitted(request, services, door, service, operation)
+    served, found, asker = await admitted(request, services, door, service, operation)
     asked = lines.questions(await whole(request), MAX_QUESTIONS)
     questions = _dated(request, served, operation, asked)
     exchange: Exchange = request.scope["exchange"]
     telling = lines.Telling(request.url.path, exchange.correlation_id, exchange.language)
     package = Package(services.calls, served, found, asker, telling)
-    return StreamingResponse(package.answers(questions), 200, _FRESH, lines.NDJSON)
+    return StreamingResponse(package.answers(questions), 200, FRESH, lines.NDJSON)
