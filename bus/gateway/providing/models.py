@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -28,3 +28,18 @@ class JobAnswer(Wire):
 
 class JobPage(Wire):
     items: list[JobAnswer]
+
+
+class ChangesQuestion(Wire):
+    """What is asked of an operation that tells what changed."""
+
+    cursor: str = Field("", description="of the last answer; empty: everything there is")
+    request: dict[str, Any] = Field({}, description="the operation's other members")
+
+
+class ChangesAnswer(Wire):
+    """Phần thay đổi. An answer without items: nothing has changed since its question's cursor."""
+
+    cursor: str = Field(description="for the next question; keep it once these items are kept")
+    changed: list[Any] = Field(description="new, or other than before; as the contract has them")
+    removed: list[Any] = Field(description="no longer there")
