@@ -290,8 +290,9 @@ async def _gateway(
     place = (settings.http_host, settings.http_port)
     app = create_app(deps)
     url = await _listen(stack, settings, app, place)
-    app.state.services.jobs.start()
-    stack.push_async_callback(app.state.services.jobs.close)
+    for runner in (app.state.services.jobs, app.state.services.feeds):
+        runner.start()
+        stack.push_async_callback(runner.close)
     stack.push_async_callback(app.state.services.feed.close)  # streams would outlast the drain
     return url
 

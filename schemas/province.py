@@ -17,7 +17,7 @@ from schemas.declared import BreakerPolicy, Declared
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.procedure import Procedure
 from schemas.message import Kind
-from schemas.service import Grant, Service
+from schemas.service import Feed, Grant, Service
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Names an endpoint everywhere: files, queues, metrics, command line."""
@@ -219,4 +219,5 @@ class Province(Declared):
     holidays: tuple[Holidays, ...] = ()
     services: tuple[Service, ...] = ()
     grants: tuple[Grant, ...] = ()
+    feeds: tuple[Feed, ...] = ()
     clients: tuple[Client, ...] = ()

@@ -33,6 +33,7 @@ KINDS = {
     "holidays": Text("ngày nghỉ", "holidays"),
     "service": Text("dịch vụ", "service"),
     "grant": Text("cấp quyền", "grant"),
+    "feed": Text("nhận thay đổi", "feed"),
     "client": Text("hệ thống", "client"),
 }
 
@@ -143,6 +144,7 @@ OURS = frozenset(
         "holidays",
         "services",
         "grants",
+        "feeds",
         "clients",
     )
 )

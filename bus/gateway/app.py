@@ -40,6 +40,7 @@ from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.providing import doors as providing_doors
 from bus.gateway.providing import job_doors
+from bus.gateway.providing.feeds import FeedRunner
 from bus.gateway.providing.jobs import Desk, JobRunner
 from bus.gateway.receive import PATH, ReceiveDocument
 from bus.gateway.services import GatewayDeps, Services
@@ -100,6 +101,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         rights,
         calls,
         JobRunner(desk, keep=deps.limits.job_days * job_doors.DAY),
+        FeedRunner(desk, deps.acceptor),
     )
     app.state.descriptions = Descriptions()
     app.state.probed = deps.probed

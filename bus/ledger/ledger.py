@@ -11,11 +11,12 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import accesses, acts, dossier_events, service_jobs
+from bus.ledger import accesses, acts, data_feeds, dossier_events, service_jobs
 from bus.ledger.accesses import Access, Accesses
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.contracts import Contracts
+from bus.ledger.data_feeds import DataFeeds, FeedState
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
 from bus.ledger.event_queries import EventQueries
@@ -67,6 +68,7 @@ class Ledger:
         self.contracts = Contracts(self.db)
         self.accesses = Accesses(self.db)
         self.jobs = ServiceJobs(self.db)
+        self.feeds = DataFeeds(self.db)
         self.identities = Identities(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
@@ -357,6 +359,29 @@ class Ledger:
 
     async def remove_expired_jobs(self) -> int:
         return await self._writer.act(service_jobs.remove_expired)
+
+    async def take_feed(self, name: str, *, lease: Instant) -> FeedState:
+        """As `data_feeds.take`."""
+        return await self._writer.act(
+            lambda tx, _chain, now: data_feeds.take(tx, now, name, lease=lease)
+        )
+
+    async def advance_feed(
+        self, state: FeedState, *, cursor: str, due_at: Instant, acceptances: Sequence[Acceptance]
+    ) -> bool:
+        """Messages and cursor in one commit; False: somebody else has moved the cursor."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: data_feeds.advance(
+                tx, chain, now, state, cursor=cursor, due_at=due_at, acceptances=acceptances
+            )
+        )
+        self._freed(heads)
+        return done
+
+    async def fail_feed(self, state: FeedState, *, due_at: Instant, error: str) -> None:
+        await self._writer.act(
+            lambda tx, _chain, _now: data_feeds.fail(tx, state, due_at=due_at, error=error)
+        )
 
     async def note_restored(self, *, copied_at: Instant, actor: str) -> int:
         """This ledger was made from a copy; returns how many deliveries are open."""

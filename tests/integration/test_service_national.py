@@ -254,13 +254,13 @@ async def test_what_changed_in_a_register_has_one_form(on: National) -> None:
 
     question = {"request": {"category": "madantoc"}}
     peoples = (await changes(on, "catalogues/changes/changes", question)).json()
-    assert [each["MaDanToc"] for each in peoples["changed"]] == ["01", "02"]
+    assert [each["code"] for each in peoples["changed"]] == ["01", "02"]
     rows = desk(on, CataloguesDesk).rows["madantoc"]
     rows[0]["TenDanToc"] = "Kinh (Việt)"
     rows.append({"MaDanToc": "03", "TenDanToc": "Thái"})
     later = question | {"cursor": peoples["cursor"]}
     found = (await changes(on, "catalogues/changes/changes", later)).json()
-    assert [each["TenDanToc"] for each in found["changed"]] == ["Kinh (Việt)", "Thái"]
+    assert [each["row"]["TenDanToc"] for each in found["changed"]] == ["Kinh (Việt)", "Thái"]
     assert found["removed"] == []
 
 

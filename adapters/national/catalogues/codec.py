@@ -37,7 +37,9 @@ Row = dict[str, str | None]
 
 
 Cursor = Annotated[str, StringConstraints(max_length=MAX_CURSOR), AfterValidator(checked)]
-CHANGES = Changes(cursor="cursor", next="cursor", changed=("changed",), removed=("removed",))
+CHANGES = Changes(
+    cursor="cursor", next="cursor", changed=("changed",), removed=("removed",), key="code"
+)
 
 
 class CataloguesConfig(NationalConfig):
@@ -79,9 +81,14 @@ class Rows(Part):
     """Texts as they are written; null where there is none."""
 
 
+class RowChange(Part):
+    code: str  # the row's first column, by which it is known
+    row: Row
+
+
 class RowChanges(Part):
-    changed: tuple[Row, ...]  # new ones, and those with another content
-    removed: tuple[str, ...]  # values of the first column, by which a row is known
+    changed: tuple[RowChange, ...]  # new ones, and those with another content
+    removed: tuple[str, ...]  # codes
     cursor: str  # for the next question
 
 
@@ -190,7 +197,7 @@ def read_rows(answer: Answer) -> Rows:
 
 def read_changes(answer: Answer) -> RowChanges:
     """Everything there is; `since` leaves out what the cursor has. Raises PartnerError."""
-    rows = read_rows(answer).rows
+    rows = tuple(RowChange(code=_code(row), row=row) for row in read_rows(answer).rows)
     return RowChanges(changed=rows, removed=(), cursor=pack(_seen(rows)))
 
 
@@ -198,22 +205,21 @@ def since(ask: ChangesQuestion, told: RowChanges) -> RowChanges:
     known = unpack(ask.cursor) if ask.cursor else {}
     now = _seen(told.changed)
     return RowChanges(
-        changed=tuple(row for row in told.changed if known.get(_key(row)) != now[_key(row)]),
+        changed=tuple(each for each in told.changed if known.get(each.code) != now[each.code]),
         removed=tuple(sorted(known.keys() - now.keys())),
         cursor=told.cursor,
     )
 
 
-def _seen(rows: tuple[Row, ...]) -> dict[str, str]:
-    """A key that stands twice changes when either row does."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(_key(row), []).append(row)
-    return {key: digest(repr([sorted(row.items()) for row in same])) for key, same in found.items()}
+def _seen(rows: tuple[RowChange, ...]) -> dict[str, str]:
+    """A code that stands twice changes when either row does."""
+    found: dict[str, list[list[tuple[str, str | None]]]] = {}
+    for each in rows:
+        found.setdefault(each.code, []).append(sorted(each.row.items()))
+    return {code: digest(repr(same)) for code, same in found.items()}
 
 
-def _key(row: Row) -> str:
-    """A catalogue's first column is its code."""
+def _code(row: Row) -> str:
     return next(iter(row.values()), None) or ""
 
 
