@@ -165,6 +165,12 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9_:./-]{1,100}$",
         description="claim of the provider that an account's subject is compared with",
     )
+    service_job_days: int = Field(
+        7,
+        ge=1,
+        le=90,
+        description="days the results of a job of questions to services are kept, then removed",
+    )
     secrets_dir: AbsolutePath | None = Field(
         None, description="folder with one file for each secret, named like the secret"
     )

@@ -41,6 +41,7 @@ DECLARED = {
     "holidays": Text("ngày nghỉ", "holidays"),
     "service": Text("dịch vụ", "service"),
     "grant": Text("cấp quyền", "grant"),
+    "feed": Text("nhận thay đổi", "feed"),
     "client": Text("hệ thống", "client"),
 }
 KINDS: dict[str, Text] = {
