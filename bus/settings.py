@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     Field,
     SecretStr,
@@ -25,6 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from bus.ops.alerts.policy import AlertPolicy
 from schemas.errors import ConfigurationError
 
 PREFIX = "LGSP_"
@@ -139,6 +141,36 @@ class Settings(BaseSettings):
         le=90,
         description="days the results of a job of questions to services are kept, then removed",
     )
+    console_host: str = Field("127.0.0.1", description="address the console listens on")
+    console_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="port of the console inside `lgsp serve`; 0: any free one; none: not there. "
+        "`lgsp console` takes 8090 when it is none",
+    )
+    console_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="where browsers reach the console; needed when it is not this machine",
+    )
+    console_idle_minutes: float = Field(
+        30, gt=0, le=1440, description="minutes without doing anything that end a session"
+    )
+    console_session_hours: float = Field(
+        12, gt=0, le=168, description="hours after which a session ends in any case"
+    )
+    oidc_issuer: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="identity provider (OpenID Connect) by which people may log in to the console",
+    )
+    oidc_client_id: str = Field("lgsp-console", description="this console at that provider")
+    oidc_claim: str = Field(
+        "sub",
+        pattern=r"^[A-Za-z0-9_:./-]{1,100}$",
+        description="claim of the provider that an account's subject is compared with",
+    )
     secrets_dir: AbsolutePath | None = Field(
         None, description="folder with one file for each secret, named like the secret"
     )
@@ -151,6 +183,15 @@ class Settings(BaseSettings):
     )
     metrics_token: SecretStr | None = Field(
         None, description="bearer token with which /metrics may be read from other machines"
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="OpenTelemetry collector that gets traces: http://…:4318/v1/traces",
+    )
+    alerts: AlertPolicy = Field(
+        default_factory=AlertPolicy,
+        description="when something counts as trouble, and who is told; deploy/docs/alerts.md",
     )
     drain_seconds: float = Field(
         20, ge=0, description="seconds given on SIGTERM to what is in hand; then it is requeued"
@@ -177,6 +218,15 @@ class Settings(BaseSettings):
     def _inline_fits(self) -> Settings:
         if self.inline_bytes > self.max_packet_bytes:
             msg = "inline_bytes must not be larger than max_packet_bytes"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _console_is_private(self) -> Settings:
+        """A password over a network without TLS is everybody's."""
+        near = self.console_host in {"127.0.0.1", "::1", "localhost"}
+        if not near and not (self.console_url or "").startswith("https://"):
+            msg = "console_url must be https:// when console_host is not this machine alone"
             raise ValueError(msg)
         return self
 
@@ -251,10 +301,13 @@ class Settings(BaseSettings):
         values["database_url"] = masked(self.database_url)
         if self.broker_url is not None:
             values["broker_url"] = masked(self.broker_url.get_secret_value())
-        return {
-            name: str(value) if isinstance(value, Path | dict) else value
-            for name, value in values.items()
-        }
+        return {name: _shown(value) for name, value in values.items()}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump_json(exclude_defaults=True)
+    return str(value) if isinstance(value, Path | dict) else value
 
 
 def masked(url: str) -> str:

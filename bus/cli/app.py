@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 from bus.cli import (
+    account,
     agency,
+    alert,
     axis,
     backup,
     client,
@@ -25,6 +27,7 @@ from bus.cli import (
     province,
     reconcile,
     refused,
+    report,
     schema,
     serve,
     service,
@@ -55,6 +58,7 @@ GROUPS = (
     message,
     document,
     dossier,
+    report,
     reconcile,
     mapping,
     delivery,
@@ -63,12 +67,14 @@ GROUPS = (
     agency,
     axis,
     client,
+    account,
     province,
     service,
     schema,
     health,
     journal,
     backup,
+    alert,
 )
 for group in GROUPS:
     group.add_to(app)

@@ -11,22 +11,27 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import accesses, acts, data_feeds, dossier_events, service_jobs
+from bus.ledger import accesses, acts, data_feeds, dossier_events, dossier_waits, service_jobs
 from bus.ledger.accesses import Access, Accesses
+from bus.ledger.accounts import Accounts
+from bus.ledger.alerts import AlertQueries
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.contracts import Contracts
 from bus.ledger.data_feeds import DataFeeds, FeedState
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
+from bus.ledger.dossier_waits import Dossier, Waiting
 from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
+from bus.ledger.flow_queries import FlowQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
+from bus.ledger.search import Search
 from bus.ledger.service_jobs import Job, ServiceJobs
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
@@ -35,6 +40,7 @@ from bus.ledger.verify import verify_journal
 from bus.ledger.writer import Act, T, Writer
 from schemas import instant
 from schemas.delivery import DeliveryState
+from schemas.dossier import DossierStatus
 from schemas.errors import NotFound
 from schemas.instant import Clock, Instant
 from schemas.message import Message
@@ -60,8 +66,10 @@ class Ledger:
         self.clock = clock
         self.db = Database(database_url)
         self.queries = Queries(self.db)
+        self.search = Search(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.flows = FlowQueries(self.db)
         self.reconciling = ReconcileQueries(self.db)
         self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
@@ -70,6 +78,8 @@ class Ledger:
         self.jobs = ServiceJobs(self.db)
         self.feeds = DataFeeds(self.db)
         self.identities = Identities(self.db)
+        self.alerts = AlertQueries(self.db)
+        self.accounts = Accounts(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
         self._store: Store = (
@@ -164,6 +174,18 @@ class Ledger:
         self._freed(heads)
         return done
 
+    async def redirect(
+        self, ids: Sequence[int], *, to: str, pull: bool, actor: str, reason: str
+    ) -> list[int]:
+        """Deliver to endpoint `to` instead what has certainly not arrived; returns which."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.redirect(
+                tx, chain, now, ids, to=to, pull=pull, actor=actor, reason=reason
+            )
+        )
+        self._freed(heads)
+        return done
+
     async def release(self, ids: Sequence[int], *, code: str, actor: str, reason: str) -> list[int]:
         """Let deliveries go that are held under `code`; returns those that were."""
         done, heads = await self._writer.act(
@@ -173,6 +195,14 @@ class Ledger:
         )
         self._freed(heads)
         return done
+
+    async def understand(
+        self, dossiers: Sequence[Dossier], wait: Waiting, status: DossierStatus
+    ) -> int:
+        """Writes down what a waiting status of these dossiers means; of how many messages."""
+        return await self._writer.act(
+            lambda tx, _chain, now: dossier_waits.understand(tx, now, dossiers, wait, status)
+        )
 
     async def send_again(self, sending: SendAgain, *, actor: str, reason: str) -> bool:
         """Deliver messages once more; False: something of their key is under way already."""

@@ -25,6 +25,9 @@ _HELD = text("state = 'held'")
 _IN_BLOB_STORE = text("content IS NULL")
 _UNNUMBERED = text("position IS NULL")
 _READY = text("head AND state IN ('queued','waiting')")
+_UNRESOLVED = text("resolved_at IS NULL")
+_UNSENT = text("sent_at IS NULL")
+_UNFINISHED = text("finished_at IS NULL")
 
 message = Table(
     "message",
@@ -51,6 +54,7 @@ message = Table(
     Column("record", Text),  # of a dossier or step: its canonical form (schemas.dossier), as JSON
     UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
     Index("message_document", "document_id"),
+    Index("message_sender", "sender", "id"),
     Index("message_blob", "sha256", postgresql_where=_IN_BLOB_STORE, sqlite_where=_IN_BLOB_STORE),
 )
 
@@ -209,9 +213,17 @@ dossier = Table(
     Column("last_step_at", BigInteger),
     Column("changed_at", BigInteger, nullable=False),
     Index("dossier_code", "code"),
+    Index("dossier_nation_code", "nation_code"),
     Index("dossier_newest", "first_message"),
     Index("dossier_sender", "sender", "first_message"),
     Index("dossier_received", "received_at", "sender"),
+    Index(
+        "dossier_unfinished",
+        "sender",
+        "due_at",
+        postgresql_where=_UNFINISHED,
+        sqlite_where=_UNFINISHED,
+    ),
 )
 
 dossier_step = Table(
@@ -242,6 +254,21 @@ dossier_event = Table(
         postgresql_where=_UNNUMBERED,
         sqlite_where=_UNNUMBERED,
     ),
+)
+
+dossier_wait = Table(
+    "dossier_wait",  # told of dossiers with a status not understood: see bus.ledger.dossier_waits
+    metadata,
+    Column("id", _Id, primary_key=True),  # rises in order of acceptance within a dossier
+    Column("message_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("local", Text, nullable=False),  # the status that waits; empty: waits behind another
+    Column("day", Text, nullable=False),  # ISO, by which tables are asked
+    Index("dossier_wait_message", "message_id", unique=True),
+    Index("dossier_wait_dossier", "sender", "code"),
+    Index("dossier_wait_local", "sender", "local", "day"),
 )
 
 dossier_file = Table(
@@ -437,4 +464,106 @@ access_token = Table(
     Column("client", Text, nullable=False),
     Column("key_hash", LargeBinary, nullable=False),  # the key it was issued for
     Column("expires_at", BigInteger, nullable=False),
+)
+
+alert = Table(
+    "alert",  # cảnh báo: one row for each time of trouble, see bus.ledger.alerts
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("key", Text, nullable=False),  # rule and what it is about: one open row of each
+    Column("rule", Text, nullable=False),
+    Column("culprit", Text, nullable=False),  # kind and name; what is told together
+    Column("severity", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: what, cause and next step in both languages
+    Column("since", BigInteger, nullable=False),  # when the trouble began
+    Column("seen_at", BigInteger, nullable=False),  # when it was last found
+    Column("raised_at", BigInteger),  # none: it has not lasted long enough
+    Column("told_at", BigInteger),  # when channels were last given it; none: silenced
+    Column("resolved_at", BigInteger),
+    Index(
+        "alert_unresolved",
+        "key",
+        unique=True,
+        postgresql_where=_UNRESOLVED,
+        sqlite_where=_UNRESOLVED,
+    ),
+    Index("alert_raised", "raised_at"),
+)
+
+alert_notice = Table(
+    "alert_notice",  # what a channel is to be told; kept until it was
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("alert_id", BigInteger, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("event", Text, nullable=False),  # raised, reminded, resolved
+    Column("culprit", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("error", Text),  # of the last attempt
+    Index("alert_notice_due", "channel", "id", postgresql_where=_UNSENT, sqlite_where=_UNSENT),
+    Index("alert_notice_sent", "channel", "culprit", "sent_at"),
+)
+
+alert_silence = Table(
+    "alert_silence",
+    metadata,
+    Column("pattern", Text, primary_key=True),  # a key of alerts, `*` for anything
+    Column("until", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+alert_memory = Table(
+    "alert_memory",  # what a rule must know of earlier rounds
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON
+)
+
+tally = Table(
+    "tally",  # what processes counted lately, summed up over all of them
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("at", BigInteger, primary_key=True),  # beginning of the span that is counted
+    Column("count", BigInteger, nullable=False),
+    Column("low", BigInteger),  # least and greatest of what was measured
+    Column("high", BigInteger),
+    Index("tally_at", "at"),
+)
+
+console_account = Table(
+    "console_account",  # a person who may log in to the console: see bus.ledger.accounts
+    metadata,
+    Column("name", Text, primary_key=True),  # lower case
+    Column("title", Text, nullable=False),  # the person's own name
+    Column("role", Text, nullable=False),  # of bus.console.rights.Role
+    Column("agencies", Text, nullable=False),  # own codes separated by spaces: of an agency user
+    Column("password", Text),  # argon2id; none: logs in through the identity provider alone
+    Column("must_change", Boolean, nullable=False),
+    Column("subject", Text),  # how the identity provider names the person
+    Column("totp", LargeBinary),  # sealed with the secret `console-totp`
+    Column("totp_step", BigInteger, nullable=False),  # the last one that was used
+    Column("failures", Integer, nullable=False),  # wrong passwords in a row
+    Column("locked_until", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("login_at", BigInteger),
+    UniqueConstraint("subject", name="console_account_subject"),
+)
+
+console_session = Table(
+    "console_session",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of 256 random bits in a cookie
+    Column("account", Text, nullable=False),
+    Column("stage", Text, nullable=False),  # of bus.ledger.accounts.Stage
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("console_session_account", "account"),
 )

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deploy.demo import play
+from deploy.demo.back import Back
 from deploy.demo.centre import CLIENT, Centre
 from deploy.demo.check import IN_TIME_SECONDS, Verdict, judge
 from deploy.demo.database import own_database
@@ -27,7 +28,7 @@ from deploy.demo.dossiers import DEPARTMENT, PERIOD, Dossiers, Told
 from deploy.demo.registers import Registers
 from deploy.hub import SECRET, Hub
 from deploy.services import RabbitMQ, ServiceError
-from deploy.stage import PROVINCE, Stage, StageError, agency_codes
+from deploy.stage import PROVINCE, Stage, StageError, agency_codes, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 NEIGHBOUR = Path(__file__).parent / "neighbour"
@@ -50,9 +51,10 @@ class Around:
 
     dossiers: Dossiers
     registers: Registers
+    back: Back
 
     def declared(self) -> tuple[Mapping[str, list[Any]], ...]:
-        return self.dossiers.declared(), self.registers.declared()
+        return self.dossiers.declared(), self.registers.declared(), self.back.declared()
 
     def secret_values(self) -> dict[str, str]:
         return self.dossiers.secret_values | self.registers.secret_values
@@ -70,7 +72,7 @@ def main() -> int:
             for process in (*dossiers.processes, registers.process):
                 process.start()
                 stack.callback(process.stop)
-            around = Around(dossiers, registers)
+            around = Around(dossiers, registers, Back(dossiers))
             stages, broker = _stages(options, folder, stack, around)
             for stage in stages:
                 stack.callback(stage.close)
@@ -80,11 +82,14 @@ def main() -> int:
             verdict, seconds, faulty = _play(stages, options, around, centre)
             accesses = registers.written_down(stages[0], len(dossiers.pushed))
             verdict.problems += registers.problems
+            total = asyncio.run(centre.totals())["total"]
+            verdict.problems += around.back.judge(total)
             verdict.problems += [problem for stage in stages for problem in _journal(stage)]
             good = verdict.good
             _summary(stages, verdict, seconds, broker, faulty)
             _deadlines(stages[0], dossiers)
-            _watched(centre)
+            _watched(centre, total)
+            _came_back(around.back, total)
             _looked_up(registers, accesses)
             _say(verdict)
             if sys.stdout.isatty() and not options.once:
@@ -130,6 +135,7 @@ def _stages(
     database = os.environ.get("LGSP_DATABASE_URL")
     if database is not None:
         database = stack.enter_context(own_database(database))
+    screen = {"LGSP_CONSOLE_PORT": str(free_port())}
     places = {AXIS / "province.yaml": PROVINCE, AXIS / "neighbour.yaml": NEIGHBOUR}
     hub = Hub(folder / "axis", {file: agency_codes(place) for file, place in places.items()})
     hub.process.start()
@@ -142,7 +148,7 @@ def _stages(
             secret_values={SECRET: member.secret, **around.secret_values()},
             database_url=database if place == PROVINCE else None,
             broker_url=url if place == PROVINCE else None,
-            settings={"LGSP_LOG_LEVEL": "WARNING"},
+            settings={"LGSP_LOG_LEVEL": "WARNING", **(screen if place == PROVINCE else {})},
         )
         for place, member in zip(places.values(), hub.members.values(), strict=True)
     ]
@@ -209,6 +215,7 @@ def _play(
                 day.play(),
                 dossiers.play(department, centre, told, day.deadline),
                 around.registers.play(department, len(dossiers.pushed), looked_up),
+                around.back.play(department, day.deadline),
             )
             return await dossiers.check()
 
@@ -275,9 +282,28 @@ def _deadlines(stage: Stage, dossiers: Dossiers) -> None:
     )
 
 
-def _watched(centre: Centre) -> None:
+def _came_back(back: Back, total: Mapping[str, Any]) -> None:
+    """What citizens did at the portal, and what became of it."""
+    table = Table(title="Từ Cổng quốc gia về / back from the portal", title_style="bold")
+    for name in ("Luồng / flow", "Đã tới / arrived"):
+        table.add_column(name)
+    missing = " ".join(back.problems)
+    marks = {
+        "Hồ sơ trực tuyến về một cửa, đã báo nhận / online submission, acknowledged": (
+            "submission" not in missing
+        ),
+        "Câu hỏi đã được trả lời / question answered": "question" not in missing,
+        f"Đánh giá: hài lòng {total['satisfiedPercent']} % / rating: content": (
+            total["verySatisfied"] == back.rated
+        ),
+    }
+    for name, good in marks.items():
+        table.add_row(name, "✓" if good and back.number else "✗")
+    console.print(table)
+
+
+def _watched(centre: Centre, total: Mapping[str, Any]) -> None:
     """What the operations centre followed, and the live totals on its screen."""
-    total = asyncio.run(centre.totals())["total"]
     console.print(
         f"Trung tâm điều hành theo dõi {centre.events} sự kiện qua {centre.connections} lần nối "
         f"luồng; đang xử lý {total['open'] + total['openLate']}, quá hạn {total['openLate']} / the "
@@ -315,12 +341,34 @@ def _say(verdict: Verdict) -> None:
         console.print(f"  {problem}", soft_wrap=True)
 
 
+def _people(stage: Stage) -> list[str]:
+    """Who may log in to the console, each with a first password that is changed at log-in."""
+    people = (
+        ("quantri", "Quản trị hệ thống", "administrator"),
+        ("truc", "Cán bộ trực vận hành", "operator"),
+        ("kiemtra", "Kiểm tra viên", "auditor"),
+        ("xaydung", "Văn thư Sở Xây dựng", "agency", "--agency", DEPARTMENT.code),
+    )
+    lines = []
+    for name, title, role, *limits in people:
+        asked = ("--title", title, "--role", role, *limits, "--json")
+        password = stage.lgsp("account", "add", name, *asked)["password"]
+        lines.append(f"    {name:8}  {password}  {title} / {role}")
+    return lines
+
+
 def _stay(stage: Stage, folder: Path) -> None:
     config = folder / "lgsp.toml"
     keys = ("DATA_DIR", "DATABASE_URL", "BROKER_URL", "BROKER_PREFIX", "SECRETS_DIR")
     lines = [f'{k.lower()} = "{stage.env[f"LGSP_{k}"]}"' for k in keys if f"LGSP_{k}" in stage.env]
     config.write_text("\n".join(lines) + "\n")
     lgsp = Path(sys.executable).with_name("lgsp")
+    console.print(
+        f"Giao diện vận hành / console: http://127.0.0.1:{stage.env['LGSP_CONSOLE_PORT']}",
+        *_people(stage),
+        sep="\n",
+        soft_wrap=True,
+    )
     console.print(
         f"Xem tiếp / look further:\n"
         f"  {stage.url}/docs\n"
