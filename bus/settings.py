@@ -135,6 +135,12 @@ class Settings(BaseSettings):
     file_days: int = Field(
         730, ge=1, le=20_000, description="days a paper of a dossier can be fetched"
     )
+    service_job_days: int = Field(
+        7,
+        ge=1,
+        le=90,
+        description="days the results of a job of questions to services are kept, then removed",
+    )
     console_host: str = Field("127.0.0.1", description="address the console listens on")
     console_port: int | None = Field(
         None,
@@ -164,12 +170,6 @@ class Settings(BaseSettings):
         "sub",
         pattern=r"^[A-Za-z0-9_:./-]{1,100}$",
         description="claim of the provider that an account's subject is compared with",
-    )
-    service_job_days: int = Field(
-        7,
-        ge=1,
-        le=90,
-        description="days the results of a job of questions to services are kept, then removed",
     )
     secrets_dir: AbsolutePath | None = Field(
         None, description="folder with one file for each secret, named like the secret"

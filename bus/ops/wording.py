@@ -56,6 +56,7 @@ KINDS: dict[str, Text] = {
     "postal-order": Text("Đơn bưu chính", "Postal order"),
     "evaluation": Text("Tổng hợp đánh giá", "Evaluation"),
     "statistics": Text("Thống kê", "Statistics"),
+    "change": Text("Thay đổi dữ liệu", "Change of a register"),
 }
 
 X = ExchangeState
