@@ -15,7 +15,7 @@ from openpyxl import Workbook
 from bus.ledger.exchange_queries import Figures
 from schemas.errors import InvalidRequest
 from schemas.instant import Instant
-from schemas.vietnam import start_of
+from schemas.vietnam import YEARS, start_of
 
 _PERIOD = re.compile(r"(\d{4})(?:-(?:Q([1-4])|(0[1-9]|1[0-2])))?")
 
@@ -56,7 +56,7 @@ class File:
 def parse_period(text: str) -> Period:
     """`2026-11`, `2026-Q3` or `2026`. Raises InvalidRequest."""
     found = _PERIOD.fullmatch(text)
-    if found is None or not 1 <= int(found[1]) < 9999:
+    if found is None or int(found[1]) not in YEARS:
         raise InvalidRequest(
             "period is a month (2026-11), a quarter (2026-Q3) or a year (2026)",
             vi="Kỳ báo cáo là tháng (2026-11), quý (2026-Q3) hoặc năm (2026)",
