@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     )
     max_files: int = Field(50, ge=1, description="files in one document; beyond: 413")
     max_in_flight: int = Field(
-        1000, ge=1, description="requests at once in one gateway process; beyond: 503"
+        2000, ge=1, description="requests at once in one gateway process; beyond: 503"
     )
     max_streams: int = Field(
         500,

@@ -23,7 +23,7 @@ from schemas.dossier.figures import (
 from schemas.dossier.procedure import Procedure
 from schemas.errors import InvalidRequest
 from schemas.instant import Instant, to_datetime
-from schemas.vietnam import start_of
+from schemas.vietnam import YEARS, start_of
 
 _DAY = timedelta(days=1)
 
@@ -73,6 +73,12 @@ async def of_period(
             "the period ends before it begins",
             vi="Kỳ báo cáo kết thúc trước khi bắt đầu",
             field="to",
+        )
+    if first.year not in YEARS or last.year not in YEARS:
+        raise InvalidRequest(
+            f"the years of a period are from {YEARS[0]} to {YEARS[-1]}",
+            vi=f"Kỳ báo cáo trong khoảng từ năm {YEARS[0]} đến năm {YEARS[-1]}",
+            field="from",
         )
     since = start_of(first)
     until = max(since, min(start_of(last + _DAY), now))

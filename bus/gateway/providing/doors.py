@@ -43,7 +43,7 @@ def _dated(
     operation: str,
     questions: Sequence[bytes | dict[str, Any]],
 ) -> Sequence[bytes | dict[str, Any]]:
-    day = as_of.asked(request)
+    day = as_of.asked(request.query_params)
     if day is None:
         return questions
     return [as_of.placed(served.service, operation, each, day) for each in questions]

@@ -48,7 +48,7 @@ async def send_job(
     body = await whole(request)
     asked = [text_of(n, each) for n, each in enumerate(questions(body, MAX_QUESTIONS), 1)]
     exchange: Exchange = request.scope["exchange"]
-    day = as_of.asked(request)
+    day = as_of.asked(request.query_params)
     if day is not None:
         as_of.placed(served.service, operation, {}, day)  # whether it is offered
     now = services.deps.ledger.clock()
