@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from bus.console.pages import account, overview
+from bus.console.pages import (
+    account,
+    agencies,
+    deliveries,
+    message,
+    onboard,
+    overview,
+    search,
+)
 
 PAGES = (
     overview.PAGE,
+    search.PAGE,
+    message.PAGE,
+    deliveries.PAGE,
+    agencies.PAGE,
+    onboard.PAGE,
     account.PAGE,
 )
