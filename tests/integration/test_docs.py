@@ -34,7 +34,8 @@ PAGES = [
     *sorted(DOCS.glob("*.md")),
     *sorted(ROOT.glob("adapters/**/README.md")),
 ]
-SECONDS = 100
+SECONDS = 240
+pytestmark = pytest.mark.timeout(280)  # behind the one above: it shows what was printed
 
 _TESTED = re.compile(r"^<!-- test -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
