@@ -31,7 +31,6 @@ class Act(StrEnum):
     REVEAL = "reveal"  # personal data in a message, with a reason
     DOWNLOAD = "download"  # originals and attachments: they are not masked
     VERIFY = "verify"  # the journal's chains
-    MANAGE_ACCOUNTS = "manage-accounts"
 
 
 ROLES: dict[Role, Text] = {
@@ -51,7 +50,6 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.REVEAL: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.DOWNLOAD: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.VERIFY: frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}),
-    Act.MANAGE_ACCOUNTS: frozenset({Role.ADMINISTRATOR}),
 }
 
 EVERYBODY = frozenset(Role)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from bus.console.pages import account, deliveries, message, overview, search
+from bus.console.pages import account, deliveries, endpoints, journal, message, overview, search
 
 PAGES = (
     overview.PAGE,
     search.PAGE,
     message.PAGE,
     deliveries.PAGE,
+    endpoints.PAGE,
+    journal.PAGE,
     account.PAGE,
 )
