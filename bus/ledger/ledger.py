@@ -14,6 +14,7 @@ import uuid_utils
 from bus.ledger import accesses, acts, dossier_events
 from bus.ledger.accesses import Access, Accesses
 from bus.ledger.accounts import Accounts
+from bus.ledger.alerts import AlertQueries
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.contracts import Contracts
@@ -21,6 +22,7 @@ from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
 from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
+from bus.ledger.flow_queries import FlowQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
@@ -63,12 +65,14 @@ class Ledger:
         self.search = Search(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.flows = FlowQueries(self.db)
         self.reconciling = ReconcileQueries(self.db)
         self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
         self.contracts = Contracts(self.db)
         self.accesses = Accesses(self.db)
         self.identities = Identities(self.db)
+        self.alerts = AlertQueries(self.db)
         self.accounts = Accounts(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None

@@ -213,7 +213,7 @@ class Queries:
         `agencies`: only those sent or received by any of them, `senders`: only those sent by them;
         None: everybody's.
         """
-        where: list[Condition] = list(_concerning(agencies))
+        where: list[Condition] = list(concerning(agencies))
         if ids is not None:
             where.append(delivery.c.id.in_(ids))
         if senders is not None:
@@ -385,7 +385,7 @@ class Queries:
         groups = (delivery.c.endpoint, delivery.c.lane, delivery.c.state)
         query = (
             select(*groups, func.count(), func.min(delivery.c.created_at))
-            .where(_IS_OPEN, *_concerning(agencies))
+            .where(_IS_OPEN, *concerning(agencies))
             .group_by(*groups)
             .order_by(*groups)
         )
@@ -407,6 +407,15 @@ class Queries:
     async def processes(self) -> list[ProcessRow]:
         rows = await self._all(select(*_PROCESS).order_by(process.c.started_at, process.c.id))
         return [ProcessRow(number, tuple(roles.split()), *rest) for number, roles, *rest in rows]
+
+    async def traces(self, delivery_ids: Collection[int]) -> dict[int, str]:
+        """Traceparents of the messages that these deliveries carry."""
+        query = (
+            select(delivery.c.id, message.c.trace)
+            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            .where(delivery.c.id.in_(delivery_ids))
+        )
+        return {row[0]: row[1] for row in await self._all(query)}
 
     async def ping(self) -> None:
         """Raises LedgerUnavailable when the database does not answer.
@@ -430,7 +439,7 @@ class Queries:
             return (await connection.execute(query)).all()
 
 
-def _concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
+def concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
     """Deliveries of messages that these agencies sent, or that are to reach one of them."""
     if agencies is None:
         return ()

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from bus.console.pages import account, deliveries, endpoints, journal, message, overview, search
+from bus.console.pages import (
+    account,
+    agencies,
+    deliveries,
+    endpoints,
+    journal,
+    message,
+    onboard,
+    overview,
+    search,
+)
 
 PAGES = (
     overview.PAGE,
@@ -11,5 +21,7 @@ PAGES = (
     deliveries.PAGE,
     endpoints.PAGE,
     journal.PAGE,
+    agencies.PAGE,
+    onboard.PAGE,
     account.PAGE,
 )
