@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
 import statistics
 import tempfile
 import time
@@ -126,6 +127,7 @@ def main() -> None:
         asyncio.run(run(service.create_database("bench"), given.messages, given.rounds))
     finally:
         service.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
