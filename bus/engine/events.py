@@ -17,9 +17,9 @@ from bus.ledger.journal import JournalTuple
 from schemas.instant import to_iso
 
 TYPE_PREFIX = "vn.gov.lgsp."
-NO_NEWS = JOURNALLED | {"personal-data-revealed", "original-downloaded"}
 
-_NO_NEWS = accesses.JOURNALLED | service_jobs.JOURNALLED
+_UNCOVERED = {"personal-data-revealed", "original-downloaded"}  # in the console
+_NO_NEWS = accesses.JOURNALLED | service_jobs.JOURNALLED | _UNCOVERED
 
 
 def of_entries(entries: Sequence[JournalTuple]) -> list[Event]:
@@ -29,11 +29,7 @@ def of_entries(entries: Sequence[JournalTuple]) -> list[Event]:
     """
     batches: dict[str, list[dict[str, object]]] = {}
     for entry in entries:
-<<<<<<< HEAD
-        if entry[3] in NO_NEWS or entry[3].startswith("console-"):
-=======
-        if entry[3] in _NO_NEWS:
->>>>>>> main
+        if entry[3] in _NO_NEWS or entry[3].startswith("console-"):
             continue
         batches.setdefault(entry[3], []).append(_event(entry))
     return [Event(name, orjson.dumps(batch)) for name, batch in batches.items()]
