@@ -1,6 +1,6 @@
 """Who may do what in the console: one table, asked on the server before every act.
 
-What a person may *see* follows from the role, too: `sees_all`, or the traffic of own agencies only.
+What a person may *see* follows from the role, too: everything, or the traffic of own agencies.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ class Act(StrEnum):
     VERIFY = "verify"  # the journal's chains
     CONFIGURE = "configure"  # agencies, endpoints, routes, mappings, grants: what is declared
     MANAGE_KEYS = "manage-keys"  # of systems that call the bus
-    MANAGE_ACCOUNTS = "manage-accounts"
 
 
 ROLES: dict[Role, Text] = {
@@ -55,7 +54,6 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.VERIFY: frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}),
     Act.CONFIGURE: frozenset({Role.ADMINISTRATOR}),
     Act.MANAGE_KEYS: frozenset({Role.ADMINISTRATOR}),
-    Act.MANAGE_ACCOUNTS: frozenset({Role.ADMINISTRATOR}),
 }
 
 EVERYBODY = frozenset(Role)

@@ -36,6 +36,7 @@ from bus.ledger.records import (
     Poll,
 )
 from bus.ledger.tables import (
+    PERSONS,
     delivery,
     dossier_file,
     endpoint_state,
@@ -343,6 +344,25 @@ class Queries:
             query = query.where(tuple_(journal.c.chain, journal.c.seq) > tuple_(*after))
         query = query.order_by(journal.c.chain, journal.c.seq).limit(limit)
         return [_journal(row) for row in await self._all(query)]
+
+    async def journal_of_persons(
+        self, *, before: Instant | None = None, limit: int = 100
+    ) -> list[JournalRow]:
+        """What people did, newest first; `before`: when the last one of the page before was."""
+        query = select(*_JOURNAL).where(PERSONS)
+        if before is not None:
+            query = query.where(journal.c.at < before)
+        rows = await self._all(query.order_by(journal.c.at.desc()).limit(limit))
+        return [_journal(row) for row in rows]
+
+    async def journal_latest(self, *, limit: int = 100, chains: int = 50) -> list[JournalRow]:
+        """The newest entries of the chains that were last written to, newest first."""
+        c = journal_chain.c
+        live = await self._all(select(c.chain, c.seq).order_by(c.at.desc()).limit(chains))
+        found: list[JournalRow] = []
+        for chain, head in live:
+            found += await self.journal_after(chain, head - limit, limit=limit)
+        return sorted(found, key=lambda row: row.at, reverse=True)[:limit]
 
     async def journal_heads(self, *, since: Instant) -> dict[str, int]:
         """Where each chain ends that was written to since then."""

@@ -208,7 +208,11 @@ def _need(view: View, finding: Finding) -> Html:
         query = urlencode({"state": finding.state.value, "endpoint": finding.endpoint})
         return tag("li", text, link(view.say("Xem", "Look"), f"/deliveries?{query}"))
     if finding.endpoint:
-        return tag("li", text, link(view.say("Xem", "Look"), f"/endpoints#{finding.endpoint}"))
+        return tag(
+            "li",
+            text,
+            link(view.say("Xem", "Look"), f"/endpoints?{urlencode({'name': finding.endpoint})}"),
+        )
     return tag("li", text)
 
 
@@ -319,7 +323,13 @@ def _pace(view: View) -> dict[str, Any]:
         "legend": {"top": 0, "right": 0, "textStyle": {"color": ink}},
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "time", **axis},
-        "yAxis": {"type": "value", "name": say("mỗi phút", "a minute"), "minInterval": 1, **axis},
+        "yAxis": {
+            "type": "value",
+            "nameTextStyle": {"color": ink},
+            "name": say("mỗi phút", "a minute"),
+            "minInterval": 1,
+            **axis,
+        },
         "series": [
             {
                 "name": name,
