@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, text, tuple_
 
 from bus.ledger.database import Database
 from bus.ledger.queries import DELIVERY_COLUMNS, delivery_row
@@ -210,6 +210,18 @@ class DossierQueries:
             .limit(limit)
         )
         return [Unmapped(*row) for row in await self._all(query)]
+
+    async def unmapped_reasons(self, code: str, *, limit: int = 100) -> list[tuple[str, int]]:
+        """What holds deliveries under this reason's code, and how many: the most first."""
+        many = func.count()
+        query = (
+            select(delivery.c.detail, many)
+            .where(text("delivery.state = 'held'"), delivery.c.code == code)
+            .group_by(delivery.c.detail)
+            .order_by(many.desc(), delivery.c.detail)
+            .limit(limit)
+        )
+        return [(str(row[0] or ""), int(row[1])) for row in await self._all(query)]
 
     async def kinds_and_records(self, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Kind and canonical JSON by message, of those that have one."""

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from bus.console.pages import account, agencies, onboard, overview
+from bus.console.pages import (
+    account,
+    agencies,
+    agency,
+    configurations,
+    mappings,
+    onboard,
+    overview,
+    routes,
+)
 
 PAGES = (
     overview.PAGE,
     agencies.PAGE,
+    agency.PAGE,
     onboard.PAGE,
+    routes.PAGE,
+    configurations.PAGE,
+    mappings.PAGE,
     account.PAGE,
 )
