@@ -154,6 +154,8 @@ async def test_keys_grants_and_the_declaration_of_an_agency(walk: Walk) -> None:
         ends = [key.expires_at for key in await ledger.identities.keys("van-phong")]
     finally:
         await ledger.close()
+    await walk.page.get_by_text("Thu hồi ngay").click()
+    await walk.page.locator(".keyring tbody tr", has_text="đã hết").wait_for()
     assert None not in ends
     assert min(end for end in ends if end) < ledger.clock() + 2 * DAY
 
@@ -162,6 +164,7 @@ async def test_keys_grants_and_the_declaration_of_an_agency(walk: Walk) -> None:
     await walk.page.get_by_label("Dịch vụ", exact=True).click()
     await walk.page.locator(".q-menu").get_by_text("dan-cu").click()
     await fill(walk, "Trường được xem", "HoTen, DiaChi/Xa")
+    await walk.picture("grants")
     await walk.page.locator(".q-expansion-item--expanded").get_by_text("Xem thay đổi").click()
     await walk.page.locator("ul.plan", has_text="cấp quyền van-phong-dan-cu").wait_for()
     await put_in_force(walk, "cho Văn phòng tra cứu")

@@ -44,7 +44,11 @@ async def _missing(view: View) -> Html:
     query = urlencode({"state": "held", "code": UNMAPPED})
     look = link(say("Xem", "Look"), f"/deliveries?{query}")
     rows = [(_side(view, why), say.number(count), look) for why, count in found]
-    columns = [say("Thiếu gì", "What is missing"), say("Đang giữ", "Held"), ""]
+    columns = [
+        say("Thiếu gì", "What is missing"),
+        say("Đang giữ", "Held"),
+        say("Chuyển phát", "Deliveries"),
+    ]
     empty = say("Không thông điệp nào chờ ánh xạ.", "No message waits for a mapping.")
     return table(say("Mã chưa ánh xạ", "Unmapped codes"), columns, rows, empty=empty)
 
