@@ -13,7 +13,7 @@ from bus.cli.lang import say, spoken
 from bus.cli.options import Folder, Json, Yes, agreed, examples
 from bus.cli.output import camel, console, json_text, printable, say_line, show_json
 from bus.cli.session import Session
-from bus.ops.wording import KINDS
+from bus.ops.wording import DECLARED
 from schemas.errors import Conflict, LgspError
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _show(proposal: Proposal, *, json: bool, applied: int | None) -> None:
     declared = difference.declared()
     for change in declared:
         sign, style = SIGNS[change.action]
-        console().print(f"{sign} {spoken(KINDS[change.kind])} {change.name}", style=style)
+        console().print(f"{sign} {spoken(DECLARED[change.kind])} {change.name}", style=style)
         for name, (old, new) in change.fields().items():
             say_line(f"    {name}: {_short(old)} → {_short(new)}")
     if imported := len(difference.changes) - len(declared):

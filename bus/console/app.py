@@ -11,6 +11,7 @@ import aiohttp
 from fastapi import FastAPI
 from nicegui import ui
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from adapters import registry
@@ -19,6 +20,8 @@ from bus.console import frame, oidc, watch
 from bus.console.authority import Authority
 from bus.console.desk import Desk
 from bus.console.door import Door, Nonced
+from bus.console.downloads import Downloads
+from bus.console.jobs import Jobs
 from bus.console.login import LogIn
 from bus.console.pages import PAGES
 from bus.console.settings import ConsoleSettings
@@ -54,6 +57,8 @@ def create(
         Authority(desk, live),
         pulse,
         Shared(),
+        Downloads(ledger),
+        Jobs(ledger),
         polled=frozenset(k for k, a in registry.adapters().items() if hasattr(a, "poll")),
         running=lambda: {role: len(membership.having(role)) for role in attention.ROLES},
         broker_up=lambda: broker.connected,
@@ -72,6 +77,7 @@ def create(
         finally:
             for follower in followers:
                 follower.cancel()
+            await console.jobs.close()
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     door = Door(GZipMiddleware(Nonced(app), minimum_size=2000), desk, live, settings)
@@ -80,6 +86,7 @@ def create(
     if settings.provider is not None:
         provider = oidc.Client(settings.provider, settings.secrets.oidc, http)
     app.router.routes.extend(LogIn(desk, settings, door.cookie, provider).routes())
+    app.router.routes.append(Route("/download/{ticket}", console.downloads.serve))
     app.mount("/static", StaticFiles(directory=STATIC))
     frame.install(console, PAGES)
     ui.run_with(

@@ -18,7 +18,7 @@ from bus.console.rights import Act
 from bus.console.visitor import Visitor
 from bus.ledger.config_store import Change
 from bus.ops.province_change import Proposal, propose, put_in_force
-from bus.ops.wording import KINDS
+from bus.ops.wording import DECLARED
 from schemas.errors import LgspError, Text
 from schemas.province import Endpoint, Province
 
@@ -145,7 +145,7 @@ def _change(view: View, change: Change) -> Html:
     head = tag(
         "span",
         tag("span", sign, aria_hidden="true"),
-        f" {view.say.text(text)} {view.say.text(KINDS[change.kind])} {change.name}",
+        f" {view.say.text(text)} {view.say.text(DECLARED[change.kind])} {change.name}",
         class_=f"mark {tone}",
     )
     if change.new is not None and change.old is None:

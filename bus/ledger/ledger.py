@@ -14,6 +14,7 @@ import uuid_utils
 from bus.ledger import accesses, acts, dossier_events
 from bus.ledger.accesses import Access, Accesses
 from bus.ledger.accounts import Accounts
+from bus.ledger.alerts import AlertQueries
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.contracts import Contracts
@@ -21,12 +22,14 @@ from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
 from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
+from bus.ledger.flow_queries import FlowQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
+from bus.ledger.search import Search
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
@@ -59,14 +62,17 @@ class Ledger:
         self.clock = clock
         self.db = Database(database_url)
         self.queries = Queries(self.db)
+        self.search = Search(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.flows = FlowQueries(self.db)
         self.reconciling = ReconcileQueries(self.db)
         self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
         self.contracts = Contracts(self.db)
         self.accesses = Accesses(self.db)
         self.identities = Identities(self.db)
+        self.alerts = AlertQueries(self.db)
         self.accounts = Accounts(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
@@ -158,6 +164,18 @@ class Ledger:
         """Send dead deliveries again; returns those that were dead."""
         done, heads = await self._writer.act(
             lambda tx, chain, now: acts.replay(tx, chain, now, ids, actor=actor, reason=reason)
+        )
+        self._freed(heads)
+        return done
+
+    async def redirect(
+        self, ids: Sequence[int], *, to: str, pull: bool, actor: str, reason: str
+    ) -> list[int]:
+        """Deliver to endpoint `to` instead what has certainly not arrived; returns which."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.redirect(
+                tx, chain, now, ids, to=to, pull=pull, actor=actor, reason=reason
+            )
         )
         self._freed(heads)
         return done

@@ -78,14 +78,14 @@ class RefusedPacket:
     reason: str
 
 
-_MESSAGE = [message.c[field.name] for field in fields(MessageRow)]
+MESSAGE_COLUMNS = [message.c[field.name] for field in fields(MessageRow)]
 DELIVERY_COLUMNS = [delivery.c[field.name] for field in fields(DeliveryRow)]
 _PROCESS = [process.c[field.name] for field in fields(ProcessRow)]
 _REFUSED = [refused_packet.c[field.name] for field in fields(RefusedPacket)]
 _POLL = [poll.c[field.name] for field in fields(Poll)]
 _STATE = [endpoint_state.c[field.name] for field in fields(EndpointState)]
 _MAIL = delivery.join(message, delivery.c.message_id == message.c.id)
-_MAIL_COLUMNS = [*DELIVERY_COLUMNS, *_MESSAGE, message.c.canonical]
+_MAIL_COLUMNS = [*DELIVERY_COLUMNS, *MESSAGE_COLUMNS, message.c.canonical]
 _JOURNAL = [journal.c[field.name] for field in fields(JournalRow)]
 
 _IS_OPEN = text(f"delivery.state IN {OPEN_SQL}")
@@ -112,8 +112,8 @@ class Queries:
         self._db = db
 
     async def message(self, message_id: str) -> MessageRow | None:
-        row = await self._one(select(*_MESSAGE).where(message.c.id == message_id))
-        return None if row is None else _message(row)
+        row = await self._one(select(*MESSAGE_COLUMNS).where(message.c.id == message_id))
+        return None if row is None else message_row(row)
 
     async def canonical(self, message_id: str) -> str | None:
         """JSON of schemas.message.Message."""
@@ -179,11 +179,11 @@ class Queries:
         if kind is not None:
             where.append(message.c.kind == kind)
         if since is not None:
-            where += [message.c.id >= _lowest_id(since), message.c.accepted_at >= since]
+            where += [message.c.id >= lowest_id(since), message.c.accepted_at >= since]
         if after is not None:
             where.append(message.c.id < after)
-        query = select(*_MESSAGE).where(*where).order_by(message.c.id.desc()).limit(limit)
-        return [_message(row) for row in await self._all(query)]
+        query = select(*MESSAGE_COLUMNS).where(*where).order_by(message.c.id.desc()).limit(limit)
+        return [message_row(row) for row in await self._all(query)]
 
     async def deliveries_of(self, message_id: str) -> list[DeliveryRow]:
         query = select(*DELIVERY_COLUMNS).where(delivery.c.message_id == message_id)
@@ -203,13 +203,20 @@ class Queries:
         since: Instant | None = None,
         after: int | None = None,
         limit: int = 50,
+        ids: Collection[int] | None = None,
         agencies: Collection[str] | None = None,
+        senders: Collection[str] | None = None,
     ) -> list[DeliveryRow]:
         """Newest first; no `states` means every state. `after`: id of the last one before.
 
-        `agencies`: only those sent or received by any of them; None: everybody's.
+        `agencies`: only those sent or received by any of them, `senders`: only those sent by them;
+        None: everybody's.
         """
-        where: list[Condition] = list(_concerning(agencies))
+        where: list[Condition] = list(concerning(agencies))
+        if ids is not None:
+            where.append(delivery.c.id.in_(ids))
+        if senders is not None:
+            where.append(_sent_by(senders))
         if states:
             where.append(delivery.c.state.in_([state.value for state in states]))
             if OPEN.issuperset(states):
@@ -221,7 +228,7 @@ class Queries:
         if message_id is not None:
             where.append(delivery.c.message_id == message_id)
         if since is not None:
-            lowest = _lowest_id(since)
+            lowest = lowest_id(since)
             where += [delivery.c.message_id >= lowest, delivery.c.created_at >= since]
         if after is not None:
             where.append(delivery.c.id < after)
@@ -292,7 +299,7 @@ class Queries:
         if message_id is not None:
             where.append(message.c.id == message_id)
         if since is not None:
-            where += [message.c.id >= _lowest_id(since), message.c.accepted_at >= since]
+            where += [message.c.id >= lowest_id(since), message.c.accepted_at >= since]
         if after is not None:
             where.append(delivery.c.id < after)
         query = select(*_MAIL_COLUMNS).select_from(_MAIL).where(*where)
@@ -358,7 +365,7 @@ class Queries:
         groups = (delivery.c.endpoint, delivery.c.lane, delivery.c.state)
         query = (
             select(*groups, func.count(), func.min(delivery.c.created_at))
-            .where(_IS_OPEN, *_concerning(agencies))
+            .where(_IS_OPEN, *concerning(agencies))
             .group_by(*groups)
             .order_by(*groups)
         )
@@ -380,6 +387,15 @@ class Queries:
     async def processes(self) -> list[ProcessRow]:
         rows = await self._all(select(*_PROCESS).order_by(process.c.started_at, process.c.id))
         return [ProcessRow(number, tuple(roles.split()), *rest) for number, roles, *rest in rows]
+
+    async def traces(self, delivery_ids: Collection[int]) -> dict[int, str]:
+        """Traceparents of the messages that these deliveries carry."""
+        query = (
+            select(delivery.c.id, message.c.trace)
+            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            .where(delivery.c.id.in_(delivery_ids))
+        )
+        return {row[0]: row[1] for row in await self._all(query)}
 
     async def ping(self) -> None:
         """Raises LedgerUnavailable when the database does not answer.
@@ -403,21 +419,25 @@ class Queries:
             return (await connection.execute(query)).all()
 
 
-def _concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
+def concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
     """Deliveries of messages that these agencies sent, or that are to reach one of them."""
     if agencies is None:
         return ()
-    sent = exists().where(message.c.id == delivery.c.message_id, message.c.sender.in_(agencies))
-    return (or_(sent, *_received_by(agencies)),)
+    return (or_(_sent_by(agencies), *received_by(agencies)),)
 
 
-def _received_by(agencies: Collection[str]) -> list[ColumnElement[bool]]:
+def _sent_by(agencies: Collection[str]) -> ColumnElement[bool]:
+    return exists().where(message.c.id == delivery.c.message_id, message.c.sender.in_(agencies))
+
+
+def received_by(agencies: Collection[str]) -> list[ColumnElement[bool]]:
+    """Conditions of which one holds for a delivery that is to reach one of them."""
     padded = literal(" ").concat(delivery.c.receivers).concat(" ")
     return [padded.contains(f" {code} ", autoescape=True) for code in agencies]
 
 
-def _message(row: Sequence[Any]) -> MessageRow:
-    values = {column.name: value for column, value in zip(_MESSAGE, row, strict=True)}
+def message_row(row: Sequence[Any]) -> MessageRow:
+    values = {column.name: value for column, value in zip(MESSAGE_COLUMNS, row, strict=True)}
     values["receivers"] = tuple(values["receivers"].split())
     values["lane"] = Lane(values["lane"])
     return MessageRow(**values)
@@ -435,7 +455,7 @@ def _mail(row: Sequence[Any]) -> MailRow:
     *columns, canonical = row
     width = len(DELIVERY_COLUMNS)
     subject = str(orjson.loads(canonical).get("body", {}).get("subject", ""))
-    return MailRow(delivery_row(columns[:width]), _message(columns[width:]), subject)
+    return MailRow(delivery_row(columns[:width]), message_row(columns[width:]), subject)
 
 
 def _journal(row: Sequence[Any]) -> JournalRow:
@@ -444,7 +464,7 @@ def _journal(row: Sequence[Any]) -> JournalRow:
     return JournalRow(**values)
 
 
-def _lowest_id(since: Instant) -> str:
+def lowest_id(since: Instant) -> str:
     """Below every UUIDv7 given from an hour before `since` on (RFC 9562, section 5.7)."""
     digits = f"{max(0, since // 1000 - _ID_SLACK_MS):012x}"
     return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"

@@ -77,14 +77,25 @@ async def of_period(
     until = max(since, min(start_of(last + _DAY), now))
     cases: list[Case] = []
     async for pieces in dossiers.counted(senders=senders, since=since, until=until):
-        cases += await asyncio.to_thread(_cases, pieces)
+        cases += await asyncio.to_thread(cases_of, pieces)
     reckoning = Reckoning(to_datetime(since), to_datetime(until), calendar, procedures)
     rated = await dossiers.ratings(senders=senders, since=since, until=until)
     ratings = [Rating(each.agency, to_datetime(each.at), Score(each.score)) for each in rated]
     return figures(cases, ratings, reckoning)
 
 
-def _cases(wholes: Sequence[Whole]) -> list[Case]:
+def on_time_share(row: Figures) -> float | None:
+    """Tỷ lệ đúng hạn: percent of what was finished in the period; None while nothing was."""
+    done = row.early + row.on_time + row.late
+    return 100 * (done - row.late) / done if done else None
+
+
+def online_share(row: Figures) -> float | None:
+    """Tỷ lệ trực tuyến: percent of what was received in the period; None when nothing was."""
+    return 100 * row.received_online / row.received if row.received else None
+
+
+def cases_of(wholes: Sequence[Whole]) -> list[Case]:
     return [
         case_of(
             DossierRecord.model_validate_json(each.record),

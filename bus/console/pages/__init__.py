@@ -7,14 +7,20 @@ from bus.console.pages import (
     agencies,
     agency,
     configurations,
+    deliveries,
     mappings,
+    message,
     onboard,
     overview,
     routes,
+    search,
 )
 
 PAGES = (
     overview.PAGE,
+    search.PAGE,
+    message.PAGE,
+    deliveries.PAGE,
     agencies.PAGE,
     agency.PAGE,
     onboard.PAGE,

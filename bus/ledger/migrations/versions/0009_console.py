@@ -1,4 +1,4 @@
-"""Accounts of the console and their sessions.
+"""Accounts of the console and their sessions; what its search finds messages by.
 
 Revision ID: 0009
 """
@@ -43,3 +43,5 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
     )
     op.create_index("console_session_account", "console_session", ["account"])
+    op.create_index("message_sender", "message", ["sender", "id"])
+    op.create_index("dossier_nation_code", "dossier", ["nation_code"])
