@@ -15,7 +15,7 @@ from bus.console.rights import STAFF, Act
 from bus.ledger.config_store import RevisionRow
 from bus.ops.province_change import as_of
 from bus.ops.province_diff import changes_between
-from bus.ops.wording import KINDS
+from bus.ops.wording import DECLARED
 from schemas.errors import InvalidRequest, LgspError, Text
 
 LIMIT = 30
@@ -132,10 +132,10 @@ def _what(view: View, changes: Sequence[dict[str, Any]]) -> str:
     if len(changes) <= NAMED:
         signs = {"added": "+", "changed": "~", "removed": "−"}
         return ", ".join(
-            f"{signs[c['action']]} {say.text(KINDS[c['kind']])} {c['name']}" for c in changes
+            f"{signs[c['action']]} {say.text(DECLARED[c['kind']])} {c['name']}" for c in changes
         )
     counts = Counter(change["kind"] for change in changes)
-    return ", ".join(f"{say.text(KINDS[kind])}: {number}" for kind, number in counts.items())
+    return ", ".join(f"{say.text(DECLARED[kind])}: {number}" for kind, number in counts.items())
 
 
 def _number(text: str, otherwise: int | None = None) -> int | None:
