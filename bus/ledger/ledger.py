@@ -11,7 +11,7 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import accesses, acts, dossier_events
+from bus.ledger import accesses, acts, dossier_events, dossier_waits
 from bus.ledger.accesses import Access, Accesses
 from bus.ledger.accounts import Accounts
 from bus.ledger.alerts import AlertQueries
@@ -20,6 +20,7 @@ from bus.ledger.config_store import ConfigStore
 from bus.ledger.contracts import Contracts
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
+from bus.ledger.dossier_waits import Dossier, Waiting
 from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
 from bus.ledger.flow_queries import FlowQueries
@@ -37,6 +38,7 @@ from bus.ledger.verify import verify_journal
 from bus.ledger.writer import Act, T, Writer
 from schemas import instant
 from schemas.delivery import DeliveryState
+from schemas.dossier import DossierStatus
 from schemas.errors import NotFound
 from schemas.instant import Clock, Instant
 from schemas.message import Message
@@ -189,6 +191,14 @@ class Ledger:
         )
         self._freed(heads)
         return done
+
+    async def understand(
+        self, dossiers: Sequence[Dossier], wait: Waiting, status: DossierStatus
+    ) -> int:
+        """Writes down what a waiting status of these dossiers means; of how many messages."""
+        return await self._writer.act(
+            lambda tx, _chain, now: dossier_waits.understand(tx, now, dossiers, wait, status)
+        )
 
     async def send_again(self, sending: SendAgain, *, actor: str, reason: str) -> bool:
         """Deliver messages once more; False: something of their key is under way already."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import date, timedelta
 
 from bus.ledger.dossier_queries import DossierQueries, Whole
@@ -50,6 +49,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "very_satisfied": ("Rất hài lòng", "Very satisfied"),
     "satisfied": ("Hài lòng", "Satisfied"),
     "unsatisfied": ("Chưa hài lòng", "Unsatisfied"),
+    "online_percent": ("Tỷ lệ trực tuyến (%)", "Online (%)"),
+    "satisfied_percent": ("Tỷ lệ hài lòng (%)", "Content (%)"),
 }
 
 
@@ -113,8 +114,9 @@ def write(kind: FileFormat, name: str, rows: Sequence[Figures], names: Mapping[s
     ]
     for row in (*rows, total(rows)):
         title = names.get(row.agency, "") if row.agency else "Tổng / Total"
-        numbers = asdict(row)
-        table.append([plain(row.agency), plain(title), *(numbers[column] for column in COLUMNS)])
+        numbers = (getattr(row, column) for column in COLUMNS)
+        cells = ("" if number is None else number for number in numbers)
+        table.append([plain(row.agency), plain(title), *cells])
     content = to_csv(table) if kind == "csv" else to_xlsx(name, table)
     headers = {
         "Content-Disposition": f'attachment; filename="ho-so-{name}.{kind}"',

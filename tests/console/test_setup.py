@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.integration.cli_harness import HEALTH, ROOT, Cli, Traffic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WSDL = str(ROOT / "tests" / "vectors" / "wsdl" / "groups.wsdl")
+WSDL = ROOT / "tests" / "vectors" / "wsdl" / "groups.wsdl"
 DAY = 86_400 * SECOND
 SECRET = "mot-bi-mat-du-dai-cua-so-xay-dung"
 
@@ -34,8 +35,12 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """
     folder = tmp_path_factory.mktemp("setup")
     cli = Cli(f"sqlite+aiosqlite:///{folder / 'ledger.db'}", folder)
+    contract = folder / "dan-cu"
+    contract.mkdir()
+    shutil.copy(WSDL, contract)
+    declared = f"services:\n- {{name: dan-cu, contract: {contract / WSDL.name}}}\n"
+    (cli.declared / "services.yaml").write_text(declared, "utf-8")
     cli.set_up()
-    cli("service", "add", "dan-cu", WSDL, "--reason", "thử")
     asyncio.run(_prepare(cli))
     settings = {"LGSP_HTTP_PORT": "0", "LGSP_SECRET_SO_XAY_DUNG": SECRET}
     with served(cli, People(), "serve", **settings) as started:
@@ -239,6 +244,9 @@ async def test_mappings_are_reported_before_they_are_in_force(walk: Walk, tmp_pa
 async def test_others_see_and_change_nothing(walk: Walk) -> None:
     await walk.log_in("auditor", path="/agency/H38.01")
     await walk.page.get_by_text("Quyền gọi dịch vụ").wait_for()
+    await walk.page.click(".who >> text=Tối")
+    await walk.page.wait_for_selector("body.body--dark")
+    await walk.picture("agency-dark")
     for hidden in ("Cấp khóa mới", "Gửi thử", "Xem thay đổi"):
         assert await walk.page.get_by_text(hidden).count() == 0
     await walk.page.goto("/agencies/new")
