@@ -43,8 +43,8 @@ class Review:
     def clear(self) -> None:
         self._place.clear()
 
-    async def show(self, change: Callable[[Province], Province]) -> bool:
-        """Whether the change holds together; what is wrong is told."""
+    async def show(self, change: Callable[[Province], Province]) -> None:
+        """The plan, or what does not hold together."""
         view = self._view
         self._place.clear()
         try:
@@ -52,7 +52,7 @@ class Review:
         except LgspError as error:
             with self._place:
                 view.card(error)
-            return False
+            return
         with self._place:
             declared = proposal.plan.declared()
             view.html(plan_table(view, declared))
@@ -64,7 +64,6 @@ class Review:
                 view.html(tag("p", told))
             if proposal.plan.changes:
                 self._ask(proposal)
-        return True
 
     def _ask(self, proposal: Proposal) -> None:
         view, say = self._view, self._view.say

@@ -123,7 +123,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
                 return str(orjson.loads(line)["address"])
         return ""
 
-    return wait_until_sync(started, deadline=90, what=log.read_text)
+    return wait_until_sync(started, deadline=300, what=log.read_text)
 
 
 class Walk:
