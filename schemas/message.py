@@ -16,7 +16,7 @@ ItemKind = Literal[
 ]
 """Kinds of items (schemas.flows)."""
 
-Kind = Literal["document", "status", "dossier", "step", ItemKind]
+Kind = Literal["document", "status", "dossier", "step", ItemKind, "change"]
 
 
 class Lane(StrEnum):
@@ -126,9 +126,13 @@ class RatingBody(Strict):
 
 
 class ItemBody(Strict):
-    """Another item of schemas.flows: what it is found by."""
+    """Another item of schemas.flows, or a change of a register (schemas.data_change): what it is
+    found by.
+    """
 
-    kind: Literal["submission", "evaluation", "question", "answer", "statistics", "postal-order"]
+    kind: Literal[
+        "submission", "evaluation", "question", "answer", "statistics", "postal-order", "change"
+    ]
     code: str  # what it is about: the dossier's code, the question's number, the agency
     identity: str
 

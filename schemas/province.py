@@ -18,7 +18,7 @@ from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.life import STATUS_NUMBERS
 from schemas.dossier.procedure import Procedure
 from schemas.message import Kind
-from schemas.service import Grant, Service
+from schemas.service import Feed, Grant, Service
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Names an endpoint everywhere: files, queues, metrics, command line."""
@@ -235,4 +235,5 @@ class Province(Declared):
     holidays: tuple[Holidays, ...] = ()
     services: tuple[Service, ...] = ()
     grants: tuple[Grant, ...] = ()
+    feeds: tuple[Feed, ...] = ()
     clients: tuple[Client, ...] = ()

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 import orjson
 
 from bus.broker.port import Event
-from bus.ledger.accesses import JOURNALLED
+from bus.ledger import accesses, service_jobs
 from bus.ledger.journal import JournalTuple
 from schemas.instant import to_iso
 
 TYPE_PREFIX = "vn.gov.lgsp."
+
+_NO_NEWS = accesses.JOURNALLED | service_jobs.JOURNALLED
 
 
 def of_entries(entries: Sequence[JournalTuple]) -> list[Event]:
@@ -26,7 +28,7 @@ def of_entries(entries: Sequence[JournalTuple]) -> list[Event]:
     """
     batches: dict[str, list[dict[str, object]]] = {}
     for entry in entries:
-        if entry[3] in JOURNALLED:
+        if entry[3] in _NO_NEWS:
             continue
         batches.setdefault(entry[3], []).append(_event(entry))
     return [Event(name, orjson.dumps(batch)) for name, batch in batches.items()]

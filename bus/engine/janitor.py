@@ -94,6 +94,8 @@ class Janitor:
         while True:
             try:
                 await self._ledger.identities.purge(now=self._ledger.clock())
+                while removed := await self._ledger.remove_expired_jobs():
+                    log.info("janitor.jobs_removed", count=removed)
             except LedgerUnavailable as error:
                 log.debug("janitor.ledger_away", error=str(error))
             await asyncio.sleep(PURGE_SECONDS)

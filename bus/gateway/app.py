@@ -39,6 +39,9 @@ from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.providing import doors as providing_doors
+from bus.gateway.providing import job_doors
+from bus.gateway.providing.feeds import FeedRunner
+from bus.gateway.providing.jobs import Desk, JobRunner
 from bus.gateway.receive import PATH, ReceiveDocument
 from bus.gateway.services import GatewayDeps, Services
 
@@ -66,7 +69,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     """Everything under one roof; the routes keep what they need in `app.state.services`."""
     gate = Gate(deps.ledger.identities, deps.live)
     doors = BusDoors(gate, deps.acceptor, deps.secrets)
-    desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
+    token_desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
     receive = ReceiveDocument(doors, deps.limits)
     documents = soap.SoapDocuments(doors, deps.limits)
     catalogue = Catalogue(deps.live, deps.ledger.contracts)
@@ -76,6 +79,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         doors, deps.live, catalogue, rights, calls, deps.limits.max_json
     )
 
+    desk = Desk(deps.ledger, deps.live, gate, catalogue, rights, calls)
     edge = Edge(
         metrics=deps.probed.metrics,
         limits=deps.limits,
@@ -90,12 +94,14 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         deps,
         gate,
         doors,
-        desk,
+        token_desk,
         Feed(deps.ledger, max_streams=deps.limits.max_streams),
         LiveTotals(deps.ledger, deps.live),
         catalogue,
         rights,
         calls,
+        JobRunner(desk, keep=deps.limits.job_days * job_doors.DAY),
+        FeedRunner(desk, deps.acceptor),
     )
     app.state.descriptions = Descriptions()
     app.state.probed = deps.probed
@@ -119,6 +125,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         openapi,
         service_doors,
         providing_doors,
+        job_doors,
     ):
         app.include_router(module.router)
     for path, facade in deps.facades.items():

@@ -20,3 +20,4 @@ class GatewayLimits:
     token_lifetime: float = 3600.0
     public_url: str | None = None  # where portals reach this bus
     file_days: int = 730  # how long a paper of a dossier can be fetched
+    job_days: int = 7  # results of jobs are kept: they hold personal data

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from bus.gateway import describe, describe_dossiers, describe_flows, dossier_models, models, soap
 from bus.gateway.problems import InternalError
+from bus.gateway.providing import models as providing_models
 from bus.gateway.receive import PATH
 from schemas import errors
 from schemas.errors import LgspError, NotFound
@@ -42,6 +43,8 @@ _WRITTEN = (
     dossier_models.DossierFiguresAnswer,
     dossier_models.DossierEventPage,
     dossier_models.DossierTotals,
+    providing_models.JobAnswer,
+    providing_models.JobPage,
 )
 """Answers the routes write themselves."""
 

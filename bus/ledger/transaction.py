@@ -74,6 +74,19 @@ async def transact(
     return results
 
 
+async def accept_all(
+    tx: Tx, chain: Chain, now: Instant, acceptances: Sequence[Acceptance]
+) -> list[Head]:
+    """Messages that a larger act accepts; the caller writes the journal. Returns who may go."""
+    results = Results()
+    located = await exchange.locate(tx, acceptances)
+    locks = _keys((), acceptances) | located.keys | dossiers.locks(acceptances)
+    await tx.lock_keys(locks)
+    await _accept(tx, chain, now, acceptances, located, results)
+    await tx.announce(results.heads)
+    return results.heads
+
+
 def _keys(finishes: Sequence[Finishing], acceptances: Sequence[Acceptance]) -> set[tuple[str, str]]:
     keys = {
         (f.finish.claimed.endpoint, f.finish.claimed.order_key)

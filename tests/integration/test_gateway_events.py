@@ -356,7 +356,7 @@ async def test_totals_count_what_each_may_see_and_are_not_counted_for_every_call
         answer = await bus.call(client, "PUT", f"/api/v1/dossiers/{code}", json=record)
         assert answer.status_code == 202, answer.text
         for number, score in enumerate((1, 2, 3) if agency == BUILD else (3,)):
-            rating = {"id": f"DG-{number}", "code": code, "agency": agency}
+            rating: dict[str, object] = {"id": f"DG-{number}", "code": code, "agency": agency}
             rating |= {"score": score, "at": today}
             answer = await bus.call(client, "POST", "/api/v1/flows/rating", json=rating)
             assert answer.status_code == 202, answer.text

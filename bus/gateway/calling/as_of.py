@@ -46,7 +46,7 @@ def placed(
     return put(question, path, day.isoformat())
 
 
-def put(question: bytes | dict[str, Any], path: str, value: str) -> bytes | dict[str, Any]:
+def put(question: bytes | dict[str, Any], path: str, value: str | int) -> bytes | dict[str, Any]:
     """A copy with `value` at `path`; what is no JSON object stays, to be refused as such."""
     if isinstance(question, bytes):
         try:

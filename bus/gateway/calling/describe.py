@@ -68,7 +68,8 @@ def _describe(served: Served, path: str) -> Json:
         for status, meaning in _STATUSES.items():
             operation["responses"][status] = {"description": meaning, "content": problem}
     for address, methods in list(made["paths"].items()):
-        made["paths"] |= ways(address, methods["post"])
+        operation = methods["post"]
+        made["paths"] |= ways(address, operation, service.settings(operation["operationId"]))
     return made
 
 
