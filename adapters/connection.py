@@ -20,6 +20,7 @@ ConnectSeconds = Annotated[
         ge=0.05,
         le=60,
         title="Thời gian chờ kết nối",
+        json_schema_extra={"vi": "Số giây để phân giải tên, kết nối và bắt tay TLS."},
         description="Seconds to resolve the name, connect and agree on TLS.",
         examples=[5.0],
     ),
@@ -30,6 +31,7 @@ PollSeconds = Annotated[
         ge=0.05,
         le=86_400,
         title="Chu kỳ lấy về",
+        json_schema_extra={"vi": "Số giây từ khi xong một lượt lấy tới lượt sau."},
         description="Seconds from the end of one round of fetching to the next.",
         examples=[60.0],
     ),
@@ -40,6 +42,7 @@ ReconcileHours = Annotated[
         ge=0,
         le=8_760,
         title="Chu kỳ đối soát",
+        json_schema_extra={"vi": "Số giờ giữa hai lần đối soát; 0: chỉ khi được yêu cầu."},
         description="Hours from one reconciliation to the next; 0: only on demand.",
         examples=[24.0],
     ),
@@ -48,6 +51,12 @@ CaFile = Annotated[
     str | None,
     Field(
         title="Chứng thư gốc",
+        json_schema_extra={
+            "vi": (
+                "Đường dẫn tệp PEM của tổ chức cấp chứng thư cho đối tác, nếu không phải tổ "
+                "chức công cộng. Không thể tắt kiểm tra chứng thư."
+            )
+        },
         description=(
             "Path of a PEM file with the authority that issued the partner's certificate, when it"
             " is not a public one. Checking certificates cannot be switched off."

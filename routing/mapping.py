@@ -6,7 +6,7 @@ Pure: the tables come from the declared configuration, the day from whoever asks
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,7 +17,7 @@ from schemas.errors import ConfigurationError, Text
 from schemas.flows import PostalOrder, PostalParty
 from schemas.province import Mapping, MappingTable
 
-_WORDS: dict[MappingTable, Text] = {
+WORDS: dict[MappingTable, Text] = {
     "procedure": Text("thủ tục hành chính", "procedure"),
     "agency": Text("cơ quan", "agency"),
     "fee": Text("phí, lệ phí", "fee"),
@@ -38,7 +38,7 @@ class Unmapped:
     @property
     def reason(self) -> Text:
         """Why the delivery is held, and who must act."""
-        word = _WORDS[self.table]
+        word = WORDS[self.table]
         if self.locals:
             some = ", ".join(self.locals[:5])
             return Text(
@@ -89,6 +89,10 @@ class MappingTables:
             self._national.setdefault(entry.table, set()).add(_national_of(entry))
             if entry.table == "status" and entry.local.isdecimal():
                 self._counting.add(_of(entry))
+
+    def __iter__(self) -> Iterator[Mapping]:
+        """By table and local code, each in order of time."""
+        return (entry for key in sorted(self._entries) for entry in self._entries[key])
 
     def find(self, table: MappingTable, code: str, on: date) -> str | Unmapped:
         """The national code of `code` on that day."""

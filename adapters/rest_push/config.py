@@ -23,12 +23,19 @@ class RestPushConfig(AdapterConfig):
 
     url: Annotated[str, AfterValidator(web_address)] = Field(
         title="Địa chỉ tiếp nhận",
+        json_schema_extra={"vi": "Địa chỉ nhận thông điệp bằng POST."},
         description="Address that accepts a message by POST.",
         examples=["https://vanban.soxd.example.gov.vn/lgsp/documents"],
     )
     lookup_url: Annotated[str, AfterValidator(_bare_address)] | None = Field(
         default=None,
         title="Địa chỉ tra cứu",
+        json_schema_extra={
+            "vi": (
+                "Địa chỉ trả lời GET {lookup_url}/{messageId}: trục hỏi trước khi gửi lại "
+                "thông điệp chưa rõ kết quả. Không có thì gửi lại với cùng mã."
+            )
+        },
         description=(
             "Address that answers GET {lookup_url}/{messageId}, asked before a message is sent"
             " again whose fate is unknown. Without it the message is sent again with the same id."
@@ -38,6 +45,9 @@ class RestPushConfig(AdapterConfig):
     secret: str = Field(
         min_length=1,
         title="Khóa ký",
+        json_schema_extra={
+            "vi": ("Tên bí mật (ít nhất 16 byte) ký mọi yêu cầu. Chỉ nhập tên, không nhập giá trị.")
+        },
         description="Name of the secret (at least 16 bytes) that signs every request.",
         examples=["soxd-push-2026"],
     )
@@ -45,6 +55,9 @@ class RestPushConfig(AdapterConfig):
         default=None,
         min_length=1,
         title="Khóa ký cũ",
+        json_schema_extra={
+            "vi": ("Tên bí mật trước đây; khi còn khai báo thì cả hai cùng ký (thay khóa).")
+        },
         description="Name of the former secret; while it is set, both sign (rotation).",
         examples=["soxd-push-2025"],
     )
@@ -54,6 +67,7 @@ class RestPushConfig(AdapterConfig):
         ge=0.05,
         le=600,
         title="Thời gian chờ trả lời",
+        json_schema_extra={"vi": "Số giây chờ câu trả lời trọn vẹn, tính từ khi gửi xong."},
         description="Seconds for the complete answer, counted from the end of the upload.",
         examples=[20.0],
     )
@@ -61,6 +75,12 @@ class RestPushConfig(AdapterConfig):
         default=125_000,
         ge=1_000,
         title="Tốc độ tải lên tối thiểu",
+        json_schema_extra={
+            "vi": (
+                "Byte mỗi giây; thông điệp cỡ S được gửi tối đa connect_seconds + "
+                "answer_seconds + S / min_upload_rate giây."
+            )
+        },
         description=(
             "Bytes per second; a message of size S may take connect_seconds + answer_seconds"
             " + S / min_upload_rate in all."

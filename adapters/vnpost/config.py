@@ -18,23 +18,27 @@ class VnPostConfig(AdapterConfig):
 
     url: Address = Field(
         title="Địa chỉ dịch vụ bưu chính",
+        json_schema_extra={"vi": "Ba đường dẫn dưới đây được nối vào sau địa chỉ này."},
         description="The three paths below are appended to it.",
         examples=["https://api.example.gov.vn/apiVNPostNGSP/p1.0"],
     )
     token_url: Address = Field(
         title="Địa chỉ cấp token",
+        json_schema_extra={"vi": "Nơi nền tảng cấp token truy cập (client credentials)."},
         description="Where the platform gives access tokens (client credentials).",
         examples=["https://api.example.gov.vn/token"],
     )
     key: str = Field(
         pattern=r"^[\x21-\x39\x3b-\x7e]+$",
         title="Khóa ứng dụng",
+        json_schema_extra={"vi": "Consumer key tại nền tảng."},
         description="Consumer key at the platform.",
         examples=["truc-tinh"],
     )
     secret: str = Field(
         min_length=1,
         title="Mật khẩu ứng dụng",
+        json_schema_extra={"vi": "Tên bí mật giữ consumer secret. Chỉ nhập tên."},
         description="Name of the secret with the consumer secret.",
         examples=["vnpost"],
     )
@@ -42,6 +46,7 @@ class VnPostConfig(AdapterConfig):
         min_length=1,
         max_length=100,
         title="Mã khách hàng",
+        json_schema_extra={"vi": "CustomerCode do bưu chính cấp."},
         description="CustomerCode that the post has given.",
         examples=["H99-001"],
     )
@@ -49,6 +54,7 @@ class VnPostConfig(AdapterConfig):
         default="order/post",
         pattern=_PATH,
         title="Đường dẫn tạo đơn",
+        json_schema_extra={"vi": "Tạo một đơn."},
         description="Places an order.",
         examples=["order/post"],
     )
@@ -56,6 +62,7 @@ class VnPostConfig(AdapterConfig):
         default="order/cancel",
         pattern=_PATH,
         title="Đường dẫn hủy đơn",
+        json_schema_extra={"vi": "Hủy một đơn."},
         description="Cancels an order.",
         examples=["order/cancel"],
     )
@@ -63,6 +70,7 @@ class VnPostConfig(AdapterConfig):
         default="order/tracking",
         pattern=_PATH,
         title="Đường dẫn tra cứu",
+        json_schema_extra={"vi": "Đơn đang ở đâu: `?OrderNumber=`."},
         description="Says where an order is: `?OrderNumber=`.",
         examples=["order/tracking"],
     )
@@ -72,6 +80,7 @@ class VnPostConfig(AdapterConfig):
         ge=0.05,
         le=600,
         title="Thời gian chờ trả lời",
+        json_schema_extra={"vi": "Số giây chờ một câu trả lời trọn vẹn."},
         description="Seconds for one complete answer.",
         examples=[30.0],
     )

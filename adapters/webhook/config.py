@@ -24,12 +24,16 @@ class WebhookConfig(AdapterConfig):
 
     url: Annotated[str, AfterValidator(web_address)] = Field(
         title="Địa chỉ nhận sự kiện",
+        json_schema_extra={"vi": "Địa chỉ nhận sự kiện bằng POST."},
         description="Address that accepts an event by POST.",
         examples=["https://tinh.example.gov.vn/hooks/ho-so"],
     )
     secret: str = Field(
         min_length=1,
         title="Khóa ký",
+        json_schema_extra={
+            "vi": ("Tên bí mật (ít nhất 16 byte) ký mọi sự kiện. Chỉ nhập tên, không nhập giá trị.")
+        },
         description="Name of the secret (at least 16 bytes) that signs every event.",
         examples=["cong-tinh-2026"],
     )
@@ -37,6 +41,9 @@ class WebhookConfig(AdapterConfig):
         default=None,
         min_length=1,
         title="Khóa ký cũ",
+        json_schema_extra={
+            "vi": ("Tên bí mật trước đây; khi còn khai báo thì cả hai cùng ký (thay khóa).")
+        },
         description="Name of the former secret; while it is set, both sign (rotation).",
         examples=["cong-tinh-2025"],
     )
@@ -45,6 +52,12 @@ class WebhookConfig(AdapterConfig):
     ] = Field(
         default=RECORD_FIELDS,
         title="Thông tin hồ sơ được công khai",
+        json_schema_extra={
+            "vi": (
+                "Trường của hồ sơ được báo, ngoài code và status. Mặc định không có dữ liệu "
+                "cá nhân; trường của người nộp phải nêu từng cái: applicant.name."
+            )
+        },
         description=(
             "Fields of a record that are told, `code` and `status` besides. The default tells"
             " nothing personal; fields of the applicant are named one by one: applicant.name."
@@ -55,6 +68,12 @@ class WebhookConfig(AdapterConfig):
         Field(
             default=STEP_FIELDS,
             title="Thông tin bước xử lý được công khai",
+            json_schema_extra={
+                "vi": (
+                    "Trường của bước được báo, ngoài code và status. Mặc định bỏ tên cán bộ (by, "
+                    "title) và nội dung (content), vì có thể nêu tên người."
+                )
+            },
             description=(
                 "Fields of a step that are told, `code` and `status` besides. The default leaves"
                 " out the official's name (by, title) and the text (content), which may name"
@@ -69,6 +88,7 @@ class WebhookConfig(AdapterConfig):
         ge=0.05,
         le=600,
         title="Thời gian chờ trả lời",
+        json_schema_extra={"vi": "Số giây chờ câu trả lời trọn vẹn, tính từ khi gửi xong."},
         description="Seconds for the complete answer, counted from the end of the request.",
         examples=[15.0],
     )

@@ -36,7 +36,9 @@ LANGUAGE, THEME = "lgsp_lang", "lgsp_theme"
 SOCKET = "/_nicegui_ws/"
 OPEN = ("/login", "/static/", "/favicon.ico")
 SAFE = frozenset({"GET", "HEAD"})
+UPLOAD = re.compile(r"/_nicegui/client/([^/]+)/upload/[^/]+")
 MAX_FORM = 16 * 1024  # bytes
+MAX_UPLOAD = 8 * 1024 * 1024  # of a file given to a page
 AWAY = (
     "Sổ cái không phản hồi; đơn vị vận hành kiểm tra cơ sở dữ liệu.\n"
     "The ledger does not answer; the operator checks the database."
@@ -116,7 +118,7 @@ class Door:
         unsafe = scope["type"] == "websocket" or scope["method"] not in SAFE
         if (unsafe or live) and not self._from_here(headers, scope):
             return PlainTextResponse("from another site", 403)
-        if unsafe and scope["type"] == "http" and not live and not _small(headers):
+        if unsafe and scope["type"] == "http" and not live and not _small(headers, path):
             return PlainTextResponse("too large", 413)
         try:
             scope[VISITOR] = await self._visitor(headers)
@@ -128,6 +130,9 @@ class Door:
         visitor: Visitor | None = scope[VISITOR]
         if visitor is None or visitor.session.stage is not Stage.FULL:
             return self._to_login(scope, live=live)
+        upload = UPLOAD.fullmatch(scope["path"])
+        if upload and not self.owns_client(upload[1], visitor.session.hash):
+            return PlainTextResponse("another session's page", 403)
         if live and not self._owns(scope, visitor):
             return PlainTextResponse("another session's page", 403)
         return None
@@ -256,10 +261,11 @@ def _cookies(headers: Headers) -> dict[str, str]:
     return {name: morsel.value for name, morsel in parsed.items()}
 
 
-def _small(headers: Headers) -> bool:
+def _small(headers: Headers, path: str) -> bool:
     """Forms of the console are small, and say how large they are."""
     length = headers.get("content-length", "")
-    return length.isdigit() and int(length) <= MAX_FORM
+    most = MAX_UPLOAD if UPLOAD.fullmatch(path) else MAX_FORM
+    return length.isdigit() and int(length) <= most
 
 
 def _drop(scope: Scope, name: bytes) -> None:

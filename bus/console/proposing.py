@@ -12,7 +12,8 @@ from nicegui import ui
 
 from adapters import registry
 from bus.console.frame import View
-from bus.console.html import Html, join, tag
+from bus.console.html import Html, join, link, tag
+from bus.console.marks import mark
 from bus.console.rights import Act
 from bus.console.visitor import Visitor
 from bus.ledger.config_store import Change
@@ -33,8 +34,8 @@ _VALUE = 400  # characters of a value
 class Review:
     """One change under review: its plan, a reason, and the button that puts it in force."""
 
-    def __init__(self, view: View, done: Callable[[int], Awaitable[None]]) -> None:
-        """`done` gets the new revision."""
+    def __init__(self, view: View, done: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`done` is called once this process works with the change; None: opens the page anew."""
         self._view = view
         self._done = done
         self._place = ui.element("div").classes("review").props('aria-live="polite"')
@@ -42,8 +43,8 @@ class Review:
     def clear(self) -> None:
         self._place.clear()
 
-    async def show(self, change: Callable[[Province], Province]) -> bool:
-        """Whether the change holds together; what is wrong is told."""
+    async def show(self, change: Callable[[Province], Province]) -> None:
+        """The plan, or what does not hold together."""
         view = self._view
         self._place.clear()
         try:
@@ -51,12 +52,18 @@ class Review:
         except LgspError as error:
             with self._place:
                 view.card(error)
-            return False
+            return
         with self._place:
-            view.html(plan_table(view, proposal.plan.changes))
+            declared = proposal.plan.declared()
+            view.html(plan_table(view, declared))
+            if imported := len(proposal.plan.changes) - len(declared):
+                told = view.say(
+                    f"và {imported} cơ quan nhập từ danh bạ của đối tác",
+                    f"and {imported} agencies imported from a partner's directory",
+                )
+                view.html(tag("p", told))
             if proposal.plan.changes:
                 self._ask(proposal)
-        return True
 
     def _ask(self, proposal: Proposal) -> None:
         view, say = self._view, self._view.say
@@ -77,16 +84,29 @@ class Review:
                 revision = await put_in_force(
                     view.ledger, proposal, actor=visitor.actor, reason=reason.value or ""
                 )
+                await view.console.live.reach(revision)
                 return say(
                     f"Đã áp dụng: phiên bản {revision}.", f"In force as revision {revision}."
                 )
 
             if await view.act(Act.CONFIGURE, work):
+                if self._done is None:
+                    ui.navigate.to(f"{view.request.url.path}?applied={revision}")
+                    return
                 self._place.clear()
                 with self._place:
-                    await self._done(revision)
+                    await self._done()
 
-        view.button("Áp dụng", "Put in force", apply, kind="main", icon="check")
+        with ui.element("div").classes("line"):
+            view.button("Áp dụng", "Put in force", apply, kind="main", icon="check")
+
+
+def applied(view: View) -> None:
+    """Says which revision has just been put in force, when the page was opened anew for that."""
+    if (number := view.given("applied")).isdecimal():
+        told = view.say(f"Đã áp dụng: phiên bản {number}.", f"In force as revision {number}.")
+        history = link(view.say("Lịch sử", "History"), "/configurations")
+        view.html(tag("p", mark("✓", "good", told), " ", history, role="status"))
 
 
 async def propose_in(view: View, change: Callable[[Province], Province]) -> Proposal:

@@ -24,11 +24,9 @@ FRESH_SECONDS = 1.0
 class Trial:
     """Built where it is made."""
 
-    def __init__(self, view: View, code: str, *, revision: int = 0) -> None:
-        """`revision`: the one that holds the agency, when it has only just been declared."""
+    def __init__(self, view: View, code: str) -> None:
         self._view = view
         self._code = code
-        self._revision = revision
         self._message = ""
         self._shown: object = None
         say = view.say
@@ -51,7 +49,6 @@ class Trial:
 
         async def work(visitor: Visitor) -> str:
             acceptor = view.console.acceptor
-            await trial.in_force(acceptor, self._revision)
             directory = acceptor.live.snapshot.directory
             sender = _found(view, directory, self._sender.value or "")
             receiver = _found(view, directory, self._code)

@@ -25,6 +25,8 @@ from schemas.service import Feed, Grant, Service
 ANSWER_SECONDS = 30.0
 """A read of the ledger that takes longer is given up and tried again."""
 
+LOOK_SECONDS = 0.1
+
 log = structlog.get_logger(__name__)
 
 
@@ -71,6 +73,21 @@ class LiveConfig:
                 "the configuration is not loaded yet", vi="chưa nạp xong cấu hình", retry_after=1
             )
         return self._snapshot
+
+    async def reach(self, revision: int) -> None:
+        """Returns once the snapshot is of that revision or a later one.
+
+        Raises Unavailable after half a minute: the ledger does not answer.
+        """
+        for _ in range(int(ANSWER_SECONDS / LOOK_SECONDS)):
+            if self.snapshot.revision >= revision:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        raise Unavailable(
+            f"revision {revision} has not reached this process yet: try again",
+            vi=f"phiên bản {revision} chưa tới tiến trình này: hãy thử lại",
+            retry_after=5,
+        )
 
     def on_change(self, callback: Callable[[Snapshot], None]) -> None:
         """Calls back with every later snapshot, on the event loop; must return at once."""

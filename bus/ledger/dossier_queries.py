@@ -244,6 +244,18 @@ class DossierQueries:
         )
         return [Unmapped(*row) for row in await self._all(query)]
 
+    async def unmapped_reasons(self, code: str, *, limit: int = 100) -> list[tuple[str, int]]:
+        """What holds deliveries under this reason's code, and how many: the most first."""
+        many = func.count()
+        query = (
+            select(delivery.c.detail, many)
+            .where(text("delivery.state = 'held'"), delivery.c.code == code)
+            .group_by(delivery.c.detail)
+            .order_by(many.desc(), delivery.c.detail)
+            .limit(limit)
+        )
+        return [(str(row[0] or ""), int(row[1])) for row in await self._all(query)]
+
     async def held(
         self, *, senders: Collection[str] | None, why: str | None = None, limit: int = CHUNK
     ) -> list[Held]:

@@ -72,6 +72,40 @@ def with_mappings(entries: Collection[Mapping]) -> Callable[[Province], Province
     return change
 
 
+def in_place_of(shown: Province, edited: Province) -> Callable[[Province], Province]:
+    """What was shown to a person is replaced by what they made of it; all else stays.
+
+    The change raises Conflict when something shown is no longer as it was, or something new has
+    the name of what was not shown: nothing is overwritten unseen.
+    """
+
+    def change(current: Province) -> Province:
+        update: dict[str, tuple[Item, ...]] = {}
+        for key in LISTS:
+            before = {name_of(item): item for item in getattr(shown, key)}
+            after = {name_of(item): item for item in getattr(edited, key)}
+            touched = {n for n in before.keys() | after.keys() if before.get(n) != after.get(n)}
+            now = {name_of(item): item for item in getattr(current, key)}
+            for name in sorted(touched):
+                if now.get(name) != before.get(name):
+                    raise _meanwhile(name)
+                now.pop(name, None)
+                if name in after:
+                    now[name] = after[name]
+            if touched:
+                update[key] = tuple(now.values())
+        return current.model_copy(update=update)
+
+    return change
+
+
+def _meanwhile(name: str) -> Conflict:
+    return Conflict(
+        f"{name} is declared already, or somebody else has changed it: open the page anew",
+        vi=f"{name} đã được khai báo, hoặc người khác vừa sửa: hãy mở lại trang",
+    )
+
+
 async def put_in_force(
     ledger: Ledger,
     proposal: Proposal,

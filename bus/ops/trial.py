@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import uuid_utils
 
 from bus.engine.accept import Acceptor
@@ -20,31 +18,15 @@ from schemas.edxml import (
     TraceHeaderList,
     write,
 )
-from schemas.errors import Unavailable
 from schemas.instant import to_datetime
 from schemas.province import Agency
 from schemas.vietnam import VIETNAM
 
 CLIENT = "bus"
-LOOK_SECONDS = 0.1
-LOOKS = 300
 _TEXT = (
     "Đây là thông điệp thử kết nối của trục liên thông, không phải văn bản hành chính.\n"
     "This message tests the connection to the interoperability bus; it is no official document.\n"
 ).encode()
-
-
-async def in_force(acceptor: Acceptor, revision: int) -> None:
-    """Returns once this process works with that revision. Raises Unavailable."""
-    for _ in range(LOOKS):
-        if acceptor.live.snapshot.revision >= revision:
-            return
-        await asyncio.sleep(LOOK_SECONDS)
-    raise Unavailable(
-        f"revision {revision} has not reached this process yet: try again",
-        vi=f"Phiên bản {revision} chưa tới tiến trình này: hãy thử lại",
-        retry_after=5,
-    )
 
 
 async def send(acceptor: Acceptor, sender: Agency, receiver: Agency, *, actor: str) -> Receipt:

@@ -126,7 +126,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
                 return found
         return ""
 
-    return wait_until_sync(started, deadline=90, what=log.read_text)
+    return wait_until_sync(started, deadline=300, what=log.read_text)
 
 
 class Walk:

@@ -122,6 +122,20 @@ async def test_large_and_endless_forms_are_refused(console: Served) -> None:
                 assert answer.status == 413
 
 
+async def test_files_are_taken_by_a_page_of_the_same_session_alone(console: Served) -> None:
+    there = "/_nicegui/client/6f1c2d7e-0000-4000-8000-000000000000/upload/4"
+    here = {"Origin": console.url, "Content-Type": "text/csv"}
+    async with browser(console) as session:
+        async with session.post(there, data=b"a" * 20_000, headers=here) as answer:
+            assert answer.status == 401
+        await logged_in(session, console)
+        async with session.post(there, data=b"a" * 20_000, headers=here) as answer:
+            assert answer.status == 403
+        elsewhere = here | {"Origin": "https://evil.example"}
+        async with session.post(there, data=b"a", headers=elsewhere) as answer:
+            assert answer.status == 403
+
+
 async def test_a_prefix_from_outside_is_not_believed(console: Served) -> None:
     async with browser(console) as session:
         await logged_in(session, console)

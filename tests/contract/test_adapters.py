@@ -132,6 +132,9 @@ def test_every_field_is_documented(kind: str) -> None:
     for name, field in adapters()[kind].config_model.model_fields.items():
         assert field.title, name
         assert field.description, name
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict), name
+        assert extra["vi"], name
         assert field.examples, name
         assert f"`{name}`" in readme
 

@@ -122,6 +122,8 @@ async def test_of_many_at_once_one_wins_each_revision(store: ConfigStore) -> Non
     await asyncio.gather(*(insist(endpoint) for endpoint in endpoints))
     assert conflicts > 0
     assert [row.revision for row in await store.revisions()] == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert [row.revision for row in await store.revisions(2, before=6)] == [5, 4]
+    assert [row.revision for row in await store.revisions(since=6)] == [8, 7]
     assert (await store.province()).endpoints == tuple(endpoints)
     assert sorted(item.revision for item in await store.items()) == [1, 2, 3, 4, 5, 6, 7, 8]
 

@@ -140,6 +140,7 @@ async def test_a_held_delivery_keeps_its_place_until_it_is_released(
     assert await b.read_heads([PORTAL], 10) == [], "its follower waits behind it"
     assert [each.id for each in await b.dossiers.unmapped("unmapped")] == [held.id]
     assert await b.dossiers.unmapped("other reason") == []
+    assert await b.dossiers.unmapped_reasons("unmapped") == [("vi / en", 1)]
     assert await b.release([held.id], code="other", actor="test", reason="x") == []
     assert await b.release([held.id], code="unmapped", actor="test", reason="x") == [held.id]
     assert [head.id for head in await b.read_heads([PORTAL], 10)] == [held.id]

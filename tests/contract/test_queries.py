@@ -475,5 +475,7 @@ async def test_queries_use_the_partial_indexes(queries: Queries, db: Database) -
     assert "dossier_file_blob" in papers
     (held,) = await plans(db, DossierQueries(db).unmapped("unmapped"))
     assert "delivery_held" in held
+    (reasons,) = await plans(db, DossierQueries(db).unmapped_reasons("unmapped"))
+    assert "delivery_held" in reasons
     (since,) = await plans(db, queries.deliveries(message_id="m", since=START))
     assert "delivery_message" in since

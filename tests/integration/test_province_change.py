@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bus.ledger.ledger import Ledger
-from bus.ops.province_change import EVENT, as_of, propose, put_in_force
+from bus.ops.province_change import EVENT, as_of, in_place_of, propose, put_in_force
 from bus.ops.province_diff import changes_between
 from schemas.errors import Conflict, InvalidRequest, NotFound
 from schemas.province import Agency, Endpoint, Province, Route
@@ -80,3 +80,16 @@ async def test_who_and_why_are_journalled_and_a_reason_is_needed(ledger: Ledger)
     await apply(ledger, THIRD)
     with pytest.raises(Conflict):
         await put_in_force(ledger, proposal, actor="lan", reason="chậm chân")
+
+
+async def test_nothing_is_overwritten_unseen(ledger: Ledger) -> None:
+    await apply(ledger, FIRST)
+    shown = Province(agencies=(HEALTH,))
+    edited = in_place_of(shown, Province(agencies=(RENAMED,)))
+    wanted = (await propose(ledger, edited)).wanted
+    assert changes_between(wanted, FIRST.model_copy(update={"agencies": (OFFICE, RENAMED)})) == ()
+    with pytest.raises(Conflict):
+        await propose(ledger, in_place_of(shown, Province(agencies=(HEALTH, OFFICE))))
+    await apply(ledger, THIRD)
+    with pytest.raises(Conflict):
+        await propose(ledger, edited)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from bus.console.pages import (
     account,
     agencies,
+    agency,
+    configurations,
     deliveries,
     endpoints,
     journal,
+    mappings,
     message,
     onboard,
     overview,
+    routes,
     search,
 )
 
@@ -22,6 +26,10 @@ PAGES = (
     endpoints.PAGE,
     journal.PAGE,
     agencies.PAGE,
+    agency.PAGE,
     onboard.PAGE,
+    routes.PAGE,
+    configurations.PAGE,
+    mappings.PAGE,
     account.PAGE,
 )

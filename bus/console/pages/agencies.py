@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from nicegui import ui
 
 from bus.console.frame import Page, View
@@ -39,8 +41,8 @@ async def build(view: View) -> None:
         with place:
             view.html(_listed(view, directory, found[:LIMIT]))
             if len(found) > LIMIT:
-                following = say("Trang sau", "Next page")
-                view.html(link(following, f"/agencies?q={text}&after={found[LIMIT - 1].code}"))
+                query = urlencode({"q": text, "after": found[LIMIT - 1].code})
+                view.html(link(say("Trang sau", "Next page"), f"/agencies?{query}"))
 
     draw(words, after)
 

@@ -16,7 +16,7 @@ from bus.console.proposing import Review, propose_in
 from bus.console.rights import Act, Role
 from bus.console.trying import Trial
 from bus.console.visitor import Visitor
-from bus.ops import keys, trial
+from bus.ops import keys
 from bus.ops.onboarding import Onboarding
 from schemas.errors import LgspError, Text
 from schemas.province import Client
@@ -214,25 +214,24 @@ class Wizard:
 
             self._next(check, "review")
 
-    async def _in_force(self, revision: int) -> None:
+    async def _in_force(self) -> None:
         view, draft = self._view, self._draft
         self._stepper.set_value("try")
         code = draft.agency().code
         with self._last:
             if (client := draft.caller()) is not None:
                 view.heading("Khóa của hệ thống", "The system's key")
-                await self._first_key(client, revision)
+                await self._first_key(client)
             view.heading("Gửi thử", "Test message")
-            Trial(view, code, revision=revision)
+            Trial(view, code)
             text = view.say("Mở trang của cơ quan", "Open the agency's page")
             view.html(tag("p", link(text, f"/agency/{code}")))
 
-    async def _first_key(self, client: Client, revision: int) -> None:
+    async def _first_key(self, client: Client) -> None:
         view = self._view
         ring = Keyring(view, client)
 
         async def work(visitor: Visitor) -> str:
-            await trial.in_force(view.console.acceptor, revision)
             key, hint = await keys.issue(
                 view.ledger,
                 client.id,
