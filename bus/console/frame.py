@@ -19,6 +19,7 @@ from bus.console.desk import Desk
 from bus.console.door import VISITOR
 from bus.console.downloads import Downloads
 from bus.console.html import Html, tag
+from bus.console.reports import Reports
 from bus.console.rights import EVERYBODY, ROLES, Act, Role
 from bus.console.shared import Shared
 from bus.console.visitor import Visitor
@@ -46,6 +47,7 @@ class Console:
     pulse: Pulse
     shared: Shared
     downloads: Downloads
+    reports: Reports
     polled: frozenset[str]  # kinds of endpoints from which the bus fetches
     running: Callable[[], Mapping[str, int]]  # processes alive, by role
     broker_up: Callable[[], bool]

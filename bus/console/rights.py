@@ -30,6 +30,7 @@ class Act(StrEnum):
     TEST = "test"  # an endpoint's connection
     REVEAL = "reveal"  # personal data in a message, with a reason
     DOWNLOAD = "download"  # originals and attachments: they are not masked
+    REPORT = "report"  # of what one sees
     VERIFY = "verify"  # the journal's chains
     MANAGE_ACCOUNTS = "manage-accounts"
 
@@ -50,6 +51,7 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.TEST: frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
     Act.REVEAL: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.DOWNLOAD: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
+    Act.REPORT: frozenset(Role),
     Act.VERIFY: frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}),
     Act.MANAGE_ACCOUNTS: frozenset({Role.ADMINISTRATOR}),
 }

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from bus.console.pages import account, message, overview, search
+from bus.console.pages import (
+    account,
+    documents,
+    dossier,
+    dossiers,
+    message,
+    overview,
+    reports,
+    search,
+)
 
 PAGES = (
     overview.PAGE,
     search.PAGE,
     message.PAGE,
+    documents.PAGE,
+    dossiers.PAGE,
+    dossier.PAGE,
+    reports.PAGE,
     account.PAGE,
 )
