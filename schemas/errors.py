@@ -170,6 +170,19 @@ class ContractMismatch(InvalidRequest):
     )
 
 
+class ModeNotOffered(InvalidRequest):
+    """The operation was not declared to provide its data in the way that was asked for."""
+
+    code = "mode-not-offered"
+    title = Text("Dịch vụ không cung cấp theo cách này", "Not provided in this way")
+    advice = Text(
+        "Hệ thống gửi dùng cách cung cấp khác; nếu cơ sở dữ liệu có hỗ trợ, quản trị trục khai báo "
+        "thêm cho thao tác.",
+        "The sending system asks in another way; where the register offers this one, the "
+        "administrator declares it for the operation.",
+    )
+
+
 class Unauthenticated(LocalError):
     code = "unauthenticated"
     http_status = 401

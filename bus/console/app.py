@@ -21,6 +21,7 @@ from bus.console.authority import Authority
 from bus.console.desk import Desk
 from bus.console.door import Door, Nonced
 from bus.console.downloads import Downloads
+from bus.console.jobs import Jobs
 from bus.console.login import LogIn
 from bus.console.pages import PAGES
 from bus.console.reports import Reports
@@ -56,6 +57,7 @@ def create(
         pulse,
         Shared(),
         Downloads(ledger),
+        Jobs(ledger),
         Reports(),
         polled=frozenset(k for k, a in registry.adapters().items() if hasattr(a, "poll")),
         running=lambda: {role: len(membership.having(role)) for role in attention.ROLES},
@@ -73,6 +75,7 @@ def create(
         finally:
             for follower in followers:
                 follower.cancel()
+            await console.jobs.close()
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     door = Door(GZipMiddleware(Nonced(app), minimum_size=2000), desk, live, settings)

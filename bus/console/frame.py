@@ -19,6 +19,7 @@ from bus.console.desk import Desk
 from bus.console.door import VISITOR
 from bus.console.downloads import Downloads
 from bus.console.html import Html, tag
+from bus.console.jobs import Jobs
 from bus.console.reports import Reports
 from bus.console.rights import EVERYBODY, ROLES, Act, Role
 from bus.console.shared import Shared
@@ -47,6 +48,7 @@ class Console:
     pulse: Pulse
     shared: Shared
     downloads: Downloads
+    jobs: Jobs
     reports: Reports
     polled: frozenset[str]  # kinds of endpoints from which the bus fetches
     running: Callable[[], Mapping[str, int]]  # processes alive, by role
@@ -134,7 +136,7 @@ class View:
         """Does it, if the person may; says what came of it. Whether it was done.
 
         `work` gets the visitor as the ledger has it now, whose `actor` the journal is to name, and
-        returns the sentence to show.
+        returns the sentence to show, if any.
         """
         try:
             now = await self.console.authority.require(self.visitor, right, *agencies)
@@ -143,7 +145,8 @@ class View:
             self.tell(error)
             return False
         self.visitor = now
-        ui.notify(told, type="positive", position="top", timeout=6000)
+        if told:
+            ui.notify(f"✓ {told}", position="top", timeout=6000, classes="noted", color="")
         return True
 
     def tell(self, error: LgspError) -> None:

@@ -23,7 +23,7 @@ Cell = str | int | float | None
 def as_html(value: Cell) -> str:
     if isinstance(value, Html):
         return value
-    return "—" if value in (None, "") else escape(_printable(str(value)))
+    return "—" if value is None or value == "" else escape(_printable(str(value)))
 
 
 def _printable(text: str) -> str:
@@ -34,7 +34,7 @@ def _printable(text: str) -> str:
 def tag(element: str, /, *inside: Cell, **attributes: str | None) -> Html:
     """`class_` for class, `data_x` for data-x; a None attribute is left out."""
     given = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_printable(value))}"'
         for key, value in attributes.items()
         if value is not None
     )

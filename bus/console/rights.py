@@ -32,7 +32,6 @@ class Act(StrEnum):
     DOWNLOAD = "download"  # originals and attachments: they are not masked
     REPORT = "report"  # of what one sees
     VERIFY = "verify"  # the journal's chains
-    MANAGE_ACCOUNTS = "manage-accounts"
 
 
 ROLES: dict[Role, Text] = {
@@ -53,7 +52,6 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.DOWNLOAD: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.REPORT: frozenset(Role),
     Act.VERIFY: frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}),
-    Act.MANAGE_ACCOUNTS: frozenset({Role.ADMINISTRATOR}),
 }
 
 EVERYBODY = frozenset(Role)

@@ -22,6 +22,10 @@ class Shared:
         self._kept: dict[Hashable, tuple[float, Any]] = {}  # good until, value
         self._making: dict[Hashable, asyncio.Lock] = {}
 
+    def forget(self, key: Hashable) -> None:
+        """It has changed."""
+        self._kept.pop(key, None)
+
     async def get(self, key: Hashable, make: Callable[[], Awaitable[T]], *, seconds: float) -> T:
         """Raises what `make` raises; nothing is kept then."""
         async with self._making.setdefault(key, asyncio.Lock()):

@@ -38,6 +38,7 @@ from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
+from bus.gateway.providing import doors as providing_doors
 from bus.gateway.receive import PATH, ReceiveDocument
 from bus.gateway.services import GatewayDeps, Services
 
@@ -117,6 +118,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         probes,
         openapi,
         service_doors,
+        providing_doors,
     ):
         app.include_router(module.router)
     for path, facade in deps.facades.items():

@@ -166,6 +166,18 @@ class Ledger:
         self._freed(heads)
         return done
 
+    async def redirect(
+        self, ids: Sequence[int], *, to: str, pull: bool, actor: str, reason: str
+    ) -> list[int]:
+        """Deliver to endpoint `to` instead what has certainly not arrived; returns which."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.redirect(
+                tx, chain, now, ids, to=to, pull=pull, actor=actor, reason=reason
+            )
+        )
+        self._freed(heads)
+        return done
+
     async def release(self, ids: Sequence[int], *, code: str, actor: str, reason: str) -> list[int]:
         """Let deliveries go that are held under `code`; returns those that were."""
         done, heads = await self._writer.act(

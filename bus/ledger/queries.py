@@ -36,6 +36,7 @@ from bus.ledger.records import (
     Poll,
 )
 from bus.ledger.tables import (
+    PERSONS,
     delivery,
     dossier_file,
     endpoint_state,
@@ -203,13 +204,20 @@ class Queries:
         since: Instant | None = None,
         after: int | None = None,
         limit: int = 50,
+        ids: Collection[int] | None = None,
         agencies: Collection[str] | None = None,
+        senders: Collection[str] | None = None,
     ) -> list[DeliveryRow]:
         """Newest first; no `states` means every state. `after`: id of the last one before.
 
-        `agencies`: only those sent or received by any of them; None: everybody's.
+        `agencies`: only those sent or received by any of them, `senders`: only those sent by them;
+        None: everybody's.
         """
         where: list[Condition] = list(concerning(agencies))
+        if ids is not None:
+            where.append(delivery.c.id.in_(ids))
+        if senders is not None:
+            where.append(_sent_by(senders))
         if states:
             where.append(delivery.c.state.in_([state.value for state in states]))
             if OPEN.issuperset(states):
@@ -337,6 +345,25 @@ class Queries:
         query = query.order_by(journal.c.chain, journal.c.seq).limit(limit)
         return [_journal(row) for row in await self._all(query)]
 
+    async def journal_of_persons(
+        self, *, before: Instant | None = None, limit: int = 100
+    ) -> list[JournalRow]:
+        """What people did, newest first; `before`: when the last one of the page before was."""
+        query = select(*_JOURNAL).where(PERSONS)
+        if before is not None:
+            query = query.where(journal.c.at < before)
+        rows = await self._all(query.order_by(journal.c.at.desc()).limit(limit))
+        return [_journal(row) for row in rows]
+
+    async def journal_latest(self, *, limit: int = 100, chains: int = 50) -> list[JournalRow]:
+        """The newest entries of the chains that were last written to, newest first."""
+        c = journal_chain.c
+        live = await self._all(select(c.chain, c.seq).order_by(c.at.desc()).limit(chains))
+        found: list[JournalRow] = []
+        for chain, head in live:
+            found += await self.journal_after(chain, head - limit, limit=limit)
+        return sorted(found, key=lambda row: row.at, reverse=True)[:limit]
+
     async def journal_heads(self, *, since: Instant) -> dict[str, int]:
         """Where each chain ends that was written to since then."""
         c = journal_chain.c
@@ -407,8 +434,11 @@ def concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]
     """Deliveries of messages that these agencies sent, or that are to reach one of them."""
     if agencies is None:
         return ()
-    sent = exists().where(message.c.id == delivery.c.message_id, message.c.sender.in_(agencies))
-    return (or_(sent, *received_by(agencies)),)
+    return (or_(_sent_by(agencies), *received_by(agencies)),)
+
+
+def _sent_by(agencies: Collection[str]) -> ColumnElement[bool]:
+    return exists().where(message.c.id == delivery.c.message_id, message.c.sender.in_(agencies))
 
 
 def received_by(agencies: Collection[str]) -> list[ColumnElement[bool]]:

@@ -24,6 +24,8 @@ _FETCHABLE = text("pull AND state = 'queued'")
 _HELD = text("state = 'held'")
 _IN_BLOB_STORE = text("content IS NULL")
 _UNNUMBERED = text("position IS NULL")
+PERSONS = text("substr(actor, 1, 4) = 'cli:' OR substr(actor, 1, 8) = 'console:'")
+"""Of journal entries: what people did, at the command line or in the console."""
 _READY = text("head AND state IN ('queued','waiting')")
 
 message = Table(
@@ -133,6 +135,7 @@ journal = Table(
     Column("data", Text, nullable=False),  # JSON
     Column("hash", LargeBinary, nullable=False),
     Index("journal_message", "message_id"),
+    Index("journal_persons", "at", postgresql_where=PERSONS, sqlite_where=PERSONS),
 )
 
 journal_chain = Table(

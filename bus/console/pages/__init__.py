@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from bus.console.pages import (
     account,
+    deliveries,
     documents,
     dossier,
     dossiers,
+    endpoints,
+    journal,
     message,
     overview,
     reports,
@@ -17,9 +20,12 @@ PAGES = (
     overview.PAGE,
     search.PAGE,
     message.PAGE,
+    deliveries.PAGE,
+    endpoints.PAGE,
     documents.PAGE,
     dossiers.PAGE,
     dossier.PAGE,
     reports.PAGE,
+    journal.PAGE,
     account.PAGE,
 )

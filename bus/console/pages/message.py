@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from nicegui import ui
 
@@ -161,7 +162,7 @@ def _deliveries(view: View, life: Life) -> Html:
         (
             row.id,
             state_mark(say, row.state),
-            link(row.endpoint, f"/endpoints#{row.endpoint}"),
+            _endpoint(view, row.endpoint),
             ", ".join(row.receivers),
             row.attempts,
             say.text(whereabouts.of_delivery(row, life.states.get(row.endpoint))),
@@ -171,6 +172,13 @@ def _deliveries(view: View, life: Life) -> Html:
     empty = say("Không có chuyển phát nào.", "There are no deliveries.")
     made = table(say("Chuyển phát", "Deliveries"), columns, rows, empty=empty)
     return tag("div", made, _exchanges(view, life.exchanges), class_="stack")
+
+
+def _endpoint(view: View, name: str) -> Cell:
+    """How the bus runs is not the care of an agency."""
+    if view.visitor.agencies is not None:
+        return name
+    return link(name, f"/endpoints?{urlencode({'name': name})}")
 
 
 def _exchanges(view: View, exchanges: Sequence[ExchangeRow]) -> Html:

@@ -208,7 +208,11 @@ def _need(view: View, finding: Finding) -> Html:
         query = urlencode({"state": finding.state.value, "endpoint": finding.endpoint})
         return tag("li", text, link(view.say("Xem", "Look"), f"/deliveries?{query}"))
     if finding.endpoint:
-        return tag("li", text, link(view.say("Xem", "Look"), f"/endpoints#{finding.endpoint}"))
+        return tag(
+            "li",
+            text,
+            link(view.say("Xem", "Look"), f"/endpoints?{urlencode({'name': finding.endpoint})}"),
+        )
     return tag("li", text)
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from bus.gateway import openapi
 from bus.gateway.calling.catalogue import Served
+from bus.gateway.calling.describe_ways import AS_OF, ways
 from bus.gateway.calling.partner import TIMEOUT_HEADER
 from bus.gateway.calling.policy import AGENCY, OFFICER, PURPOSE, SECONDS, coming
 from schemas.service import OperationSettings, Service
@@ -66,16 +67,20 @@ def _describe(served: Served, path: str) -> Json:
         problem = operation["responses"]["default"]["content"]
         for status, meaning in _STATUSES.items():
             operation["responses"][status] = {"description": meaning, "content": problem}
+    for address, methods in list(made["paths"].items()):
+        made["paths"] |= ways(address, methods["post"])
     return made
 
 
 def _parameters(settings: OperationSettings) -> list[Json]:
     personal = settings.personal is not None
+    dated = [AS_OF] if settings.as_of else []
     return [
         _header(AGENCY, "Cơ quan mà hệ thống thay mặt / the agency it asks for", required=False),
         _header(OFFICER, "Mã cán bộ tra cứu / the officer who asks", required=personal),
         _header(PURPOSE, "Mục đích / purpose", required=settings.needs_purpose),
         _header(TIMEOUT_HEADER, "Số giây còn chờ / seconds still waited", required=False),
+        *dated,
     ]
 
 
@@ -111,6 +116,7 @@ def page(served: Served, path: str, document: Json) -> Response:
     operations = "".join(
         _operation(address, methods["post"], service)
         for address, methods in document["paths"].items()
+        if methods.get("post", {}).get("operationId") in served.operations
     )
     schemas = orjson.dumps(document["components"]["schemas"], option=orjson.OPT_INDENT_2).decode()
     details = f"<details><summary>JSON Schema</summary><pre>{html.escape(schemas)}</pre></details>"

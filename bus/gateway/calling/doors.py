@@ -18,8 +18,7 @@ from starlette.types import Receive, Scope, Send
 from bus.engine.live import LiveConfig
 from bus.gateway import problems
 from bus.gateway.body import too_large
-from bus.gateway.calling import describe, policy, soap_door, wsdl
-from bus.gateway.calling.asker import Asker
+from bus.gateway.calling import as_of, describe, policy, soap_door, wsdl
 from bus.gateway.calling.calls import Calls
 from bus.gateway.calling.catalogue import MAX_MESSAGE, Catalogue, Served
 from bus.gateway.calling.describe import Descriptions
@@ -30,9 +29,9 @@ from bus.gateway.exchange import Exchange
 from bus.gateway.services import Entered, Using
 from bus.gateway.soap import refuse as soap_refuse
 from bus.gateway.soap.faults import SEEN
-from bus.gateway.translate import Operation, ServiceFault
+from bus.gateway.translate import ServiceFault
 from schemas.door import Refusal
-from schemas.errors import ConfigurationError, InvalidContract, NotFound, Unauthenticated
+from schemas.errors import InvalidContract, NotFound, Unauthenticated
 from schemas.multipart import MediaType
 from schemas.service import Maintenance, Service
 
@@ -103,8 +102,10 @@ async def call(
     exchange: Exchange = request.scope["exchange"]
     snapshot = services.deps.live.snapshot
     asker = services.rights.admit(door.caller, exchange, snapshot, served.service, operation)
-    body = await _whole(request) or b"{}"
-    reply = await _called(services.calls, served, found, body, asker)
+    body: bytes | dict[str, Any] = await whole(request) or b"{}"
+    if (day := as_of.asked(request)) is not None:
+        body = as_of.placed(served.service, operation, body, day)
+    reply = await services.calls.serve(served, found, body, asker)
     headers = {"Cache-Control": "no-store"} | _notice(served.service)
     if found.one_way:
         return Response(status_code=202, headers=headers)
@@ -142,7 +143,7 @@ class SoapServices:
         door = await self._doors.bearer(scope) if bearer else None
         content_type = exchange.headers.get(b"content-type", b"").decode("latin-1")
         # of somebody who is not known yet, no more is read than of any other request
-        body = await _whole(request, MAX_MESSAGE if bearer else self._max_unknown)
+        body = await whole(request, MAX_MESSAGE if bearer else self._max_unknown)
         envelope, version = soap_door.version_of(body, content_type)
         scope[SEEN] = version
         asked = soap_door.opened(envelope, version, served, _action(exchange))
@@ -153,7 +154,7 @@ class SoapServices:
         asker = self._rights.admit(door.caller, exchange, snapshot, served.service, name)
         value = without_strangers(asked.operation.request.to_json(body, content_type))
         try:
-            reply = await _called(self._calls, served, asked.operation, value, asker)
+            reply = await self._calls.serve(served, asked.operation, value, asker)
         except ServiceFault as fault:
             return soap_door.fault(asked, fault)
         response = soap_door.reply(asked, reply)
@@ -167,23 +168,6 @@ class SoapServices:
                 vi="Cần mã truy cập (Authorization: Bearer) hoặc UsernameToken của WS-Security",
             )
         return await self._doors.key(scope, asked.username, asked.password)
-
-
-async def _called(
-    calls: Calls,
-    served: Served,
-    operation: Operation,
-    request: bytes | dict[str, Any],
-    asker: Asker,
-) -> dict[str, Any]:
-    try:
-        return await calls.call(served, operation, request, asker)
-    except ConfigurationError as error:
-        log.error("service misconfigured", service=served.service.id, error=str(error))  # noqa: TRY400
-        raise ConfigurationError(
-            "the bus is not set up to call this service",
-            vi="Trục chưa được thiết lập để gọi dịch vụ này",
-        ) from None  # names and folders of secrets are no caller's business
 
 
 def refuse(refusal: Refusal) -> Response:
@@ -211,7 +195,8 @@ def _action(exchange: Exchange) -> str:
     return header or media.parameters.get("action", "")
 
 
-async def _whole(request: Request, limit: int = MAX_MESSAGE) -> bytes:
+async def whole(request: Request, limit: int = MAX_MESSAGE) -> bytes:
+    """The body. Raises StatusError (larger than `limit` bytes)."""
     body = bytearray()
     async for piece in request.stream():
         body += piece

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 import pytest
 
@@ -26,7 +26,8 @@ class SlowToCount(Queries):
         self.seconds = seconds
         self.counted = self.states_read = 0
 
-    async def backlog(self) -> list[Backlog]:
+    async def backlog(self, *, agencies: Collection[str] | None = None) -> list[Backlog]:
+        assert agencies is None
         self.counted += 1
         self.now += self.seconds
         return await super().backlog()

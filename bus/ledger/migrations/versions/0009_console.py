@@ -13,6 +13,8 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+_PERSONS = sa.text("substr(actor, 1, 4) = 'cli:' OR substr(actor, 1, 8) = 'console:'")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -44,4 +46,7 @@ def upgrade() -> None:
     )
     op.create_index("console_session_account", "console_session", ["account"])
     op.create_index("message_sender", "message", ["sender", "id"])
+    op.create_index(
+        "journal_persons", "journal", ["at"], postgresql_where=_PERSONS, sqlite_where=_PERSONS
+    )
     op.create_index("dossier_nation_code", "dossier", ["nation_code"])
