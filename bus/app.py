@@ -39,6 +39,7 @@ from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
+from bus.ledger.accesses import SUBJECT_KEY
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
 from bus.ops import logging as bus_logging
@@ -333,7 +334,11 @@ def _console_settings(settings: Settings) -> ConsoleSettings:
     return ConsoleSettings(
         settings.console_url,
         Limits(settings.console_idle_minutes * 60, settings.console_session_hours * 3600),
-        Secrets(_optional(settings, "console-totp"), _optional(settings, "oidc-client")),
+        Secrets(
+            totp=_optional(settings, "console-totp"),
+            subjects=_optional(settings, SUBJECT_KEY),
+            oidc=_optional(settings, "oidc-client"),
+        ),
         provider,
     )
 

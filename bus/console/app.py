@@ -59,6 +59,7 @@ def create(
         Downloads(ledger),
         Jobs(ledger),
         Reports(),
+        subject_key=settings.secrets.subjects,
         polled=frozenset(k for k, a in registry.adapters().items() if hasattr(a, "poll")),
         running=lambda: {role: len(membership.having(role)) for role in attention.ROLES},
         broker_up=lambda: broker.connected,

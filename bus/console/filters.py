@@ -89,9 +89,9 @@ def with_query(path: str, **parameters: str) -> str:
     return f"{path}?{urlencode(chosen)}" if chosen else path
 
 
-def figures(content: Html) -> Html:
-    """A table of numbers: they stand under each other."""
-    return tag("div", content, class_="figures")
+def figures(content: Html, *, texts: int = 1) -> Html:
+    """A table of numbers behind so many columns of text: they stand under each other."""
+    return tag("div", content, class_=f"figures texts-{texts}")
 
 
 def counted(view: View, number: int, href: str) -> Cell:

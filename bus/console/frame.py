@@ -50,6 +50,7 @@ class Console:
     downloads: Downloads
     jobs: Jobs
     reports: Reports
+    subject_key: bytes | None  # with which people of accesses are hashed
     polled: frozenset[str]  # kinds of endpoints from which the bus fetches
     running: Callable[[], Mapping[str, int]]  # processes alive, by role
     broker_up: Callable[[], bool]

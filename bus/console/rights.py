@@ -31,6 +31,7 @@ class Act(StrEnum):
     REVEAL = "reveal"  # personal data in a message, with a reason
     DOWNLOAD = "download"  # originals and attachments: they are not masked
     REPORT = "report"  # of what one sees
+    ACCESSES = "accesses"  # to personal data through services: who asked about whom
     VERIFY = "verify"  # the journal's chains
 
 
@@ -51,6 +52,7 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.REVEAL: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.DOWNLOAD: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.REPORT: frozenset(Role),
+    Act.ACCESSES: frozenset({Role.AUDITOR, Role.ADMINISTRATOR}),
     Act.VERIFY: frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}),
 }
 

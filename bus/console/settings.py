@@ -14,6 +14,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Secrets:
     totp: bytes | None = None
+    subjects: bytes | None = None  # with which people of accesses are hashed
     oidc: bytes | None = None  # of this client at the identity provider; none: a public client
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bus.console.pages import (
+    accesses,
     account,
     deliveries,
     documents,
@@ -26,6 +27,7 @@ PAGES = (
     dossiers.PAGE,
     dossier.PAGE,
     reports.PAGE,
+    accesses.PAGE,
     journal.PAGE,
     account.PAGE,
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nicegui import ui
 
 from bus.console import filters
 from bus.console.filters import chosen_agencies, chosen_period, figures
 from bus.console.frame import Page, View
-from bus.console.html import Html, link, table, tag
+from bus.console.html import Cell, Html, link, table, tag
 from bus.console.rights import Act
 from bus.console.visitor import Visitor
 from bus.ops import report
@@ -25,6 +25,7 @@ SHOWN = 200  # rows of a section on the page; files have all
 async def build(view: View) -> None:
     period, chosen = chosen_period(view), chosen_agencies(view)
     view.html(filters.form(view, PATH, period=period))
+    acts = ui.element("div").classes("row-of")
     running = ui.element("div").props('role="status"').classes("row-of")
     made = ui.element("div").classes("stack")
 
@@ -50,7 +51,8 @@ async def build(view: View) -> None:
             view.html(_drawn(view, found, files))
         return view.say("Đã lập báo cáo.", "The report is made.")
 
-    button = view.button("Lập báo cáo", "Make the report", make, kind="main", icon="summarize")
+    with acts:
+        button = view.button("Lập báo cáo", "Make the report", make, kind="main", icon="summarize")
 
 
 async def _read(view: View, now: Visitor, progress: Progress) -> Report:
@@ -96,10 +98,10 @@ def _drawn(view: View, made: Report, files: Mapping[Kind, str]) -> Html:
 def _section(view: View, section: Section) -> Html:
     say = view.say
     title = say.text(section.title)
-    rows = [_cells(view, section, row) for row in section.rows[:SHOWN]]
+    rows: list[Sequence[Cell]] = [_cells(view, section, row) for row in section.rows[:SHOWN]]
     if section.sums is not None:
         total = _cells(view, section, with_total(section, say.lang))
-        rows.append([tag("strong", cell) for cell in total])
+        rows.append([tag("strong", cell) if cell else Html("") for cell in total])
     columns = [say.text(column.title) for column in section.columns]
     below = [tag("p", say.text(section.note), class_="note")] if section.note is not None else []
     if len(section.rows) > SHOWN:
@@ -108,7 +110,8 @@ def _section(view: View, section: Section) -> Html:
             f"{SHOWN} of {len(section.rows)} rows are shown; the files have all.",
         )
         below.append(tag("p", text, class_="note"))
-    drawn = figures(table(title, columns, rows, empty=say.text(EMPTY)))
+    texts = sum(column.unit == "text" for column in section.columns)
+    drawn = figures(table(title, columns, rows, empty=say.text(EMPTY)), texts=texts)
     return tag("section", tag("h2", title), drawn, *below)
 
 
