@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Literal
 
 import aiohttp
@@ -39,13 +40,15 @@ from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
-from bus.ledger.accesses import SUBJECT_KEY
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
 from bus.ops import logging as bus_logging
+from bus.ops.alerts import channels
+from bus.ops.alerts.watch import Alerts, Surroundings
 from bus.ops.gauges import LedgerGauges
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
+from bus.ops.otlp import OtlpSpans
 from bus.ops.totals import TotalsReporter
 from bus.settings import Settings
 from schemas.adapter import Adapter
@@ -88,6 +91,9 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
             committed=lambda size, seconds: metrics.batch("ledger", size, seconds),
         )
         stack.push_async_callback(ledger.close)
+        if settings.otlp_endpoint is not None:
+            spans = metrics.spans = OtlpSpans(settings.otlp_endpoint, process=ledger.process)
+            stack.push_async_callback(spans.close)
         await _migrate(settings)
         live = LiveConfig(ledger.config)
         await live.start()
@@ -102,7 +108,22 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
         acceptor = _acceptor(settings, ledger, live, metrics)
         if roles & {"dispatcher", "worker"}:
             await _engine(stack, settings, roles, acceptor, membership, broker, metrics)
-        _measure(stack, ledger, metrics)
+        gauges = _measure(stack, ledger, metrics)
+        _watch(
+            stack,
+            settings,
+            ledger,
+            Surroundings(
+                live=live,
+                membership=membership,
+                gauges=gauges,
+                metrics=metrics,
+                broker_up=lambda: broker.connected,
+                pull_kinds=_pull_kinds(),
+                disks=_disks(settings),
+                secrets_dir=settings.secrets_dir,
+            ),
+        )
         probed = _probed(settings, ledger, broker, metrics)
         address = None
         if "gateway" in roles:
@@ -171,7 +192,7 @@ async def _engine(
     states = EndpointStates(ledger)
     await states.start()
     stack.push_async_callback(states.close)
-    pull_kinds = {k for k, a in registry.adapters().items() if a.manifest.mode == "pull"}
+    pull_kinds = _pull_kinds()
     if "worker" in roles:
         http = open_session()
         stack.push_async_callback(http.close)
@@ -239,6 +260,16 @@ async def _engine(
 
 def adapter_maker(settings: Settings, http: aiohttp.ClientSession) -> Callable[[Endpoint], Adapter]:
     """Makes the adapter of an endpoint, with the secrets of these settings."""
+    secret = secret_finder(settings)
+
+    def create(endpoint: Endpoint) -> Adapter:
+        return registry.create(endpoint.kind, endpoint.config, http=http, secrets=secret)
+
+    return create
+
+
+def secret_finder(settings: Settings) -> Callable[[str], bytes]:
+    """As adapters want it: LookupError when there is none of that name."""
 
     def secret(name: str) -> bytes:
         try:
@@ -246,10 +277,7 @@ def adapter_maker(settings: Settings, http: aiohttp.ClientSession) -> Callable[[
         except ConfigurationError as error:
             raise LookupError(name) from error
 
-    def create(endpoint: Endpoint) -> Adapter:
-        return registry.create(endpoint.kind, endpoint.config, http=http, secrets=secret)
-
-    return create
+    return secret
 
 
 def _probed(settings: Settings, ledger: Ledger, broker: Broker, metrics: Metrics) -> Probed:
@@ -320,6 +348,7 @@ async def _console(
         http,
         membership=membership,
         broker=broker,
+        acceptor=acceptor,
     )
     place = (settings.console_host, CONSOLE_PORT if (p := settings.console_port) is None else p)
     return await _listen(
@@ -334,11 +363,8 @@ def _console_settings(settings: Settings) -> ConsoleSettings:
     return ConsoleSettings(
         settings.console_url,
         Limits(settings.console_idle_minutes * 60, settings.console_session_hours * 3600),
-        Secrets(
-            totp=_optional(settings, "console-totp"),
-            subjects=_optional(settings, SUBJECT_KEY),
-            oidc=_optional(settings, "oidc-client"),
-        ),
+        Secrets(_optional(settings, "console-totp"), _optional(settings, "oidc-client")),
+        settings.secret,
         provider,
     )
 
@@ -390,14 +416,38 @@ def _no_signals() -> Any:
     return nullcontext()
 
 
-def _measure(stack: AsyncExitStack, ledger: Ledger, metrics: Metrics) -> None:
-    task = outliving(LedgerGauges(ledger.queries, metrics).follow, name="metrics")
+def _pull_kinds() -> set[str]:
+    return {k for k, a in registry.adapters().items() if a.manifest.mode == "pull"}
+
+
+def _disks(settings: Settings) -> list[Path]:
+    """Folders whose disks must not fill up: originals, and the ledger when it is a file."""
+    folders = [settings.data_dir]
+    dialect, _, path = settings.database_url.partition(":///")
+    if dialect.startswith("sqlite") and Path(path).parent != settings.data_dir:
+        folders.append(Path(path).parent)
+    return folders
+
+
+def _watch(stack: AsyncExitStack, settings: Settings, ledger: Ledger, around: Surroundings) -> None:
+    http = open_session()
+    stack.push_async_callback(http.close)
+    told = channels.create(settings.alerts, http, secret_finder(settings))
+    alerts = Alerts(ledger, around, settings.alerts, told)
+    alerts.start()
+    stack.push_async_callback(alerts.close)
+
+
+def _measure(stack: AsyncExitStack, ledger: Ledger, metrics: Metrics) -> LedgerGauges:
+    gauges = LedgerGauges(ledger.queries, metrics)
+    task = outliving(gauges.follow, name="metrics")
 
     async def close() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     stack.push_async_callback(close)
+    return gauges
 
 
 def _settle_heap() -> None:

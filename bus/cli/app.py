@@ -11,6 +11,7 @@ import typer
 from bus.cli import (
     account,
     agency,
+    alert,
     axis,
     backup,
     client,
@@ -73,6 +74,7 @@ GROUPS = (
     health,
     journal,
     backup,
+    alert,
 )
 for group in GROUPS:
     group.add_to(app)

@@ -14,7 +14,6 @@ from bus.cli.output import headings, say_line, show_json, show_table
 from bus.cli.session import Session
 
 if TYPE_CHECKING:
-    from bus.ledger.config_store import Change
     from bus.ledger.ledger import Ledger
     from routing.mapping_import import MappingImport
     from schemas.province import Mapping
@@ -98,19 +97,11 @@ async def _apply(ledger: Ledger, entries: tuple[Mapping, ...], *, actor: str, re
     """How many entries are new or changed. Raises ConfigurationError when they do not fit what
     is in force, Conflict when somebody else applied meanwhile.
     """
-    from bus.ledger.config_store import Change  # noqa: PLC0415 - as above
-    from routing.mapping import MappingTables  # noqa: PLC0415
+    from bus.ops.province_change import propose, put_in_force, with_mappings  # noqa: PLC0415
 
-    revision = await ledger.config.revision()
-    known = {each.name: each for each in (await ledger.config.province()).mappings}
-    MappingTables({**known, **{each.name: each for each in entries}}.values())
-    changes: list[Change] = [
-        Change("mapping", each.name, known.get(each.name), each)
-        for each in entries
-        if known.get(each.name) != each
-    ]
-    await ledger.config.apply(changes, expected=revision, actor=actor, reason=reason)
-    return len(changes)
+    proposal = await propose(ledger, with_mappings(entries))
+    await put_in_force(ledger, proposal, actor=actor, reason=reason)
+    return len(proposal.plan.changes)
 
 
 def _report(read: MappingImport, changed: int, *, refused: bool, json: bool) -> None:

@@ -27,6 +27,7 @@ from bus.console.pages import PAGES
 from bus.console.reports import Reports
 from bus.console.settings import ConsoleSettings
 from bus.console.shared import Shared
+from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
@@ -45,6 +46,7 @@ def create(
     *,
     membership: Membership,
     broker: Broker,
+    acceptor: Acceptor,
 ) -> Door:
     """The door, with everything behind it. Run it with the lifespan protocol on."""
     desk = Desk(ledger, settings.limits, settings.secrets)
@@ -59,10 +61,11 @@ def create(
         Downloads(ledger),
         Jobs(ledger),
         Reports(),
-        subject_key=settings.secrets.subjects,
         polled=frozenset(k for k, a in registry.adapters().items() if hasattr(a, "poll")),
         running=lambda: {role: len(membership.having(role)) for role in attention.ROLES},
         broker_up=lambda: broker.connected,
+        acceptor=acceptor,
+        secret=settings.secret,
     )
 
     @asynccontextmanager

@@ -25,6 +25,7 @@ from bus.console.rights import EVERYBODY, ROLES, Act, Role
 from bus.console.shared import Shared
 from bus.console.visitor import Visitor
 from bus.console.words import Words
+from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig, Snapshot
 from bus.ledger.ledger import Ledger
 from bus.ops.pulse import Pulse
@@ -50,10 +51,11 @@ class Console:
     downloads: Downloads
     jobs: Jobs
     reports: Reports
-    subject_key: bytes | None  # with which people of accesses are hashed
     polled: frozenset[str]  # kinds of endpoints from which the bus fetches
     running: Callable[[], Mapping[str, int]]  # processes alive, by role
     broker_up: Callable[[], bool]
+    acceptor: Acceptor  # for messages that try a connection
+    secret: Callable[[str], bytes]  # raises ConfigurationError when there is none of that name
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Act(StrEnum):
     REPORT = "report"  # of what one sees
     ACCESSES = "accesses"  # to personal data through services: who asked about whom
     VERIFY = "verify"  # the journal's chains
+    CONFIGURE = "configure"  # agencies, endpoints, routes, mappings, grants: what is declared
+    MANAGE_KEYS = "manage-keys"  # of systems that call the bus
 
 
 ROLES: dict[Role, Text] = {
@@ -54,6 +56,8 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.REPORT: frozenset(Role),
     Act.ACCESSES: frozenset({Role.AUDITOR, Role.ADMINISTRATOR}),
     Act.VERIFY: frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}),
+    Act.CONFIGURE: frozenset({Role.ADMINISTRATOR}),
+    Act.MANAGE_KEYS: frozenset({Role.ADMINISTRATOR}),
 }
 
 EVERYBODY = frozenset(Role)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -14,7 +15,6 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Secrets:
     totp: bytes | None = None
-    subjects: bytes | None = None  # with which people of accesses are hashed
     oidc: bytes | None = None  # of this client at the identity provider; none: a public client
 
 
@@ -32,6 +32,7 @@ class ConsoleSettings:
     public_url: str | None  # under which browsers reach it; None: whatever they call it
     limits: Limits
     secrets: Secrets
+    secret: Callable[[str], bytes]  # of an endpoint; raises ConfigurationError
     provider: Provider | None = None
 
     @property

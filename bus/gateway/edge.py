@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bus.engine.spans import Span, Spans
 from bus.gateway import body, problems
 from bus.gateway.exchange import Exchange
 from bus.gateway.limits import GatewayLimits
@@ -38,6 +39,9 @@ _EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})  # must answer under lo
 
 class RequestMetrics(Protocol):
     """What the edge reports (bus.ops.metrics.Metrics)."""
+
+    @property
+    def spans(self) -> Spans | None: ...
 
     def request_started(self) -> None: ...
     def request_finished(self, method: str, route: str, status: int, seconds: float) -> None: ...
@@ -158,6 +162,8 @@ class Edge:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         route = exchange.route or _route_of(scope)
         self._metrics.request_finished(method, route, exchange.status, seconds)
+        if self._metrics.spans is not None and scope["path"] not in _EXEMPT:
+            self._metrics.spans.record(_span(method, route, exchange, seconds))
         if self._access_log:
             access_line(_line(method, route, exchange, seconds))
 
@@ -166,6 +172,25 @@ def _route_of(scope: Scope) -> str:
     """Template of the route, below the path of the façade it belongs to."""
     route = scope.get("route")
     return "unmatched" if route is None else f"{scope.get('root_path', '')}{route.path}"
+
+
+def _span(method: str, route: str, exchange: Exchange, seconds: float) -> Span:
+    ended = time.time_ns()
+    return Span(
+        f"{method} {route}",
+        "server",
+        exchange.trace,
+        exchange.parent,
+        ended - int(seconds * 1e9),
+        ended,
+        failed=exchange.status >= 500,
+        facts={
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": exchange.status,
+            "lgsp.client": exchange.client,
+        },
+    )
 
 
 def _line(method: str, route: str, exchange: Exchange, seconds: float) -> dict[str, Any]:

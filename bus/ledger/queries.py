@@ -408,6 +408,15 @@ class Queries:
         rows = await self._all(select(*_PROCESS).order_by(process.c.started_at, process.c.id))
         return [ProcessRow(number, tuple(roles.split()), *rest) for number, roles, *rest in rows]
 
+    async def traces(self, delivery_ids: Collection[int]) -> dict[int, str]:
+        """Traceparents of the messages that these deliveries carry."""
+        query = (
+            select(delivery.c.id, message.c.trace)
+            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            .where(delivery.c.id.in_(delivery_ids))
+        )
+        return {row[0]: row[1] for row in await self._all(query)}
+
     async def ping(self) -> None:
         """Raises LedgerUnavailable when the database does not answer.
 

@@ -27,6 +27,9 @@ _UNNUMBERED = text("position IS NULL")
 PERSONS = text("substr(actor, 1, 4) = 'cli:' OR substr(actor, 1, 8) = 'console:'")
 """Of journal entries: what people did, at the command line or in the console."""
 _READY = text("head AND state IN ('queued','waiting')")
+_UNRESOLVED = text("resolved_at IS NULL")
+_UNSENT = text("sent_at IS NULL")
+_UNFINISHED = text("finished_at IS NULL")
 
 message = Table(
     "message",
@@ -217,6 +220,13 @@ dossier = Table(
     Index("dossier_newest", "first_message"),
     Index("dossier_sender", "sender", "first_message"),
     Index("dossier_received", "received_at", "sender"),
+    Index(
+        "dossier_unfinished",
+        "sender",
+        "due_at",
+        postgresql_where=_UNFINISHED,
+        sqlite_where=_UNFINISHED,
+    ),
 )
 
 dossier_step = Table(
@@ -392,6 +402,76 @@ access_token = Table(
     Column("client", Text, nullable=False),
     Column("key_hash", LargeBinary, nullable=False),  # the key it was issued for
     Column("expires_at", BigInteger, nullable=False),
+)
+
+alert = Table(
+    "alert",  # cảnh báo: one row for each time of trouble, see bus.ledger.alerts
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("key", Text, nullable=False),  # rule and what it is about: one open row of each
+    Column("rule", Text, nullable=False),
+    Column("culprit", Text, nullable=False),  # kind and name; what is told together
+    Column("severity", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: what, cause and next step in both languages
+    Column("since", BigInteger, nullable=False),  # when the trouble began
+    Column("seen_at", BigInteger, nullable=False),  # when it was last found
+    Column("raised_at", BigInteger),  # none: it has not lasted long enough
+    Column("told_at", BigInteger),  # when channels were last given it; none: silenced
+    Column("resolved_at", BigInteger),
+    Index(
+        "alert_unresolved",
+        "key",
+        unique=True,
+        postgresql_where=_UNRESOLVED,
+        sqlite_where=_UNRESOLVED,
+    ),
+    Index("alert_raised", "raised_at"),
+)
+
+alert_notice = Table(
+    "alert_notice",  # what a channel is to be told; kept until it was
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("alert_id", BigInteger, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("event", Text, nullable=False),  # raised, reminded, resolved
+    Column("culprit", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("error", Text),  # of the last attempt
+    Index("alert_notice_due", "channel", "id", postgresql_where=_UNSENT, sqlite_where=_UNSENT),
+    Index("alert_notice_sent", "channel", "culprit", "sent_at"),
+)
+
+alert_silence = Table(
+    "alert_silence",
+    metadata,
+    Column("pattern", Text, primary_key=True),  # a key of alerts, `*` for anything
+    Column("until", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+alert_memory = Table(
+    "alert_memory",  # what a rule must know of earlier rounds
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON
+)
+
+tally = Table(
+    "tally",  # what processes counted lately, summed up over all of them
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("at", BigInteger, primary_key=True),  # beginning of the span that is counted
+    Column("count", BigInteger, nullable=False),
+    Column("low", BigInteger),  # least and greatest of what was measured
+    Column("high", BigInteger),
+    Index("tally_at", "at"),
 )
 
 console_account = Table(

@@ -32,7 +32,6 @@ STATES: dict[DeliveryState, Text] = {
     S.CANCELLED: Text("Đã thu lại trước khi chuyển đi", "Withdrawn before it left"),
     S.EXPIRED: Text("Hết hạn trước khi chuyển được", "Its time ran out before it could leave"),
 }
-"""States of a delivery, for those who wait for it."""
 
 BRIEF: dict[DeliveryState, Text] = {
     S.QUEUED: Text("chờ đến lượt", "queued"),
@@ -46,6 +45,19 @@ BRIEF: dict[DeliveryState, Text] = {
     S.EXPIRED: Text("hết hạn", "expired"),
 }
 """The same in a word or two."""
+
+DECLARED = {
+    "agency": Text("cơ quan", "agency"),
+    "endpoint": Text("điểm kết nối", "endpoint"),
+    "route": Text("quy tắc", "route"),
+    "subscription": Text("đăng ký nhận", "subscription"),
+    "mapping": Text("ánh xạ mã", "mapping"),
+    "procedure": Text("thủ tục", "procedure"),
+    "holidays": Text("ngày nghỉ", "holidays"),
+    "service": Text("dịch vụ", "service"),
+    "grant": Text("cấp quyền", "grant"),
+    "client": Text("hệ thống", "client"),
+}
 
 KINDS: dict[str, Text] = {
     "document": Text("Văn bản", "Document"),

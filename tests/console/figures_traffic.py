@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 
 import uuid_utils
 
+from bus.ledger import alerts
 from bus.ledger.accesses import ANSWERED, Access, subject_hash
+from bus.ledger.config_store import Change
 from bus.ledger.records import About, Acceptance, Finish, Planned
+from bus.ops.metrics import Metrics
 from schemas import instant
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
@@ -16,6 +19,7 @@ from schemas.dossier import DossierRecord, Step
 from schemas.errors import PartnerLacksDossier
 from schemas.exchange import Event
 from schemas.message import DossierBody, Lane, Message, StatusBody, StepBody
+from schemas.service import Contract, Grant, Maintenance, Service
 from schemas.vietnam import VIETNAM, day_of
 from tests.integration.cli_harness import HEALTH, HOME_AFFAIRS, OFFICE, WARD, Traffic
 from tests.integration.dossier_harness import record, step
@@ -164,3 +168,42 @@ async def accesses(traffic: Traffic) -> None:
         await traffic.ledger.access_asked(access)
         seen = ("CongDan/HoVaTen",) if outcome == ANSWERED else ()
         await traffic.ledger.access_ended(access, outcome=outcome, fields=seen)
+
+
+async def services(traffic: Traffic) -> None:
+    """A service that is to be away tomorrow, called by HEALTH and by WARD, both granted."""
+    (main,) = await traffic.ledger.contracts.keep([b"<wsdl/>"])
+    now = datetime.now(VIETNAM)
+    away = Maintenance(
+        begins=now + timedelta(days=1),
+        ends=now + timedelta(days=1, hours=2),
+        announced=now.date(),
+        reason="nâng cấp",
+    )
+    service = Service(
+        name="cong-dan",
+        title_vi="Cơ sở dữ liệu mẫu",
+        contract=Contract(main="a.wsdl", documents={"a.wsdl": main}),
+        caller_rate=5,
+        maintenance=(away,),
+    )
+    grants = [
+        Grant(name=name, agency=agency, service="cong-dan", operations=("TraCuu",))
+        for name, agency in (("cho-y-te", HEALTH), ("cho-noi-vu", HOME_AFFAIRS))
+    ]
+    changes = [
+        Change("service", service.id, None, service),
+        *(Change("grant", each.name, None, each) for each in grants),
+    ]
+    expected = await traffic.ledger.config.revision()
+    await traffic.ledger.config.apply(changes, expected=expected, actor="test", reason="test")
+    metrics = Metrics()
+    for agency, client, outcome, seconds in (
+        (HEALTH, "client:phan-mem-y-te", ANSWERED, 0.1),
+        (HEALTH, "client:phan-mem-y-te", ANSWERED, 0.3),
+        (HEALTH, "client:phan-mem-y-te", "partner-timeout", 20.0),
+        (HOME_AFFAIRS, "client:phan-mem-noi-vu", ANSWERED, 0.2),
+    ):
+        metrics.service_called(service.id, "TraCuu", outcome, seconds, client=client, agency=agency)
+    counted = metrics.tallies.drain(instant.now())
+    await traffic.ledger.act(lambda tx, chain, at: alerts.count(tx, chain, at, counted))

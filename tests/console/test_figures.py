@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bus.ledger.accesses import READ, subject_hash
+from bus.ledger.ledger import Ledger
 from tests.console import figures_traffic
-from tests.console.figures_traffic import DONE, LATE, OTHERS, SOON, SUBJECT_KEY
+from tests.console.figures_traffic import DONE, LATE, OTHERS, PERSON, SOON, SUBJECT_KEY
 from tests.console.harness import People, Served, Walk, prepare, served
 from tests.integration.cli_harness import HEALTH, HOME_AFFAIRS, Cli, Traffic
 
@@ -41,6 +43,7 @@ async def _prepare(cli: Cli) -> People:
         people.messages["unread"] = await figures_traffic.documents(traffic)
         people.messages["month"] = await figures_traffic.dossiers(traffic)
         await figures_traffic.accesses(traffic)
+        await figures_traffic.services(traffic)
     finally:
         await traffic.ledger.close()
     return people
@@ -175,3 +178,63 @@ async def test_a_report_is_of_ones_own_agencies_and_for_ones_own_session(
     await walk.open(f"/reports?agency={HOME_AFFAIRS}&period=2026-99")
     await walk.page.wait_for_selector(".error-card")
     walk.expect("400")
+
+
+async def test_services_and_who_called_them(walk: Walk) -> None:
+    await walk.log_in("operator", path="/services")
+    await walk.page.wait_for_selector("table.data")
+    declared = await walk.page.locator("table.data").first.inner_text()
+    assert "Cơ sở dữ liệu mẫu" in declared
+    assert "bảo trì từ" in declared
+    assert "nâng cấp" in declared
+    assert "5/s mỗi bên gọi" in declared
+    called = walk.page.locator("table.data").nth(1)
+    row = await called.locator("tr", has_text="phan-mem-y-te").locator("td").all_inner_texts()
+    assert [text.strip() for text in row[2:]] == [
+        "Đối tác không trả lời kịp: 1",
+        "3",
+        "✗ 1 (33,3 %)",
+        "6.800\N{NO-BREAK SPACE}ms",
+        "20.000\N{NO-BREAK SPACE}ms",
+    ]
+    assert await called.locator("tr", has_text="phan-mem-noi-vu").count() == 1
+    await walk.picture("services")
+
+
+async def test_an_agency_sees_its_own_calls_and_grants(walk: Walk) -> None:
+    await walk.log_in("agency", path="/services")
+    await walk.page.wait_for_selector("table.data")
+    shown = await walk.page.inner_text("main")
+    assert "phan-mem-y-te" in shown
+    assert "Sở Y tế" in shown
+    assert "phan-mem-noi-vu" not in shown
+    assert "Sở Nội vụ" not in shown
+    await walk.open("/accesses")
+    await walk.page.wait_for_selector(".error-card")
+    walk.expect("403")
+
+
+async def test_who_asked_about_a_person(walk: Walk, cli: Cli) -> None:
+    await walk.log_in("auditor", path="/accesses")
+    await walk.page.fill("input[aria-label^='Số định danh']", "001088000002")
+    await walk.page.click("button:has-text('Tra cứu')")
+    await walk.page.wait_for_selector(".empty")
+    await walk.page.fill("input[aria-label^='Số định danh']", PERSON)
+    await walk.page.click("button:has-text('Tra cứu')")
+    await walk.page.wait_for_selector("table.data")
+    await walk.picture("accesses")
+    found = await walk.page.inner_text("table.data")
+    assert "CB-01" in found
+    assert "G15-TP110" in found
+    assert "CongDan/HoVaTen" in found
+    assert PERSON not in await walk.page.content()
+    assert PERSON not in walk.page.url
+    assert PERSON not in walk.console.log.read_text()
+    ledger = await Ledger.open(cli.database_url, cli.folder / "data" / "blobs")
+    try:
+        entries = await ledger.queries.journal(limit=5_000)
+    finally:
+        await ledger.close()
+    looks = [(each.actor, each.data) for each in entries if each.event == READ]
+    about = {"subject": subject_hash(SUBJECT_KEY.encode(), PERSON).hex()}
+    assert ("console:auditor", about) in looks

@@ -88,7 +88,7 @@ def _script(page: Path) -> str:
     return "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + text
 
 
-def _run(script: str, folder: Path) -> str:
+def _run(script: str, folder: Path, *, seconds: float = SECONDS) -> str:
     """What the script printed; it must end with status 0. Nothing of it is left behind."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LGSP_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -103,11 +103,11 @@ def _run(script: str, folder: Path) -> str:
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=SECONDS)
+        output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
-        pytest.fail(f"the examples did not end within {SECONDS} s:\n{output[-3000:]}")
+        pytest.fail(f"the examples did not end within {seconds} s:\n{output[-3000:]}")
     assert process.returncode == 0, output[-3000:]
     return output
 
@@ -254,6 +254,16 @@ def test_calling_a_national_database_works_as_written(tmp_path: Path) -> None:
     assert "/services/dan-cu/lookUp" in answered("openapi")["paths"]
     officers = {each["officer"] for each in answered("accesses")["items"]}
     assert officers == {"001000000009", "001000000077"}
+
+
+@pytest.mark.timeout(280)
+def test_alerts_work_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "alerts.md"), tmp_path, seconds=250)
+    mails = (tmp_path / "mails.txt").read_text()
+    assert "lgsp alert test" in mails
+    (item,) = json.loads((tmp_path / "history.json").read_text())["items"]
+    assert (item["key"], item["culprit"]) == ("expiry:key/van-phong", "client:van-phong")
+    assert item["resolvedAt"]
 
 
 def _named_commands() -> list[str]:

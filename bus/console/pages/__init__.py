@@ -5,6 +5,7 @@ from __future__ import annotations
 from bus.console.pages import (
     accesses,
     account,
+    agencies,
     deliveries,
     documents,
     dossier,
@@ -12,9 +13,11 @@ from bus.console.pages import (
     endpoints,
     journal,
     message,
+    onboard,
     overview,
     reports,
     search,
+    services,
 )
 
 PAGES = (
@@ -26,7 +29,10 @@ PAGES = (
     documents.PAGE,
     dossiers.PAGE,
     dossier.PAGE,
+    services.PAGE,
     reports.PAGE,
+    agencies.PAGE,
+    onboard.PAGE,
     accesses.PAGE,
     journal.PAGE,
     account.PAGE,

@@ -14,9 +14,9 @@ from bus.console.html import Html, table, tag
 from bus.console.marks import mark
 from bus.console.rights import Act, Role
 from bus.console.visitor import Visitor
-from bus.ledger.accesses import ANSWERED, ASKED, READ, AccessRow, subject_hash
+from bus.ledger.accesses import ANSWERED, ASKED, READ, SUBJECT_KEY, AccessRow, subject_hash
 from bus.ops.wording import reason
-from schemas.errors import ConfigurationError, Text
+from schemas.errors import Text
 
 PATH = "/accesses"
 SHOWN = 200
@@ -57,16 +57,10 @@ async def build(view: View) -> None:
 
 
 def _subject(view: View, number: str) -> bytes | None:
-    """Raises ConfigurationError."""
+    """None: nobody was named. Raises ConfigurationError when the bus has no such secret."""
     if not number.strip():
         return None
-    key = view.console.subject_key
-    if key is None:
-        raise ConfigurationError(
-            "the bus has no secret data-subjects: nobody can be looked for",
-            vi="trục không có bí mật data-subjects nên không tìm theo người được",
-        )
-    return subject_hash(key, number)
+    return subject_hash(view.console.secret(SUBJECT_KEY), number)
 
 
 def _drawn(view: View, rows: Sequence[AccessRow]) -> Html:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -19,6 +21,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from bus.engine.spans import Span, Spans, spanning
 from bus.gateway.calling.asker import Asker
 from bus.gateway.calling.catalogue import Served
 from bus.gateway.calling.guard import Guard, Guards
@@ -52,9 +55,20 @@ _AGAIN = (PartnerUnavailable, PartnerTimeout, PartnerGarbage)
 class CallMetrics(Protocol):
     """What calls report (bus.ops.metrics.Metrics)."""
 
+    @property
+    def spans(self) -> Spans | None: ...
+
     def service_called(
-        self, service: str, operation: str, outcome: str, seconds: float
+        self,
+        service: str,
+        operation: str,
+        outcome: str,
+        seconds: float,
+        *,
+        client: str,
+        agency: str,
     ) -> None: ...
+    def translated(self, direction: str, seconds: float) -> None: ...
 
 
 class Calls:
@@ -92,7 +106,14 @@ class Calls:
             raise
         finally:
             seconds = loop.time() - begun
-            self._metrics.service_called(served.service.id, operation.name, outcome, seconds)
+            self._metrics.service_called(
+                served.service.id,
+                operation.name,
+                outcome,
+                seconds,
+                client=asker.client,
+                agency=asker.agency,
+            )
         return reply
 
     async def serve(
@@ -119,7 +140,8 @@ class Calls:
         service = served.service
         _must_be_open(service)
         settings = service.settings(operation.name)
-        wire = operation.request.to_xml(request)
+        with self._translating("request"):
+            wire = operation.request.to_xml(request)
         guard = self._guards.of(service)
         guard.spend(asker.client)
         one = _One(served, operation, settings, wire, asker, guard, begun)
@@ -129,6 +151,17 @@ class Calls:
             except ServiceFault as fault:
                 raise _shown(fault, asker) from None
         return await self._written_down(one, request, settings.personal)
+
+    def _span(self, one: _One) -> AbstractContextManager[Span]:
+        """Around one attempt at the partner."""
+        name = f"call {one.served.service.id} {one.operation.name}"
+        return spanning(self._metrics.spans, name, "client", one.asker.trace)
+
+    @contextmanager
+    def _translating(self, direction: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._metrics.translated(direction, time.perf_counter() - began)
 
     async def _written_down(
         self, one: _One, request: bytes | Mapping[str, Any], personal: Personal
@@ -183,19 +216,20 @@ class Calls:
 
     async def _attempt(self, one: _One) -> dict[str, Any]:
         async with one.guard.place(one.asker.client, one.deadline):
-            with one.guard.watched(hurried=one.hurried):
+            with one.guard.watched(hurried=one.hurried), self._span(one) as span:
                 answered = await self._partners.ask(
                     one.served.service,
                     one.operation,
                     one.wire,
                     officer=one.asker.officer,
-                    trace=one.asker.trace,
+                    trace=span.trace,
                     deadline=one.deadline,
                     agency=one.asker.agency,
                 )
                 if not answered.body:
                     return {}
-                reply = one.operation.reply.to_json(answered.body, answered.content_type)
+                with self._translating("reply"):
+                    reply = one.operation.reply.to_json(answered.body, answered.content_type)
                 return without_strangers(reply)
 
 

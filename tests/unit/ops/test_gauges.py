@@ -27,10 +27,9 @@ class SlowToCount(Queries):
         self.counted = self.states_read = 0
 
     async def backlog(self, *, agencies: Collection[str] | None = None) -> list[Backlog]:
-        assert agencies is None
         self.counted += 1
         self.now += self.seconds
-        return await super().backlog()
+        return await super().backlog(agencies=agencies)
 
     async def endpoint_states(self) -> dict[str, EndpointState]:
         self.states_read += 1
