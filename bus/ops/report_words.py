@@ -67,7 +67,7 @@ def shown(value: Value, unit: Unit, lang: Lang) -> str:
         return value
     if unit == "seconds":
         return _span(float(value), lang)
-    text = f"{value:,.1f}\N{NO-BREAK SPACE}%" if unit == "percent" else f"{value:,}"
+    text = f"{value:,.1f} %" if unit == "percent" else f"{value:,}"
     return text if lang == "en" else text.translate(_VIETNAMESE)
 
 

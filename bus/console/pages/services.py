@@ -119,8 +119,8 @@ def _measured(view: View, found: Sequence[Calls]) -> tuple[str, str | Html, str,
     return (
         say.number(count),
         mark("✗", "bad", share) if failed else "0",
-        f"{say.number(mean)}\N{NO-BREAK SPACE}ms",
-        f"{say.number(longest)}\N{NO-BREAK SPACE}ms",
+        f"{say.number(mean)} ms",
+        f"{say.number(longest)} ms",
     )
 
 
