@@ -318,6 +318,7 @@ async def _gateway(
             token_lifetime=settings.token_lifetime,
             public_url=settings.public_url,
             file_days=settings.file_days,
+            job_days=settings.service_job_days,
         ),
         secrets=settings.secret,
         facades={path: registry.facade(name) for name, path in settings.facades.items()},
@@ -325,6 +326,9 @@ async def _gateway(
     place = (settings.http_host, settings.http_port)
     app = create_app(deps)
     url = await _listen(stack, settings, app, place)
+    for runner in (app.state.services.jobs, app.state.services.feeds):
+        runner.start()
+        stack.push_async_callback(runner.close)
     stack.push_async_callback(app.state.services.feed.close)  # streams would outlast the drain
     return url
 

@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     )
     max_files: int = Field(50, ge=1, description="files in one document; beyond: 413")
     max_in_flight: int = Field(
-        1000, ge=1, description="requests at once in one gateway process; beyond: 503"
+        2000, ge=1, description="requests at once in one gateway process; beyond: 503"
     )
     max_streams: int = Field(
         500,
@@ -134,6 +134,12 @@ class Settings(BaseSettings):
     )
     file_days: int = Field(
         730, ge=1, le=20_000, description="days a paper of a dossier can be fetched"
+    )
+    service_job_days: int = Field(
+        7,
+        ge=1,
+        le=90,
+        description="days the results of a job of questions to services are kept, then removed",
     )
     console_host: str = Field("127.0.0.1", description="address the console listens on")
     console_port: int | None = Field(

@@ -173,6 +173,20 @@ class Service(Declared):
 _PLAIN = OperationSettings(idempotent=False)  # of operations that are not named
 
 
+class Feed(Declared):
+    """Đăng ký nhận thay đổi: what changes in a register is pushed to an agency, by its grant."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    agency: AgencyCode = Field(description="who gets it, at its endpoint")
+    service: ServiceName
+    operation: str = Field(description="one that declares `changes`")
+    request: dict[str, Any] = Field({}, description="its other members")
+    every: float = Field(3600, ge=1, le=7 * 86_400, description="seconds between two questions")
+    officer: str = Field("", description="who answers for it, where the operation is personal")
+    purpose: str = ""
+    suspended: bool = False
+
+
 class Grant(Declared):
     """Cấp quyền: an agency, or one system, may call operations of a service and see fields."""
 

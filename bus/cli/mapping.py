@@ -24,8 +24,8 @@ mapping_app = typer.Typer(
 )
 
 Table = Annotated[
-    Literal["procedure", "agency", "fee", "commune", "postal"] | None,
-    typer.Option(help=say("bảng: thủ tục, cơ quan, phí, xã", "which table")),
+    Literal["procedure", "agency", "fee", "commune", "postal", "status"] | None,
+    typer.Option(help=say("bảng: thủ tục, cơ quan, phí, xã, trạng thái", "which table")),
 ]
 
 
@@ -78,6 +78,7 @@ def list_(context: typer.Context, *, table: Table = None, json: Json = False) ->
                 "items": [
                     {
                         "table": each["table"],
+                        "agency": each["agency"],
                         "local": each["local"],
                         "national": each["national"],
                         "validFrom": each["valid_from"],
@@ -88,8 +89,10 @@ def list_(context: typer.Context, *, table: Table = None, json: Json = False) ->
             }
         )
         return
-    columns = headings("Bảng|Mã địa phương|Mã quốc gia|Từ|Đến", "Table|Local|National|From|To")
-    cells = [(e.table, e.local, e.national, e.valid_from, e.valid_to) for e in found]
+    columns = headings(
+        "Bảng|Cơ quan|Mã địa phương|Mã quốc gia|Từ|Đến", "Table|Agency|Local|National|From|To"
+    )
+    cells = [(e.table, e.agency, e.local, e.national, e.valid_from, e.valid_to) for e in found]
     show_table(columns, cells, empty=say("Chưa có ánh xạ nào.", "No mappings."))
 
 

@@ -131,6 +131,7 @@ OURS = frozenset(
         "holidays",
         "services",
         "grants",
+        "feeds",
         "clients",
     )
 )

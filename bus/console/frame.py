@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 BUILD_SECONDS = 30.0
 REFRESH_SECONDS = 5.0
-PRIMARY = "#0b5c8e"
+PRIMARY, PRIMARY_DARK = "#0b5c8e", "#7cc4f5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ def _dress(client: Client, view: View, page: Page) -> None:
     client.page.dark = view.visitor.dark
     client.page.language = "vi" if view.say.lang == "vi" else "en-US"
     client.title = f"{view.say.text(page.title)} · LGSP"
-    ui.colors(primary=PRIMARY)
+    ui.colors(primary=PRIMARY_DARK if view.visitor.dark else PRIMARY)
     ui.add_head_html('<link rel="stylesheet" href="/static/console.css">')
     skip = view.say("Tới nội dung", "Skip to content")
     ui.add_body_html(f'<a class="skip" href="#main">{skip}</a>')
@@ -240,7 +240,7 @@ def _dress(client: Client, view: View, page: Page) -> None:
 @contextmanager
 def _frame(view: View, page: Page, pages: tuple[Page, ...]) -> Iterator[None]:
     say = view.say
-    drawer = ui.left_drawer(value=True, fixed=True).props("width=220 breakpoint=900 bordered")
+    drawer = ui.left_drawer(value=None, fixed=True).props("width=220 breakpoint=900 bordered")
     with drawer.classes("menu"), ui.element("nav").props(f'aria-label="{say("Trang", "Pages")}"'):
         view.html(_menu(view, page, pages))
     with ui.header().classes("top"):

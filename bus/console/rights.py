@@ -1,6 +1,6 @@
 """Who may do what in the console: one table, asked on the server before every act.
 
-What a person may *see* follows from the role, too: `sees_all`, or the traffic of own agencies only.
+What a person may *see* follows from the role, too: everything, or the traffic of own agencies.
 """
 
 from __future__ import annotations

@@ -134,6 +134,35 @@ class Acceptor:
             )
         return receipt
 
+    async def prepare(
+        self, letter: Letter, *, original: bytes, client: str, sender_ref: str, trace: str
+    ) -> Acceptance:
+        """All of a message but its commit, for who commits it with something else.
+
+        Raises UnknownReceiver, TooLarge.
+        """
+        snapshot, now = self.live.snapshot, self.ledger.clock()
+        routed = self.decide(
+            snapshot, Facts(letter.body.kind, letter.sender, letter.receivers), now
+        )
+        if not routed.planned:
+            raise _nowhere(routed.decision)
+        spool = self.spool()
+        try:
+            spool.count(original)
+            await spool.keep(original)
+            message = _message(letter, spool, routed.sender, sender_ref, trace, now)
+            return Acceptance(
+                message,
+                _planned(routed, snapshot, now),
+                routed.text,
+                client,
+                await spool.commit(),
+                record=letter.record,
+            )
+        finally:
+            spool.abort()
+
     async def _known(self, message: Message, decision: Decision) -> Receipt:
         """A repeat keeps its receipt even when its receivers have left the directory since."""
         receipt = await self.ledger.stored_receipt(message)

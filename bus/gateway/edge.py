@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bus.engine.spans import Span, Spans
 from bus.gateway import body, problems
 from bus.gateway.exchange import Exchange
+from bus.gateway.hot_routes import Direct, HotRoutes
 from bus.gateway.limits import GatewayLimits
 from bus.ops import tracing
 from bus.ops.logging import access_line
@@ -25,9 +26,6 @@ from schemas.door import Refusal
 from schemas.errors import Unavailable
 
 log = structlog.get_logger("gateway")
-
-Direct = Mapping[tuple[str, str], ASGIApp]
-"""Hot routes by (method, path), answered without the framework's routing."""
 
 Refuse = Callable[[Refusal], Response]
 """An error as the door's own protocol tells it."""
@@ -68,7 +66,7 @@ class Edge:
         self._app: ASGIApp | None = None
         self._metrics = metrics
         self._limits = limits
-        self._direct = direct
+        self._direct = HotRoutes(direct)
         self._doors = doors
         self._access_log = access_log
         self._in_flight = 0
@@ -80,7 +78,7 @@ class Edge:
 
     def is_direct(self, scope: Scope) -> bool:
         """A hot route, which needs nothing of the framework: none of its layers is called."""
-        return scope["type"] == "http" and (scope["method"], scope["path"]) in self._direct
+        return scope["type"] == "http" and self._direct.find(scope) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -106,10 +104,11 @@ class Edge:
                 raise Unavailable(  # noqa: TRY301 - one place turns errors into answers
                     "too many requests at once", vi="Quá nhiều yêu cầu cùng lúc", retry_after=1
                 )
-            hot = self._direct.get((scope["method"], path))
+            hot = self._direct.find(scope)
             if hot is not None:
-                exchange.route = path
-                await hot(scope, receive, exchange.send)
+                exchange.route = hot.template
+                scope["path_params"] = hot.parameters
+                await hot.app(scope, receive, exchange.send)
             else:
                 limits = self._limits
                 small = self._door(path) is None and not self._large(path)

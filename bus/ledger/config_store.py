@@ -37,7 +37,7 @@ from schemas.province import (
 from schemas.province import (
     Mapping as MappedCode,
 )
-from schemas.service import Grant, Service
+from schemas.service import Feed, Grant, Service
 
 Kind = Literal[
     "agency",
@@ -49,6 +49,7 @@ Kind = Literal[
     "holidays",
     "service",
     "grant",
+    "feed",
     "client",
 ]
 Item = (
@@ -61,6 +62,7 @@ Item = (
     | Holidays
     | Service
     | Grant
+    | Feed
     | Client
 )
 
@@ -75,6 +77,7 @@ MODELS: Mapping[str, type[Item]] = MappingProxyType(
         "holidays": Holidays,
         "service": Service,
         "grant": Grant,
+        "feed": Feed,
         "client": Client,
     }
 )
@@ -274,6 +277,7 @@ def to_province(items: Iterable[Item | None]) -> Province:
         holidays=tuple(item for item in present if isinstance(item, Holidays)),
         services=tuple(item for item in present if isinstance(item, Service)),
         grants=tuple(item for item in present if isinstance(item, Grant)),
+        feeds=tuple(item for item in present if isinstance(item, Feed)),
         clients=tuple(item for item in present if isinstance(item, Client)),
     )
 

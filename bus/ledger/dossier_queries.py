@@ -9,9 +9,18 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select, text, tuple_
 
 from bus.ledger.database import Database
+from bus.ledger.dossier_waits import Dossier, Waiting
 from bus.ledger.queries import DELIVERY_COLUMNS, delivery_row, lowest_id
 from bus.ledger.records import DeliveryRow
-from bus.ledger.tables import delivery, dossier, dossier_file, dossier_step, message, rating
+from bus.ledger.tables import (
+    delivery,
+    dossier,
+    dossier_file,
+    dossier_step,
+    dossier_wait,
+    message,
+    rating,
+)
 from schemas.delivery import DeliveryState
 from schemas.dossier.life import ENDED
 from schemas.instant import Instant
@@ -296,6 +305,22 @@ class DossierQueries:
         if senders is not None:
             query = query.where(message.c.sender.in_(senders))
         return [PortalRow(row[0], DeliveryState(row[1]), row[2]) for row in await self._all(query)]
+
+    async def statuses_waiting(self) -> list[Waiting]:
+        """Codes of statuses that something waits for, each once."""
+        columns = [dossier_wait.c[name] for name in Waiting._fields]
+        query = select(*columns).where(dossier_wait.c.local != "").distinct()
+        return [Waiting(*row) for row in await self._all(query)]
+
+    async def waiting_with(self, wait: Waiting, *, limit: int) -> list[Dossier]:
+        """Dossiers of which something waits for that code."""
+        query = (
+            select(dossier_wait.c.sender, dossier_wait.c.code)
+            .where(*(dossier_wait.c[name] == value for name, value in wait._asdict().items()))
+            .distinct()
+            .limit(limit)
+        )
+        return [Dossier(*row) for row in await self._all(query)]
 
     async def kinds_and_records(self, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Kind and canonical JSON by message, of those that have one."""

@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
-    Subquery,
     exists,
     false,
     func,
@@ -30,6 +29,7 @@ from bus.ledger.tables import delivery, dossier, exchange, message
 from schemas.instant import SECOND, Instant
 
 SCANNED = 20_000
+MOST_NAMED = 500  # messages: a dossier has some dozens
 MOST_SENDERS = 5_000  # that the walk over their ids visits
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _AFTER = SECOND * 3600  # by ids, which carry the clock of the process that gave them
@@ -73,14 +73,13 @@ class Search:
         where = [*_theirs(agencies), *_period(asked), *_kind(asked)]
         if after is not None:
             where.append(message.c.id < after)
-        chosen: list[ColumnElement[bool]] = []
         if asked.text:
-            chosen.append(message.c.id.in_(select(await self._named(asked.text))))
+            where.append(message.c.id.in_(await self._named(asked.text)))
         if asked.agency:
-            chosen.append(self._of(asked, {asked.agency}, after, limit))
+            where.append(message.c.id.in_(await self._of(asked, {asked.agency}, after, limit)))
         elif agencies and not asked.text:
-            chosen.append(self._of(asked, agencies, after, limit))
-        query = select(*MESSAGE_COLUMNS).where(*chosen, *where)
+            where.append(message.c.id.in_(await self._of(asked, agencies, after, limit)))
+        query = select(*MESSAGE_COLUMNS).where(*where)
         return await self._rows(query.order_by(message.c.id.desc()).limit(limit))
 
     async def in_subjects(
@@ -101,17 +100,18 @@ class Search:
         query = select(*MESSAGE_COLUMNS).where(message.c.id.in_(hits), *_theirs(agencies))
         return await self._rows(query.order_by(message.c.id.desc()).limit(limit))
 
-    async def _named(self, text: str) -> Subquery:
-        """Ids of the messages that this is an id, a number or a code of."""
+    async def _named(self, text: str) -> list[str]:
+        """Ids of the messages that this is an id, a number or a code of, `MOST_NAMED` at most.
+
+        They are asked for first, each way by its own index: in one statement with the page the
+        database may walk through all messages instead.
+        """
         given = {text, text.upper(), text.lower()}
+        dossiers = select(dossier.c.code).where(dossier.c.nation_code.in_(given))
         ways: list[Select[*tuple[Any, ...]]] = [
             select(message.c.id).where(message.c.document_id.in_(given)),
             select(exchange.c.message_id).where(exchange.c.document_code.in_(given)),
-            select(message.c.id).where(
-                message.c.document_id.in_(
-                    select(dossier.c.code).where(dossier.c.nation_code.in_(given))
-                )
-            ),
+            select(message.c.id).where(message.c.document_id.in_(dossiers)),
             select(message.c.id).where(
                 message.c.sender.in_(await self._senders()), message.c.sender_ref.in_(given)
             ),
@@ -120,7 +120,7 @@ class Search:
             ways.append(select(message.c.id).where(message.c.id == text.lower()))
         if text.isdecimal() and len(text) < 19:
             ways.append(select(delivery.c.message_id).where(delivery.c.id == int(text)))
-        return union(*ways).subquery()
+        return await self._ids(ways, MOST_NAMED)
 
     async def _senders(self) -> list[str]:
         """All who have ever sent, each found by one step along the index of (sender, id)."""
@@ -132,14 +132,14 @@ class Search:
         async with self._db.read() as connection:
             return list((await connection.execute(query)).scalars())
 
-    def _of(
+    async def _of(
         self, asked: Asked, agencies: Collection[str], after: str | None, limit: int
-    ) -> ColumnElement[bool]:
+    ) -> list[str]:
         """Of these agencies: what they sent, and the documents they are to get.
 
         Each side is cut to a page by its own index; more of one cannot be on the page.
         """
-        sides = []
+        sides: list[Select[*tuple[Any, ...]]] = []
         for agency in sorted(agencies):
             sent = select(message.c.id).where(message.c.sender == agency)
             sent = sent.where(*_period(asked), *_kind(asked))
@@ -154,7 +154,15 @@ class Search:
             sent = sent.order_by(message.c.id.desc()).limit(limit)
             got = got.order_by(exchange.c.sent_at.desc()).limit(limit)
             sides += [select(sent.subquery().c.id), select(got.subquery().c.id)]
-        return message.c.id.in_(select(union(*sides).subquery()))
+        return await self._ids(sides, len(sides) * limit)
+
+    async def _ids(self, ways: Sequence[Select[*tuple[Any, ...]]], limit: int) -> list[str]:
+        """Newest first."""
+        found = union(*ways).subquery()
+        column = found.c[0]
+        async with self._db.read() as connection:
+            rows = await connection.execute(select(column).order_by(column.desc()).limit(limit))
+            return list(rows.scalars())
 
     async def _rows(self, query: Select[*tuple[Any, ...]]) -> list[MessageRow]:
         async with self._db.read() as connection:

@@ -259,6 +259,21 @@ dossier_event = Table(
     ),
 )
 
+dossier_wait = Table(
+    "dossier_wait",  # told of dossiers with a status not understood: see bus.ledger.dossier_waits
+    metadata,
+    Column("id", _Id, primary_key=True),  # rises in order of acceptance within a dossier
+    Column("message_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("local", Text, nullable=False),  # the status that waits; empty: waits behind another
+    Column("day", Text, nullable=False),  # ISO, by which tables are asked
+    Index("dossier_wait_message", "message_id", unique=True),
+    Index("dossier_wait_dossier", "sender", "code"),
+    Index("dossier_wait_local", "sender", "local", "day"),
+)
+
 dossier_file = Table(
     "dossier_file",  # a paper that portals fetch from the bus: bytes in the blob store
     metadata,
@@ -382,6 +397,56 @@ service_access = Table(
     Column("trace", Text, nullable=False),
     Index("service_access_subject", "subject", "at"),
     Index("service_access_at", "at"),
+)
+
+service_job = Table(
+    "service_job",  # lô: questions to one operation, answered one after the other
+    metadata,
+    Column("id", Text, primary_key=True),  # UUIDv7
+    Column("client", Text, nullable=False),  # whose it is: nobody else reads it
+    Column("ref", Text),  # the client's own id of it
+    Column("sha256", Text, nullable=False),  # of what was asked, and how
+    Column("agency", Text, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("service", Text, nullable=False),  # name@version
+    Column("operation", Text, nullable=False),
+    Column("as_of", Text),  # ISO date
+    Column("language", Text, nullable=False),  # of problems
+    Column("trace", Text, nullable=False),
+    Column("state", Text, nullable=False),  # queued, running, done, cancelled
+    Column("worker", Text),  # process that has it in hand
+    Column("total", Integer, nullable=False),
+    Column("answered", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),  # of those answered
+    Column("created_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("expires_at", BigInteger, nullable=False),  # then it is removed, with all it holds
+    Index("service_job_state", "state"),
+    Index("service_job_ref", "client", "ref", unique=True),
+    Index("service_job_expires", "expires_at"),
+)
+
+service_job_item = Table(
+    "service_job_item",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),  # from 1
+    Column("question", Text, nullable=False),  # JSON; empty once it is answered
+    Column("asked", Boolean, nullable=False),  # before the partner was, where once is the most
+    Column("answer", Text),  # a line of NDJSON
+)
+
+data_feed = Table(
+    "data_feed",  # how far a register's changes have been handed to who subscribed to them
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("cursor", Text, nullable=False),  # empty: nothing yet
+    Column("round", BigInteger, nullable=False),  # rises with every cursor
+    Column("due_at", BigInteger, nullable=False),  # when it is to be asked again
+    Column("good_at", BigInteger),  # when it last answered
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("error", Text),
 )
 
 client_key = Table(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import date, timedelta
 
 from bus.ledger.dossier_queries import DossierQueries, Whole
@@ -24,7 +23,7 @@ from schemas.dossier.figures import (
 from schemas.dossier.procedure import Procedure
 from schemas.errors import InvalidRequest
 from schemas.instant import Instant, to_datetime
-from schemas.vietnam import start_of
+from schemas.vietnam import YEARS, start_of
 
 _DAY = timedelta(days=1)
 
@@ -50,6 +49,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "very_satisfied": ("Rất hài lòng", "Very satisfied"),
     "satisfied": ("Hài lòng", "Satisfied"),
     "unsatisfied": ("Chưa hài lòng", "Unsatisfied"),
+    "online_percent": ("Tỷ lệ trực tuyến (%)", "Online (%)"),
+    "satisfied_percent": ("Tỷ lệ hài lòng (%)", "Content (%)"),
 }
 
 
@@ -72,6 +73,12 @@ async def of_period(
             "the period ends before it begins",
             vi="Kỳ báo cáo kết thúc trước khi bắt đầu",
             field="to",
+        )
+    if first.year not in YEARS or last.year not in YEARS:
+        raise InvalidRequest(
+            f"the years of a period are from {YEARS[0]} to {YEARS[-1]}",
+            vi=f"Kỳ báo cáo trong khoảng từ năm {YEARS[0]} đến năm {YEARS[-1]}",
+            field="from",
         )
     since = start_of(first)
     until = max(since, min(start_of(last + _DAY), now))
@@ -113,8 +120,9 @@ def write(kind: FileFormat, name: str, rows: Sequence[Figures], names: Mapping[s
     ]
     for row in (*rows, total(rows)):
         title = names.get(row.agency, "") if row.agency else "Tổng / Total"
-        numbers = asdict(row)
-        table.append([plain(row.agency), plain(title), *(numbers[column] for column in COLUMNS)])
+        numbers = (getattr(row, column) for column in COLUMNS)
+        cells = ("" if number is None else number for number in numbers)
+        table.append([plain(row.agency), plain(title), *cells])
     content = to_csv(table) if kind == "csv" else to_xlsx(name, table)
     headers = {
         "Content-Disposition": f'attachment; filename="ho-so-{name}.{kind}"',

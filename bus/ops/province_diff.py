@@ -23,6 +23,7 @@ _KINDS: tuple[Kind, ...] = (
     "holidays",
     "service",
     "grant",
+    "feed",
     "client",
 )
 

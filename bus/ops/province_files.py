@@ -1,9 +1,9 @@
 """A province declared in files: YAML read and checked one by one, and written back.
 
 A file holds any of the lists `agencies`, `endpoints`, `routes`, `subscriptions`, `mappings`,
-`procedures`, `holidays`, `services`, `grants`, `clients`, and `agencies_from`, the name of a .csv
-or .tsv file beside it with the columns code, name and, if wanted, parent, endpoint, valid_from,
-valid_to. The lists of all files of a folder belong together.
+`procedures`, `holidays`, `services`, `grants`, `feeds`, `clients`, and `agencies_from`, the name
+of a .csv or .tsv file beside it with the columns code, name and, if wanted, parent, endpoint,
+valid_from, valid_to. The lists of all files of a folder belong together.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ LISTS: dict[str, Kind] = {
     "holidays": "holidays",
     "services": "service",
     "grants": "grant",
+    "feeds": "feed",
     "clients": "client",
 }
 _SUFFIXES = {".yaml", ".yml"}

@@ -15,7 +15,7 @@ from openpyxl import Workbook
 from bus.ledger.exchange_queries import Figures
 from schemas.errors import InvalidRequest
 from schemas.instant import Instant
-from schemas.vietnam import day_of, start_of
+from schemas.vietnam import YEARS, day_of, start_of
 
 _PERIOD = re.compile(r"(\d{4})(?:-(?:Q([1-4])|(0[1-9]|1[0-2])(?:-(\d\d))?))?")
 
@@ -78,7 +78,7 @@ def parse_period(text: str) -> Period:
 def _days(found: re.Match[str]) -> tuple[date, date] | None:
     """The first day and the first one behind the period; None: there is no such day."""
     year = int(found[1])
-    if not 1 <= year < 9999:
+    if year not in YEARS:
         return None
     if found[4]:
         try:

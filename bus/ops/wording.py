@@ -56,6 +56,7 @@ DECLARED = {
     "holidays": Text("ngày nghỉ", "holidays"),
     "service": Text("dịch vụ", "service"),
     "grant": Text("cấp quyền", "grant"),
+    "feed": Text("nhận thay đổi", "feed"),
     "client": Text("hệ thống", "client"),
 }
 
@@ -71,6 +72,7 @@ KINDS: dict[str, Text] = {
     "postal-order": Text("Đơn bưu chính", "Postal order"),
     "evaluation": Text("Tổng hợp đánh giá", "Evaluation"),
     "statistics": Text("Thống kê", "Statistics"),
+    "change": Text("Thay đổi dữ liệu", "Change of a register"),
 }
 
 X = ExchangeState

@@ -118,9 +118,12 @@ def served(cli: Cli, people: People, *command: str, **settings: str) -> Iterator
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     def started() -> str:
         assert process.poll() is None, log.read_text()
+        found = ""
         for line in log.read_bytes().splitlines():
             if b"console.started" in line:
-                return str(orjson.loads(line)["address"])
+                found = str(orjson.loads(line)["address"])
+            if b"bus.started" in line:
+                return found
         return ""
 
     return wait_until_sync(started, deadline=90, what=log.read_text)

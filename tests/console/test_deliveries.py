@@ -11,8 +11,8 @@ from tests.integration.cli_harness import HEALTH, Traffic
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def sent(console: Served, *documents: str, dead: bool = False) -> list[int]:
-    """New deliveries to so-y-te."""
+async def sent(console: Served, *documents: str, dead: str = "") -> list[int]:
+    """New deliveries to so-y-te; `dead`: with this code."""
     traffic = await Traffic.open(console.cli)
     try:
         made = []
@@ -20,7 +20,7 @@ async def sent(console: Served, *documents: str, dead: bool = False) -> list[int
             traffic._number = iter([hash(document) % 10**9 + 10**6])  # type: ignore[assignment]
             message = await traffic.send(HEALTH, document=document)
             if dead:
-                made.append(await traffic.dead(message, code="partner-garbage"))
+                made.append(await traffic.dead(message, code=dead))
             else:
                 made += [d.id for d in await traffic.ledger.queries.deliveries_of(message)]
         return made
@@ -43,7 +43,9 @@ async def confirm(walk: Walk, reason: str) -> None:
 
 
 async def test_replay_all_that_match_with_dry_run_and_progress(walk: Walk) -> None:
-    ids = await sent(walk.console, "vb-gui-lai-1", "vb-gui-lai-2", "vb-gui-lai-3", dead=True)
+    ids = await sent(
+        walk.console, "vb-gui-lai-1", "vb-gui-lai-2", "vb-gui-lai-3", dead="partner-garbage"
+    )
     await walk.log_in("operator", path="/deliveries?state=dead&code=partner-garbage")
     await walk.page.wait_for_selector(".deliveries tbody tr")
     await walk.picture("deliveries")
@@ -93,10 +95,10 @@ async def test_a_receiver_cannot_cancel_what_others_sent(walk: Walk) -> None:
 
 
 async def test_a_role_taken_away_counts_at_once(walk: Walk) -> None:
-    ids = await sent(walk.console, "vb-mat-quyen", dead=True)
+    ids = await sent(walk.console, "vb-mat-quyen", dead="partner-unavailable")
     traffic = await Traffic.open(walk.console.cli)
     try:
-        await walk.log_in("operator", path="/deliveries?state=dead&code=partner-garbage")
+        await walk.log_in("operator", path="/deliveries?state=dead&code=partner-unavailable")
         await walk.page.wait_for_selector(".deliveries tbody tr")
         await traffic.ledger.accounts.change("operator", role="auditor")
         await walk.page.click("text=mọi thứ khớp bộ lọc")

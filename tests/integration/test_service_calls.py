@@ -510,7 +510,7 @@ async def test_the_description_is_openapi_and_its_examples_work(on: Services) ->
     assert set(document["paths"]) == {
         f"/services/cong-dan/{name}{way}"
         for name in ("TraCuu", "DanhSach", "Dem", "GhiNhan")
-        for way in ("", "/package")
+        for way in ("", "/package", "/jobs")
     }
     post = document["paths"]["/services/cong-dan/TraCuu"]["post"]
     demanded = {each["name"] for each in post["parameters"] if each["required"]}

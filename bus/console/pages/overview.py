@@ -323,7 +323,13 @@ def _pace(view: View) -> dict[str, Any]:
         "legend": {"top": 0, "right": 0, "textStyle": {"color": ink}},
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "time", **axis},
-        "yAxis": {"type": "value", "name": say("mỗi phút", "a minute"), "minInterval": 1, **axis},
+        "yAxis": {
+            "type": "value",
+            "nameTextStyle": {"color": ink},
+            "name": say("mỗi phút", "a minute"),
+            "minInterval": 1,
+            **axis,
+        },
         "series": [
             {
                 "name": name,

@@ -42,7 +42,7 @@ async def build(view: View) -> None:
             now, lambda: _read(view, now, _progress(view, running))
         )
         await view.ledger.note(
-            "report-made",
+            "console-report-made",
             actor=now.actor,
             data={"period": period.name, "agencies": sorted(chosen or ())},
         )

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import orjson
-from fastapi import Request
+from starlette.datastructures import QueryParams
 
 from schemas.errors import InvalidRequest, ModeNotOffered
 from schemas.service import Service
@@ -15,9 +15,9 @@ PARAMETER = "asOf"
 """Of the address: a day as YYYY-MM-DD. Without it, data is as it is now."""
 
 
-def asked(request: Request) -> date | None:
+def asked(query: QueryParams) -> date | None:
     """Raises InvalidRequest."""
-    text = request.query_params.get(PARAMETER)
+    text = query.get(PARAMETER)
     if text is None:
         return None
     try:
@@ -46,7 +46,7 @@ def placed(
     return put(question, path, day.isoformat())
 
 
-def put(question: bytes | dict[str, Any], path: str, value: str) -> bytes | dict[str, Any]:
+def put(question: bytes | dict[str, Any], path: str, value: str | int) -> bytes | dict[str, Any]:
     """A copy with `value` at `path`; what is no JSON object stays, to be refused as such."""
     if isinstance(question, bytes):
         try:

@@ -13,6 +13,8 @@ from bus.gateway.calling.catalogue import Served
 from bus.gateway.calling.describe_ways import AS_OF, ways
 from bus.gateway.calling.partner import TIMEOUT_HEADER
 from bus.gateway.calling.policy import AGENCY, OFFICER, PURPOSE, SECONDS, coming
+from bus.gateway.translate import Message
+from schemas.errors import ContractMismatch
 from schemas.service import OperationSettings, Service
 
 Json = dict[str, Any]
@@ -59,8 +61,8 @@ def _describe(served: Served, path: str) -> Json:
     for methods in made["paths"].values():
         operation = methods["post"]
         settings = service.settings(operation["operationId"])
-        asked = operation["requestBody"]["content"]["application/json"]["schema"]
-        operation["requestBody"]["required"] = bool(asked.get("required"))  # no body is {}
+        request = served.operation(operation["operationId"]).request
+        operation["requestBody"]["required"] = not _may_be_empty(request)
         operation["security"] = openapi.SECURITY
         operation["parameters"] = _parameters(settings)
         operation["description"] = f"{operation.get('description', '')}\n\n{_WITHHELD}".strip()
@@ -68,8 +70,18 @@ def _describe(served: Served, path: str) -> Json:
         for status, meaning in _STATUSES.items():
             operation["responses"][status] = {"description": meaning, "content": problem}
     for address, methods in list(made["paths"].items()):
-        made["paths"] |= ways(address, methods["post"])
+        operation = methods["post"]
+        made["paths"] |= ways(address, operation, service.settings(operation["operationId"]))
     return made
+
+
+def _may_be_empty(request: Message) -> bool:
+    """Whether {} is a message, which is what no body stands for."""
+    try:
+        request.to_xml(b"{}")
+    except ContractMismatch:
+        return False
+    return True
 
 
 def _parameters(settings: OperationSettings) -> list[Json]:

@@ -37,6 +37,21 @@ def questions(body: bytes, most: int) -> list[bytes]:
     return found
 
 
+def text_of(number: int, question: bytes) -> str:
+    """A question as it can be kept. Raises InvalidRequest for what is no text."""
+    try:
+        text = question.decode().strip()
+        if "\0" not in text:
+            return text
+    except UnicodeDecodeError:
+        pass
+    raise InvalidRequest(
+        f"question {number} is not text in UTF-8",
+        vi=f"Câu hỏi {number} không phải văn bản UTF-8",
+        number=number,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Telling:
     """What a problem of one line needs beside the error."""

@@ -26,6 +26,8 @@ WHO_MAY = {
     Act.REVEAL: {O, G, D},
     Act.DOWNLOAD: {O, G, D},
     Act.VERIFY: {O, U, D},
+    Act.CONFIGURE: {D},
+    Act.MANAGE_KEYS: {D},
 }
 CHANGES_NOTHING = {Act.VERIFY}
 

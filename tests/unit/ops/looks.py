@@ -57,6 +57,7 @@ _WELL = Look(
         {},
         {},
         (),
+        {},
     ),
     states={},
     polls={},
