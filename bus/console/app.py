@@ -24,6 +24,7 @@ from bus.console.downloads import Downloads
 from bus.console.jobs import Jobs
 from bus.console.login import LogIn
 from bus.console.pages import PAGES
+from bus.console.reports import Reports
 from bus.console.settings import ConsoleSettings
 from bus.console.shared import Shared
 from bus.engine.accept import Acceptor
@@ -59,6 +60,7 @@ def create(
         Shared(),
         Downloads(ledger),
         Jobs(ledger),
+        Reports(),
         polled=frozenset(k for k, a in registry.adapters().items() if hasattr(a, "poll")),
         running=lambda: {role: len(membership.having(role)) for role in attention.ROLES},
         broker_up=lambda: broker.connected,
@@ -87,6 +89,7 @@ def create(
         provider = oidc.Client(settings.provider, settings.secrets.oidc, http)
     app.router.routes.extend(LogIn(desk, settings, door.cookie, provider).routes())
     app.router.routes.append(Route("/download/{ticket}", console.downloads.serve))
+    app.router.routes.append(Route("/report/{name}", console.reports.serve))
     app.mount("/static", StaticFiles(directory=STATIC))
     frame.install(console, PAGES)
     ui.run_with(

@@ -20,6 +20,7 @@ from bus.console.door import VISITOR
 from bus.console.downloads import Downloads
 from bus.console.html import Html, tag
 from bus.console.jobs import Jobs
+from bus.console.reports import Reports
 from bus.console.rights import EVERYBODY, ROLES, Act, Role
 from bus.console.shared import Shared
 from bus.console.visitor import Visitor
@@ -49,6 +50,7 @@ class Console:
     shared: Shared
     downloads: Downloads
     jobs: Jobs
+    reports: Reports
     polled: frozenset[str]  # kinds of endpoints from which the bus fetches
     running: Callable[[], Mapping[str, int]]  # processes alive, by role
     broker_up: Callable[[], bool]

@@ -7,7 +7,7 @@ from typing import Literal
 from bus.console.html import Html, tag
 from bus.console.words import Words
 from bus.ops import wording
-from bus.ops.wording import KINDS
+from bus.ops.wording import BRIEF, KINDS
 from schemas.delivery import DeliveryState
 from schemas.errors import Text
 from schemas.exchange import ExchangeState
@@ -16,15 +16,15 @@ S = DeliveryState
 Tone = Literal["good", "busy", "warn", "bad", "off"]
 
 STATES: dict[DeliveryState, tuple[str, Tone, Text]] = {
-    S.QUEUED: ("·", "busy", Text("chờ đến lượt", "queued")),
-    S.SENDING: ("→", "busy", Text("đang gửi", "sending")),
-    S.WAITING: ("…", "warn", Text("chờ gửi lại", "waiting")),
-    S.HELD: ("‖", "warn", Text("bị giữ", "held")),
-    S.DELIVERED: ("✓", "good", Text("đã nhận", "delivered")),
-    S.REJECTED: ("✗", "bad", Text("bị từ chối", "rejected")),
-    S.DEAD: ("✗", "bad", Text("hỏng, chờ xử lý", "dead")),
-    S.CANCELLED: ("–", "off", Text("đã hủy", "cancelled")),
-    S.EXPIRED: ("–", "off", Text("hết hạn", "expired")),
+    S.QUEUED: ("·", "busy", BRIEF[S.QUEUED]),
+    S.SENDING: ("→", "busy", BRIEF[S.SENDING]),
+    S.WAITING: ("…", "warn", BRIEF[S.WAITING]),
+    S.HELD: ("‖", "warn", BRIEF[S.HELD]),
+    S.DELIVERED: ("✓", "good", BRIEF[S.DELIVERED]),
+    S.REJECTED: ("✗", "bad", BRIEF[S.REJECTED]),
+    S.DEAD: ("✗", "bad", BRIEF[S.DEAD]),
+    S.CANCELLED: ("–", "off", BRIEF[S.CANCELLED]),
+    S.EXPIRED: ("–", "off", BRIEF[S.EXPIRED]),
 }
 
 

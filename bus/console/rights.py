@@ -30,6 +30,8 @@ class Act(StrEnum):
     TEST = "test"  # an endpoint's connection
     REVEAL = "reveal"  # personal data in a message, with a reason
     DOWNLOAD = "download"  # originals and attachments: they are not masked
+    REPORT = "report"  # of what one sees
+    ACCESSES = "accesses"  # to personal data through services: who asked about whom
     VERIFY = "verify"  # the journal's chains
     CONFIGURE = "configure"  # agencies, endpoints, routes, mappings, grants: what is declared
     MANAGE_KEYS = "manage-keys"  # of systems that call the bus
@@ -51,6 +53,8 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.TEST: frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
     Act.REVEAL: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.DOWNLOAD: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
+    Act.REPORT: frozenset(Role),
+    Act.ACCESSES: frozenset({Role.AUDITOR, Role.ADMINISTRATOR}),
     Act.VERIFY: frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}),
     Act.CONFIGURE: frozenset({Role.ADMINISTRATOR}),
     Act.MANAGE_KEYS: frozenset({Role.ADMINISTRATOR}),

@@ -255,10 +255,20 @@ class Metrics:
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()
 
-    def service_called(self, service: str, operation: str, outcome: str, seconds: float) -> None:
+    def service_called(
+        self,
+        service: str,
+        operation: str,
+        outcome: str,
+        seconds: float,
+        *,
+        client: str,
+        agency: str,
+    ) -> None:
+        """Who asks is no label: who may see metrics need not see it."""
         self._called.labels(service, operation, outcome).inc()
         self._call_seconds.labels(service).observe(seconds)
-        self.tallies.called(service, outcome)
+        self.tallies.called(service, outcome, seconds, client=client, agency=agency)
 
     def translated(self, direction: str, seconds: float) -> None:
         self._translation.labels(direction).observe(seconds)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bus.ledger.flow_queries import Outage
 from bus.ledger.ledger import Ledger
 from bus.ops import dossier_figures, reports
 from bus.ops.reports import Period
-from bus.ops.wording import EXCHANGE, KINDS
+from bus.ops.wording import BRIEF, EXCHANGE, KINDS, reason
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.figures import Figures, total
 from schemas.dossier.procedure import Procedure
@@ -24,7 +24,18 @@ from schemas.exchange import ExchangeState
 from schemas.instant import SECOND, Instant
 from schemas.province import Agency
 
-Value = str | int | float | None
+
+class Coded(NamedTuple):
+    """A word of the bus: for programs its code, for people its title."""
+
+    code: str
+    title: Text
+
+    def __str__(self) -> str:
+        return self.code
+
+
+Value = str | int | float | Coded | None
 Row = tuple[Value, ...]
 Unit = Literal["text", "count", "percent", "seconds"]
 
@@ -238,7 +249,15 @@ async def _failures(ledger: Ledger, period: Period, scope: Scope, now: Instant) 
         Column("count", Text("Chuyển phát", "Deliveries")),
     )
     title = Text("Chuyển phát không thành", "Deliveries that failed")
-    rows = [(each.endpoint, each.state.value, each.code, each.count) for each in found]
+    rows: list[Row] = [
+        (
+            each.endpoint,
+            Coded(each.state.value, BRIEF[each.state]),
+            Coded(each.code, reason(each.code)),
+            each.count,
+        )
+        for each in found
+    ]
     return [_section("failures", title, columns, rows)]
 
 

@@ -10,7 +10,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from bus.ops.report import Report, Section, Value
+from bus.ops.report import Coded, Report, Section, Value
 from bus.ops.report_words import TITLE, Lang, lines, say, with_total
 from bus.ops.reports import MEDIA_TYPES, File, plain, to_csv
 from schemas.errors import InvalidRequest, Text
@@ -74,6 +74,8 @@ def _long(report: Report) -> list[list[str | int]]:
 def _exact(value: Value) -> str | int:
     if isinstance(value, float):
         return f"{value:.3f}"
+    if isinstance(value, Coded):
+        return value.code
     return "" if value is None else value
 
 
@@ -97,9 +99,9 @@ def _sheet(sheet: Any, section: Section, lang: Lang) -> None:
         sheet.column_dimensions[get_column_letter(number)].width = _WIDTH[column.unit]
     sheet.append([_strong(sheet, say(each.title, lang)) for each in section.columns])
     for row in section.rows:
-        sheet.append([_cell(value) for value in row])
+        sheet.append([_cell(value, lang) for value in row])
     if section.sums is not None:
-        sheet.append([_strong(sheet, _cell(value)) for value in with_total(section, lang)])
+        sheet.append([_strong(sheet, _cell(value, lang)) for value in with_total(section, lang)])
     if section.note is not None:
         sheet.append([])
         sheet.append([say(section.note, lang)])
@@ -111,7 +113,9 @@ def _strong(sheet: Any, value: str | float | None) -> Any:
     return cell
 
 
-def _cell(value: Value) -> str | int | float | None:
+def _cell(value: Value, lang: Lang) -> str | int | float | None:
     if isinstance(value, float):
         return round(value, 3)
+    if isinstance(value, Coded):
+        return plain(say(value.title, lang))
     return plain(value) if isinstance(value, str) else value

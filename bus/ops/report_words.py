@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bus.ops.report import Report, Section, Unit, Value
+from bus.ops.report import Coded, Report, Section, Unit, Value
 from bus.ops.reports import Period
 from schemas.errors import Text
 from schemas.instant import to_datetime
@@ -61,6 +61,8 @@ def shown(value: Value, unit: Unit, lang: Lang) -> str:
     """1.234 and 12,5 % in Vietnamese; an em dash for what cannot be said."""
     if value is None:
         return "—"
+    if isinstance(value, Coded):
+        return say(value.title, lang)
     if isinstance(value, str):
         return value
     if unit == "seconds":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from schemas.delivery import DeliveryState
-from schemas.errors import Text
+from schemas.errors import LgspError, Text
 from schemas.exchange import ExchangeState
 
 S = DeliveryState
@@ -31,6 +33,19 @@ STATES: dict[DeliveryState, Text] = {
     S.EXPIRED: Text("Hết hạn trước khi chuyển được", "Its time ran out before it could leave"),
 }
 
+BRIEF: dict[DeliveryState, Text] = {
+    S.QUEUED: Text("chờ đến lượt", "queued"),
+    S.SENDING: Text("đang gửi", "sending"),
+    S.WAITING: Text("chờ gửi lại", "waiting"),
+    S.HELD: Text("bị giữ", "held"),
+    S.DELIVERED: Text("đã nhận", "delivered"),
+    S.REJECTED: Text("bị từ chối", "rejected"),
+    S.DEAD: Text("hỏng, chờ xử lý", "dead"),
+    S.CANCELLED: Text("đã hủy", "cancelled"),
+    S.EXPIRED: Text("hết hạn", "expired"),
+}
+"""The same in a word or two."""
+
 DECLARED = {
     "agency": Text("cơ quan", "agency"),
     "endpoint": Text("điểm kết nối", "endpoint"),
@@ -44,6 +59,7 @@ DECLARED = {
     "feed": Text("nhận thay đổi", "feed"),
     "client": Text("hệ thống", "client"),
 }
+
 KINDS: dict[str, Text] = {
     "document": Text("Văn bản", "Document"),
     "status": Text("Trạng thái", "Status"),
@@ -74,3 +90,19 @@ EXCHANGE: dict[ExchangeState, Text] = {
     X.UNDELIVERED: Text("không chuyển được", "could not be delivered"),
 }
 """Where a document stands at one receiver."""
+
+
+def reason(code: str) -> Text:
+    """The title of the error with that code; the code itself where it is nobody's."""
+    return _titles().get(code, Text(code, code))
+
+
+@cache
+def _titles() -> dict[str, Text]:
+    found: dict[str, Text] = {}
+    below: list[type[LgspError]] = [LgspError]
+    while below:
+        kind = below.pop()
+        found.setdefault(kind.code, kind.title)
+        below += kind.__subclasses__()
+    return found

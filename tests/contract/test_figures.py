@@ -241,6 +241,12 @@ async def test_an_agencys_report_tells_nothing_of_others(ledger: Ledger) -> None
     assert f",{BUILD}," not in content
 
 
+def test_the_kind_of_a_file_is_told_by_its_name() -> None:
+    assert report_files.kind_of("Quy-3.PDF") == "pdf"
+    with pytest.raises(InvalidRequest):
+        report_files.kind_of("quy-3.doc")
+
+
 def test_periods() -> None:
     leap = parse_period("2028-02-29")
     assert (leap.first, leap.last) == (date(2028, 2, 29), date(2028, 2, 29))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from bus.console.pages import (
+    accesses,
     account,
     agencies,
     agency,
     configurations,
     deliveries,
+    documents,
+    dossier,
+    dossiers,
     endpoints,
     journal,
     mappings,
     message,
     onboard,
     overview,
+    reports,
     routes,
     search,
+    services,
 )
 
 PAGES = (
@@ -24,12 +30,18 @@ PAGES = (
     message.PAGE,
     deliveries.PAGE,
     endpoints.PAGE,
-    journal.PAGE,
+    documents.PAGE,
+    dossiers.PAGE,
+    dossier.PAGE,
+    services.PAGE,
+    reports.PAGE,
     agencies.PAGE,
     agency.PAGE,
     onboard.PAGE,
     routes.PAGE,
     configurations.PAGE,
     mappings.PAGE,
+    accesses.PAGE,
+    journal.PAGE,
     account.PAGE,
 )

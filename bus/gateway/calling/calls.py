@@ -59,7 +59,14 @@ class CallMetrics(Protocol):
     def spans(self) -> Spans | None: ...
 
     def service_called(
-        self, service: str, operation: str, outcome: str, seconds: float
+        self,
+        service: str,
+        operation: str,
+        outcome: str,
+        seconds: float,
+        *,
+        client: str,
+        agency: str,
     ) -> None: ...
     def translated(self, direction: str, seconds: float) -> None: ...
 
@@ -99,7 +106,14 @@ class Calls:
             raise
         finally:
             seconds = loop.time() - begun
-            self._metrics.service_called(served.service.id, operation.name, outcome, seconds)
+            self._metrics.service_called(
+                served.service.id,
+                operation.name,
+                outcome,
+                seconds,
+                client=asker.client,
+                agency=asker.agency,
+            )
         return reply
 
     async def serve(
