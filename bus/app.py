@@ -348,6 +348,7 @@ async def _console(
         http,
         membership=membership,
         broker=broker,
+        acceptor=acceptor,
     )
     place = (settings.console_host, CONSOLE_PORT if (p := settings.console_port) is None else p)
     return await _listen(
@@ -363,6 +364,7 @@ def _console_settings(settings: Settings) -> ConsoleSettings:
         settings.console_url,
         Limits(settings.console_idle_minutes * 60, settings.console_session_hours * 3600),
         Secrets(_optional(settings, "console-totp"), _optional(settings, "oidc-client")),
+        settings.secret,
         provider,
     )
 

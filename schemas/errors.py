@@ -5,7 +5,8 @@ LgspError
 │   ├── InvalidRequest             400  the request cannot be read
 │   │   ├── MalformedXml           400  not XML, or XML that the hardened parser refuses
 │   │   ├── MalformedPacket        422  XML, but not an edXML packet that can be routed
-│   │   └── ContractMismatch       422  a message that breaks its service's contract
+│   │   ├── ContractMismatch       422  a message that breaks its service's contract
+│   │   └── ModeNotOffered         400  an operation asked in a way in which it does not answer
 │   ├── InvalidContract            422  a WSDL or XSD that cannot be used
 │   ├── Unauthenticated            401  no valid credentials
 │   ├── Forbidden                  403  valid credentials, not for this agency or action

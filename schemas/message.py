@@ -96,6 +96,7 @@ class DossierBody(Strict):
     agency: str
     channel: int  # kênh thực hiện: 1 counter, 2 online, 3 post
     status: DossierStatus
+    local_status: str = ""  # the sender's own code of it; the status is 0 until it is mapped
     received: datetime | None = None
     due: datetime | None = None
     finished: datetime | None = None
@@ -109,6 +110,7 @@ class StepBody(Strict):
     code: str  # mã hồ sơ
     step_id: str
     status: DossierStatus
+    local_status: str = ""  # as of a dossier
     at: datetime
 
 

@@ -21,10 +21,12 @@ from bus.console.authority import Authority
 from bus.console.desk import Desk
 from bus.console.door import Door, Nonced
 from bus.console.downloads import Downloads
+from bus.console.jobs import Jobs
 from bus.console.login import LogIn
 from bus.console.pages import PAGES
 from bus.console.settings import ConsoleSettings
 from bus.console.shared import Shared
+from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
@@ -43,6 +45,7 @@ def create(
     *,
     membership: Membership,
     broker: Broker,
+    acceptor: Acceptor,
 ) -> Door:
     """The door, with everything behind it. Run it with the lifespan protocol on."""
     desk = Desk(ledger, settings.limits, settings.secrets)
@@ -55,9 +58,12 @@ def create(
         pulse,
         Shared(),
         Downloads(ledger),
+        Jobs(ledger),
         polled=frozenset(k for k, a in registry.adapters().items() if hasattr(a, "poll")),
         running=lambda: {role: len(membership.having(role)) for role in attention.ROLES},
         broker_up=lambda: broker.connected,
+        acceptor=acceptor,
+        secret=settings.secret,
     )
 
     @asynccontextmanager
@@ -71,6 +77,7 @@ def create(
         finally:
             for follower in followers:
                 follower.cancel()
+            await console.jobs.close()
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     door = Door(GZipMiddleware(Nonced(app), minimum_size=2000), desk, live, settings)

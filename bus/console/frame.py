@@ -19,10 +19,12 @@ from bus.console.desk import Desk
 from bus.console.door import VISITOR
 from bus.console.downloads import Downloads
 from bus.console.html import Html, tag
+from bus.console.jobs import Jobs
 from bus.console.rights import EVERYBODY, ROLES, Act, Role
 from bus.console.shared import Shared
 from bus.console.visitor import Visitor
 from bus.console.words import Words
+from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig, Snapshot
 from bus.ledger.ledger import Ledger
 from bus.ops.pulse import Pulse
@@ -46,9 +48,12 @@ class Console:
     pulse: Pulse
     shared: Shared
     downloads: Downloads
+    jobs: Jobs
     polled: frozenset[str]  # kinds of endpoints from which the bus fetches
     running: Callable[[], Mapping[str, int]]  # processes alive, by role
     broker_up: Callable[[], bool]
+    acceptor: Acceptor  # for messages that try a connection
+    secret: Callable[[str], bytes]  # raises ConfigurationError when there is none of that name
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ class View:
         """Does it, if the person may; says what came of it. Whether it was done.
 
         `work` gets the visitor as the ledger has it now, whose `actor` the journal is to name, and
-        returns the sentence to show.
+        returns the sentence to show, if any.
         """
         try:
             now = await self.console.authority.require(self.visitor, right, *agencies)
@@ -141,7 +146,8 @@ class View:
             self.tell(error)
             return False
         self.visitor = now
-        ui.notify(told, type="positive", position="top", timeout=6000)
+        if told:
+            ui.notify(f"✓ {told}", position="top", timeout=6000, classes="noted", color="")
         return True
 
     def tell(self, error: LgspError) -> None:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from bus.console.html import Html, tag
 from bus.console.words import Words
+from bus.ops import wording
+from bus.ops.wording import KINDS
 from schemas.delivery import DeliveryState
 from schemas.errors import Text
 from schemas.exchange import ExchangeState
@@ -25,20 +27,6 @@ STATES: dict[DeliveryState, tuple[str, Tone, Text]] = {
     S.EXPIRED: ("–", "off", Text("hết hạn", "expired")),
 }
 
-KINDS: dict[str, Text] = {
-    "document": Text("Văn bản", "Document"),
-    "status": Text("Trạng thái", "Status"),
-    "dossier": Text("Hồ sơ", "Dossier"),
-    "step": Text("Bước xử lý", "Step"),
-    "rating": Text("Đánh giá", "Rating"),
-    "submission": Text("Hồ sơ nộp trực tuyến", "Submission"),
-    "question": Text("Câu hỏi", "Question"),
-    "answer": Text("Trả lời", "Answer"),
-    "postal-order": Text("Đơn bưu chính", "Postal order"),
-    "evaluation": Text("Tổng hợp đánh giá", "Evaluation"),
-    "statistics": Text("Thống kê", "Statistics"),
-}
-
 
 def mark(sign: str, tone: Tone, text: str) -> Html:
     return tag("span", tag("span", sign, aria_hidden="true"), " ", text, class_=f"mark {tone}")
@@ -55,18 +43,18 @@ def kind_word(words: Words, kind: str) -> str:
 
 
 X = ExchangeState
-EXCHANGE: dict[ExchangeState, tuple[str, Tone, Text]] = {
-    X.SENT: ("·", "busy", Text("đã gửi, chưa đến", "sent, not there yet")),
-    X.ARRIVED: ("✓", "busy", Text("đã đến", "arrived")),
-    X.REFUSED: ("✗", "bad", Text("từ chối tiếp nhận", "refused")),
-    X.ACCEPTED: ("✓", "good", Text("đã tiếp nhận", "accepted")),
-    X.ASSIGNED: ("✓", "good", Text("đã phân công", "assigned")),
-    X.PROCESSING: ("✓", "good", Text("đang xử lý", "being processed")),
-    X.FINISHED: ("✓", "good", Text("hoàn thành", "finished")),
-    X.RECALLED: ("–", "off", Text("đã lấy lại", "taken back")),
-    X.CANCELLED: ("–", "off", Text("thu hồi trước khi gửi", "recalled before it left")),
-    X.REPLACED: ("–", "off", Text("đã được thay thế", "replaced")),
-    X.UNDELIVERED: ("✗", "bad", Text("không chuyển được", "could not be delivered")),
+EXCHANGE: dict[ExchangeState, tuple[str, Tone]] = {
+    X.SENT: ("·", "busy"),
+    X.ARRIVED: ("✓", "busy"),
+    X.REFUSED: ("✗", "bad"),
+    X.ACCEPTED: ("✓", "good"),
+    X.ASSIGNED: ("✓", "good"),
+    X.PROCESSING: ("✓", "good"),
+    X.FINISHED: ("✓", "good"),
+    X.RECALLED: ("–", "off"),
+    X.CANCELLED: ("–", "off"),
+    X.REPLACED: ("–", "off"),
+    X.UNDELIVERED: ("✗", "bad"),
 }
 
 EVENTS: dict[str, Text] = {
@@ -89,5 +77,5 @@ EVENTS: dict[str, Text] = {
 
 
 def exchange_mark(words: Words, state: ExchangeState) -> Html:
-    sign, tone, text = EXCHANGE[state]
-    return mark(sign, tone, words.text(text))
+    sign, tone = EXCHANGE[state]
+    return mark(sign, tone, words.text(wording.EXCHANGE[state]))

@@ -31,6 +31,8 @@ class Act(StrEnum):
     REVEAL = "reveal"  # personal data in a message, with a reason
     DOWNLOAD = "download"  # originals and attachments: they are not masked
     VERIFY = "verify"  # the journal's chains
+    CONFIGURE = "configure"  # agencies, endpoints, routes, mappings, grants: what is declared
+    MANAGE_KEYS = "manage-keys"  # of systems that call the bus
     MANAGE_ACCOUNTS = "manage-accounts"
 
 
@@ -51,6 +53,8 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.REVEAL: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.DOWNLOAD: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.VERIFY: frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}),
+    Act.CONFIGURE: frozenset({Role.ADMINISTRATOR}),
+    Act.MANAGE_KEYS: frozenset({Role.ADMINISTRATOR}),
     Act.MANAGE_ACCOUNTS: frozenset({Role.ADMINISTRATOR}),
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import accesses, acts, dossier_events
+from bus.ledger import accesses, acts, dossier_events, dossier_waits
 from bus.ledger.accesses import Access, Accesses
 from bus.ledger.accounts import Accounts
 from bus.ledger.alerts import AlertQueries
@@ -20,8 +20,10 @@ from bus.ledger.config_store import ConfigStore
 from bus.ledger.contracts import Contracts
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
+from bus.ledger.dossier_waits import Dossier, Waiting
 from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
+from bus.ledger.flow_queries import FlowQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
@@ -36,6 +38,7 @@ from bus.ledger.verify import verify_journal
 from bus.ledger.writer import Act, T, Writer
 from schemas import instant
 from schemas.delivery import DeliveryState
+from schemas.dossier import DossierStatus
 from schemas.errors import NotFound
 from schemas.instant import Clock, Instant
 from schemas.message import Message
@@ -64,6 +67,7 @@ class Ledger:
         self.search = Search(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.flows = FlowQueries(self.db)
         self.reconciling = ReconcileQueries(self.db)
         self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
@@ -166,6 +170,18 @@ class Ledger:
         self._freed(heads)
         return done
 
+    async def redirect(
+        self, ids: Sequence[int], *, to: str, pull: bool, actor: str, reason: str
+    ) -> list[int]:
+        """Deliver to endpoint `to` instead what has certainly not arrived; returns which."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.redirect(
+                tx, chain, now, ids, to=to, pull=pull, actor=actor, reason=reason
+            )
+        )
+        self._freed(heads)
+        return done
+
     async def release(self, ids: Sequence[int], *, code: str, actor: str, reason: str) -> list[int]:
         """Let deliveries go that are held under `code`; returns those that were."""
         done, heads = await self._writer.act(
@@ -175,6 +191,14 @@ class Ledger:
         )
         self._freed(heads)
         return done
+
+    async def understand(
+        self, dossiers: Sequence[Dossier], wait: Waiting, status: DossierStatus
+    ) -> int:
+        """Writes down what a waiting status of these dossiers means; of how many messages."""
+        return await self._writer.act(
+            lambda tx, _chain, now: dossier_waits.understand(tx, now, dossiers, wait, status)
+        )
 
     async def send_again(self, sending: SendAgain, *, actor: str, reason: str) -> bool:
         """Deliver messages once more; False: something of their key is under way already."""

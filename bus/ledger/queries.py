@@ -203,13 +203,20 @@ class Queries:
         since: Instant | None = None,
         after: int | None = None,
         limit: int = 50,
+        ids: Collection[int] | None = None,
         agencies: Collection[str] | None = None,
+        senders: Collection[str] | None = None,
     ) -> list[DeliveryRow]:
         """Newest first; no `states` means every state. `after`: id of the last one before.
 
-        `agencies`: only those sent or received by any of them; None: everybody's.
+        `agencies`: only those sent or received by any of them, `senders`: only those sent by them;
+        None: everybody's.
         """
-        where: list[Condition] = list(_concerning(agencies))
+        where: list[Condition] = list(concerning(agencies))
+        if ids is not None:
+            where.append(delivery.c.id.in_(ids))
+        if senders is not None:
+            where.append(_sent_by(senders))
         if states:
             where.append(delivery.c.state.in_([state.value for state in states]))
             if OPEN.issuperset(states):
@@ -358,7 +365,7 @@ class Queries:
         groups = (delivery.c.endpoint, delivery.c.lane, delivery.c.state)
         query = (
             select(*groups, func.count(), func.min(delivery.c.created_at))
-            .where(_IS_OPEN, *_concerning(agencies))
+            .where(_IS_OPEN, *concerning(agencies))
             .group_by(*groups)
             .order_by(*groups)
         )
@@ -412,12 +419,15 @@ class Queries:
             return (await connection.execute(query)).all()
 
 
-def _concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
+def concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
     """Deliveries of messages that these agencies sent, or that are to reach one of them."""
     if agencies is None:
         return ()
-    sent = exists().where(message.c.id == delivery.c.message_id, message.c.sender.in_(agencies))
-    return (or_(sent, *received_by(agencies)),)
+    return (or_(_sent_by(agencies), *received_by(agencies)),)
+
+
+def _sent_by(agencies: Collection[str]) -> ColumnElement[bool]:
+    return exists().where(message.c.id == delivery.c.message_id, message.c.sender.in_(agencies))
 
 
 def received_by(agencies: Collection[str]) -> list[ColumnElement[bool]]:

@@ -256,6 +256,21 @@ dossier_event = Table(
     ),
 )
 
+dossier_wait = Table(
+    "dossier_wait",  # told of dossiers with a status not understood: see bus.ledger.dossier_waits
+    metadata,
+    Column("id", _Id, primary_key=True),  # rises in order of acceptance within a dossier
+    Column("message_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("local", Text, nullable=False),  # the status that waits; empty: waits behind another
+    Column("day", Text, nullable=False),  # ISO, by which tables are asked
+    Index("dossier_wait_message", "message_id", unique=True),
+    Index("dossier_wait_dossier", "sender", "code"),
+    Index("dossier_wait_local", "sender", "local", "day"),
+)
+
 dossier_file = Table(
     "dossier_file",  # a paper that portals fetch from the bus: bytes in the blob store
     metadata,

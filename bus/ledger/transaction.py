@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bus.ledger import dossier_events, dossiers, exchange, ratings
+from bus.ledger import dossier_waits, dossiers, exchange, ratings
 from bus.ledger.journal import Chain
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Planned, Receipt
 from bus.ledger.tx import PARKED, Closing, NewDelivery, Tx
@@ -216,7 +216,7 @@ async def _accept(
     results.heads += settled.heads
     await dossiers.settle(tx, fresh)
     await ratings.settle(tx, fresh)
-    await dossier_events.note(tx, fresh)
+    await dossier_waits.note(tx, fresh)
     going = {acceptance.message.id: acceptance for acceptance in settled.acceptances}
     rows: list[NewDelivery] = []
     begun: set[tuple[str, str]] = set()

@@ -12,6 +12,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -56,6 +57,19 @@ def read_with_documents(path: Path) -> tuple[Province, dict[str, bytes]]:
     if reading.faults:
         raise several(reading.faults)
     return to_province(reading.items.values()), reading.documents
+
+
+def read_text(text: str) -> Province:
+    """What YAML typed into a form declares. Raises ConfigurationError as `read` does."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "khai-bao.yaml"
+        file.write_text(text, "utf-8")
+        return read(file)
+
+
+def export_text(province: Province) -> str:
+    """The same lists in one text, for a form."""
+    return "\n".join(export(province).values())
 
 
 def export(province: Province) -> dict[str, str]:
@@ -171,7 +185,7 @@ class _Reading:
         except ValidationError as error:
             for fault in error.errors(include_input=False, include_url=False):
                 loc = fault["loc"]
-                self.fault(where.place(loc), *_explain(kind, loc, fault["type"], fault["msg"]))
+                self.fault(where.place(loc), *explain(kind, loc, fault["type"], fault["msg"]))
             return
         except ValueError as error:  # a value of YAML that JSON does not have
             self.fault(where.place(()), f"không ghi được thành JSON: {error}", f"not JSON: {error}")
@@ -241,7 +255,7 @@ _VIETNAMESE = {
 }
 
 
-def _explain(kind: str, loc: tuple[str | int, ...], code: str, message: str) -> tuple[str, str]:
+def explain(kind: str, loc: tuple[str | int, ...], code: str, message: str) -> tuple[str, str]:
     """A fault found by the model, in Vietnamese and English; never the value itself."""
     name = ".".join(map(str, loc)) or kind
     return (

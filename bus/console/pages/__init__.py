@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from bus.console.pages import account, message, overview, search
+from bus.console.pages import (
+    account,
+    agencies,
+    deliveries,
+    message,
+    onboard,
+    overview,
+    search,
+)
 
 PAGES = (
     overview.PAGE,
     search.PAGE,
     message.PAGE,
+    deliveries.PAGE,
+    agencies.PAGE,
+    onboard.PAGE,
     account.PAGE,
 )

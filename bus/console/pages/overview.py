@@ -182,10 +182,9 @@ def _tiles(view: View, endpoints: Sequence[EndpointView], figures: Figures) -> H
 
 def _on_time(view: View, figures: Figures) -> tuple[str, str, str]:
     name = view.say("Hồ sơ đúng hạn, tháng này", "Dossiers on time, this month")
-    done = figures.early + figures.on_time + figures.late
-    if not done:
+    share = dossier_figures.on_time_share(figures)
+    if share is None:
         return name, "—", view.say("chưa có hồ sơ giải quyết xong", "none finished yet")
-    share = 100 * (done - figures.late) / done
     late = view.say(f"{figures.open_late} đang quá hạn", f"{figures.open_late} open and late")
     return name, f"{view.say.number(share, 1)} %", late if figures.open_late else ""
 

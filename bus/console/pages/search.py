@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 
 from bus.console.frame import Page, View
 from bus.console.html import Html, code, link, table, tag
-from bus.console.marks import KINDS, kind_word
+from bus.console.marks import kind_word
 from bus.console.rights import Act
 from bus.ledger.records import MessageRow
 from bus.ledger.search import SCANNED, Asked
+from bus.ops.wording import KINDS
 from schemas.errors import InvalidRequest, Text
 from schemas.instant import Instant
 from schemas.vietnam import start_of
