@@ -219,55 +219,44 @@ async def test_a_running_bus_tells_by_mail_and_by_signed_webhook(
     assert len(keys) == len(set(keys)) == 2, "each once"
 
 
-async def test_operators_list_show_silence_and_try_alerts(
+async def test_operators_list_silence_and_try_alerts(
     tmp_path: Path, mail: MailServer, secrets_dir: Path
 ) -> None:
+    """`lgsp alert` beside a running bus; deploy/docs/alerts.md executes the rest of it."""
     folder = tmp_path / "cli"
     folder.mkdir()
     url = f"sqlite+aiosqlite:///{folder / 'ledger.db'}"
+    await prepare(url)
     async with _receiving() as receiver:
-        env = {
-            "LGSP_SECRETS_DIR": str(secrets_dir),
-            "LGSP_ALERTS": json.dumps(_alerts(mail, receiver.url)),
-            "LGSP_HTTP_PORT": "0",
-        }
+        told = _alerts(mail, receiver.url)
         lgsp = Cli(url, folder)
 
         async def run(*arguments: str, code: int = 0) -> Any:
+            env = {"LGSP_SECRETS_DIR": str(secrets_dir), "LGSP_ALERTS": json.dumps(told)}
             done = await asyncio.to_thread(lgsp, "alert", *arguments, "--json", code=code, env=env)
             return json.loads(done.out)
 
-        (lgsp.declared / "all.yaml").write_text("endpoints: [{name: hop-thu, kind: mailbox}]")
-        await asyncio.to_thread(lgsp.set_up)
         ledger = await Ledger.open(url, folder / "blobs")
-        settings = Settings.load(
-            None,
-            database_url=url,
-            data_dir=folder,
-            http_port=0,
-            secrets_dir=secrets_dir,
-            alerts=_alerts(mail, receiver.url),
+        endpoint = Endpoint(name="hop-thu", kind="mailbox")
+        await ledger.config.apply(
+            [Change("endpoint", "hop-thu", None, endpoint)], expected=0, actor="test", reason=""
         )
         await ledger.open_breaker("hop-thu", probe_at=ledger.clock(), error="not reached")
+        settings = _settings(folder, secrets_dir, told).model_copy(update={"database_url": url})
         async with running(settings, ROLES):
-            await wait_until(lambda: mail.mails, SECONDS, "the alert was told")
-        (item,) = (await run("list", code=1))["items"]
-        assert item["key"] == "breaker-open:hop-thu"
-        shown = await run("show", str(item["id"]))
-        assert shown["step"]["en"].startswith("Call whoever runs that system")
-        await run("silence", str(item["id"]), "--for", "2h", "--reason", "bảo trì")
-        (silence,) = (await run("list", code=1))["silences"]
-        assert (silence["pattern"], silence["reason"]) == (item["key"], "bảo trì")
-        assert "alert-silenced" in [row.event for row in await ledger.queries.journal()]
+            await wait_until(lambda: mail.mails and receiver.documents, SECONDS, "it was told")
+        (row,) = await ledger.alerts.unresolved()
+        await run("silence", str(row.id), "--for", "2h", "--reason", "bảo trì")
+        assert "alert-silenced" in [each.event for each in await ledger.queries.journal()]
         await ledger.close()
-        before = len(mail.mails)
-        both = {"email": None, "webhook": None}
-        said = await run("test")
-        assert {each["channel"]: each["error"] for each in said["items"]} == both
-        assert mail.mails[before]["Subject"].endswith("Tin thử từ lgsp alert test")
-        assert receiver.documents[-1]["alerts"][0]["rule"] == "test"
+        listed = await run("list", code=1)
+        (item,), (silence,) = listed["items"], listed["silences"]
+        assert item["key"] == silence["pattern"] == "breaker-open:hop-thu"
+        assert item["step"]["en"].startswith("Call whoever runs that system")
+        assert silence["reason"] == "bảo trì"
         mail.refusing = True
         said = await run("test", code=1)
-        wrong = {each["channel"]: each["error"] for each in said["items"]}
-        assert wrong == {"email": "SMTPDataError 451", "webhook": None}
+        errors = {each["channel"]: each["error"] for each in said["items"]}
+        assert errors == {"email": "SMTPDataError 451", "webhook": None}
+        assert receiver.documents[-1]["alerts"][0]["rule"] == "test"
         assert PASSWORD not in json.dumps(said)

@@ -12,7 +12,6 @@ import asyncio
 import json
 import random
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -108,7 +107,7 @@ async def _hour(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
         rows = await one.ledger.alerts.raised(limit=100_000)
         verdict = judge(labels, rows, scale)
         return {
-            "command": "python -m tests.proof.faults_hour " + " ".join(sys.argv[1:]),
+            "command": f"python -m tests.proof.faults_hour --seconds {seconds:g} --seed {seed}",
             "scale": scale,
             "messages": one.sent - sent,
             "longestStallSeconds": round(one.stall, 2),

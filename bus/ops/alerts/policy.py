@@ -110,7 +110,7 @@ class Thresholds(_Part):
 class AlertPolicy(_Part):
     """Cảnh báo."""
 
-    every: Seconds = Field(15, description="seconds between two looks")
+    every: float = Field(15, gt=0, le=60, description="seconds between two looks")
     resolve_after: Seconds = Field(60, description="not found for so long: resolved")
     remind_every: Seconds = Field(86_400, description="told again while it lasts")
     group_seconds: Seconds = Field(
