@@ -18,6 +18,7 @@ import uvloop
 
 from deploy.services import PostgreSQL, RabbitMQ
 from tests.proof.bugs import BUGS
+from tests.proof.nest import Nest
 from tests.proof.points import BOTH
 from tests.proof.prove import Plan, Services, prove
 
@@ -54,12 +55,14 @@ def main() -> int:
 
     with ExitStack() as stack:
         folder = options.keep or Path(tempfile.mkdtemp(prefix="lgsp-proof-"))
+        folder.mkdir(exist_ok=True)
         if not options.keep:
             folder.chmod(0o755)  # user postgres enters it
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         services = _services(folder, stack) if options.backend == BOTH[1] else None
+        nest = stack.enter_context(Nest(folder / "nest.log"))
         verdict = uvloop.run(
-            prove(folder, options.backend, plan, services, bug=options.bug, progress=progress)
+            prove(folder, options.backend, plan, nest, services, bug=options.bug, progress=progress)
         )
     print(file=sys.stderr)
     verdict = {"command": " ".join(("python -m tests.proof", *sys.argv[1:]))} | verdict

@@ -34,6 +34,7 @@ class Plan:
     rate: float = 150.0  # messages a second on average, all systems together
     at_once: int = 256  # keys under way at most
     gap: float = 2.0  # seconds between two faults, about; 0: there are none
+    faults: tuple[str, ...] = ()  # names of those to draw from; otherwise all
     settle_seconds: float = 180.0  # for the rest to arrive after the last fault
     large: int = 0  # large documents among the traffic
     trespasses: int = 5
@@ -55,6 +56,7 @@ async def prove(
     folder: Path,
     backend: Backend,
     plan: Plan,
+    nest: Nest,
     services: Services | None = None,
     *,
     bug: str = "",
@@ -67,20 +69,19 @@ async def prove(
     clock = folder / "stand" / "clock"
     clock.write_text("0")
     extra = {"PROOF_CLOCK": str(clock)} | ({"PROOF_BUG": bug} if bug else {})
-    with Nest(folder / "nest.log") as nest:
-        async with Stand(
-            folder / "stand",
-            nest,
-            backend,
-            services.rabbitmq,
-            services.postgres,
-            services.database_url,
-            extra,
-        ) as stand:
-            run = _Run(stand, plan)
-            await run.under_faults(progress)
-            settled = await run.settle(progress)
-            stand.read_axis()
+    async with Stand(
+        folder / "stand",
+        nest,
+        backend,
+        services.rabbitmq,
+        services.postgres,
+        services.database_url,
+        extra,
+    ) as stand:
+        run = _Run(stand, plan)
+        await run.under_faults(progress)
+        settled = await run.settle(progress)
+        stand.read_axis()
     verdict = judge_folder(stand.histories)
     return run.report(verdict, settled) | {"histories": digests(stand.histories)}
 
@@ -90,7 +91,7 @@ class _Run:
         self._stand = stand
         self._plan = plan
         self._dice = random.Random(plan.seed)
-        self._faults = Faults(stand, self._dice)
+        self._faults = Faults(stand, self._dice, plan.faults)
         self._began = time.monotonic()
         self._faults_over = asyncio.Event()
 

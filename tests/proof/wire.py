@@ -63,7 +63,7 @@ class Wire:
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, RuntimeError):  # uvloop: the handler is closed
                 there, back = await asyncio.open_connection("127.0.0.1", self._to)
                 self._writers.add(back)
                 try:
