@@ -27,13 +27,12 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Nest:
-    """The other side: hands out `Bird`s. Call it from one thread at a time."""
+    """The other side: hands out `Bird`s."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        self._answers: Queue[int] = Queue()
-        self._birds: dict[int, Bird] = {}
-        self._ended: dict[int, int] = {}
+        self._ordering = threading.Lock()
+        self._hatched: Queue[Bird] = Queue()
 
     def __enter__(self) -> Self:
         with self._log.open("ab") as log:
@@ -63,39 +62,38 @@ class Nest:
     def start(self, name: str, argv: list[str], env: dict[str, str], log: Path) -> Bird:
         assert self._process.stdin is not None
         order = {"name": name, "argv": argv, "env": env, "log": str(log)}
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
-        bird = Bird(name, self._answers.get(timeout=60), log)
-        self._birds[bird.pid] = bird
-        if bird.pid in self._ended:  # before it was known here
-            bird.status = self._ended.pop(bird.pid)
-            bird.ended.set()
+        with self._ordering:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+            bird = self._hatched.get(timeout=60)
+        bird.name, bird.log = name, log
         return bird
 
     def _read(self) -> None:
         assert self._process.stdout is not None
+        birds: dict[int, Bird] = {}
         for line in self._process.stdout:
             said = json.loads(line)
             if "pid" in said:
-                self._answers.put(said["pid"])
-                continue
-            bird = self._birds.get(said["ended"])
-            if bird is None:
-                self._ended[said["ended"]] = said["status"]
+                bird = birds[said["pid"]] = Bird(said["pid"])
+                self._hatched.put(bird)
             else:
-                bird.status = said["status"]
-                bird.ended.set()
+                birds.pop(said["ended"]).finish(said["status"])
 
 
 class Bird:
     """One process of the nest."""
 
-    def __init__(self, name: str, pid: int, log: Path) -> None:
-        self.name = name
+    def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.log = log
+        self.name = ""
+        self.log = Path()
         self.ended = threading.Event()
         self.status: int | None = None
+
+    def finish(self, status: int) -> None:
+        self.status = status
+        self.ended.set()
 
     @property
     def alive(self) -> bool:
