@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import structlog
@@ -19,6 +19,7 @@ from adapters import registry
 from adapters.http import open_session
 from bus import broker as brokers
 from bus.broker import Broker
+from bus.console.settings import ConsoleSettings, Limits, Provider, Secrets
 from bus.engine import events
 from bus.engine.accept import Acceptor
 from bus.engine.arrivals import ArrivalReporter
@@ -53,6 +54,8 @@ from schemas.province import Endpoint
 log = structlog.get_logger(__name__)
 
 ROLES = frozenset({"gateway", "dispatcher", "worker"})
+CONSOLE_PORT = 8090  # of `lgsp console`, when the settings name none
+MAX_FRAME = 1_000_000  # bytes of one WebSocket message from a browser
 
 
 def run(settings: Settings, roles: frozenset[str] = ROLES) -> None:
@@ -103,6 +106,10 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
         address = None
         if "gateway" in roles:
             address = await _gateway(stack, settings, acceptor, probed)
+        if "console" in roles:
+            at = await _console(stack, settings, ledger, live)
+            log.info("console.started", address=at)
+            address = address or at
         elif settings.ops_port is not None:
             app = create_probes_app(probed)
             address = await _listen(stack, settings, app, (settings.ops_host, settings.ops_port))
@@ -293,8 +300,48 @@ async def _gateway(
     return url
 
 
+async def _console(
+    stack: AsyncExitStack, settings: Settings, ledger: Ledger, live: LiveConfig
+) -> str:
+    # late: a process without the console does without its libraries
+    from bus.console.app import create  # noqa: PLC0415
+
+    http = open_session()
+    stack.push_async_callback(http.close)
+    door = create(ledger, live, _console_settings(settings), http)
+    place = (settings.console_host, CONSOLE_PORT if (p := settings.console_port) is None else p)
+    return await _listen(
+        stack, settings, door, place, lifespan="on", ws="websockets-sansio", log_level="warning"
+    )
+
+
+def _console_settings(settings: Settings) -> ConsoleSettings:
+    provider = None
+    if settings.oidc_issuer is not None:
+        provider = Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_claim)
+    return ConsoleSettings(
+        settings.console_url,
+        Limits(settings.console_idle_minutes * 60, settings.console_session_hours * 3600),
+        Secrets(_optional(settings, "console-totp"), _optional(settings, "oidc-client")),
+        provider,
+    )
+
+
+def _optional(settings: Settings, secret: str) -> bytes | None:
+    try:
+        return settings.secret(secret)
+    except ConfigurationError:
+        return None
+
+
 async def _listen(
-    stack: AsyncExitStack, settings: Settings, app: Any, place: tuple[str, int]
+    stack: AsyncExitStack,
+    settings: Settings,
+    app: Any,
+    place: tuple[str, int],
+    *,
+    lifespan: Literal["on", "off"] = "off",
+    **options: Any,
 ) -> str:
     """Serve HTTP in this event loop; signals stay ours."""
     listener = socket.create_server(place, backlog=2048)
@@ -303,8 +350,9 @@ async def _listen(
         log_config=None,
         access_log=False,
         http="httptools",
-        lifespan="off",
+        lifespan=lifespan,
         server_header=False,
+        **{"ws": "none"} | options,
         timeout_graceful_shutdown=int(settings.drain_seconds),
     )
     server = uvicorn.Server(config)

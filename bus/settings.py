@@ -133,6 +133,36 @@ class Settings(BaseSettings):
     file_days: int = Field(
         730, ge=1, le=20_000, description="days a paper of a dossier can be fetched"
     )
+    console_host: str = Field("127.0.0.1", description="address the console listens on")
+    console_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="port of the console inside `lgsp serve`; 0: any free one; none: not there. "
+        "`lgsp console` takes 8090 when it is none",
+    )
+    console_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="where browsers reach the console; needed when it is not this machine",
+    )
+    console_idle_minutes: float = Field(
+        30, gt=0, le=1440, description="minutes without doing anything that end a session"
+    )
+    console_session_hours: float = Field(
+        12, gt=0, le=168, description="hours after which a session ends in any case"
+    )
+    oidc_issuer: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="identity provider (OpenID Connect) by which people may log in to the console",
+    )
+    oidc_client_id: str = Field("lgsp-console", description="this console at that provider")
+    oidc_claim: str = Field(
+        "sub",
+        pattern=r"^[A-Za-z0-9_:./-]{1,100}$",
+        description="claim of the provider that an account's subject is compared with",
+    )
     secrets_dir: AbsolutePath | None = Field(
         None, description="folder with one file for each secret, named like the secret"
     )
@@ -171,6 +201,15 @@ class Settings(BaseSettings):
     def _inline_fits(self) -> Settings:
         if self.inline_bytes > self.max_packet_bytes:
             msg = "inline_bytes must not be larger than max_packet_bytes"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _console_is_private(self) -> Settings:
+        """A password over a network without TLS is everybody's."""
+        near = self.console_host in {"127.0.0.1", "::1", "localhost"}
+        if not near and not (self.console_url or "").startswith("https://"):
+            msg = "console_url must be https:// when console_host is not this machine alone"
             raise ValueError(msg)
         return self
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every check of the project, from nothing: style, types, import contracts, tests on a real
-# RabbitMQ and PostgreSQL of their own, PHP as a foreign client. Arguments are pytest's.
+# RabbitMQ and PostgreSQL of their own, PHP as a foreign client, Chromium for the console. Arguments are pytest's.
 # Status 0 only if all of it holds.
 set -eu
 project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -9,8 +9,8 @@ setup dev
 cd "$project"
 
 missing_packages() {
-    "$python" -c 'from deploy.services import Php, PostgreSQL, RabbitMQ
-print(*(s.package for s in (RabbitMQ, PostgreSQL, Php) if not s.installed()))'
+    "$python" -c 'from deploy.services import Chromium, Php, PostgreSQL, RabbitMQ
+print(*(s.package for s in (RabbitMQ, PostgreSQL, Php, Chromium) if not s.installed()))'
 }
 
 missing=$(missing_packages)

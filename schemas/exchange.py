@@ -152,9 +152,15 @@ _MARKS = {
 }
 
 
+_NEVER_CAME = frozenset({S.CANCELLED, S.UNDELIVERED})
+_GIVEN_BACK = _NEVER_CAME | {S.REFUSED, S.RECALLED}
+"""Nothing more is done there. That it arrived may yet be told: a receiver's refusal may overtake
+the outcome of the delivery, when the process that delivered was killed."""
+
+
 def _marked(progress: Progress, event: Event, at: Instant) -> Progress:
     mark = _MARKS.get(event)
-    if mark is None or progress.state in TERMINAL - {S.FINISHED, S.REPLACED}:
+    if mark is None or progress.state in (_NEVER_CAME if mark == "arrived_at" else _GIVEN_BACK):
         return progress
     known: Instant | None = getattr(progress, mark)
     if known is not None and known <= at:

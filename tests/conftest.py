@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.services import Php, PostgreSQL, RabbitMQ, Service
+from deploy.services import Chromium, Php, PostgreSQL, RabbitMQ, Service
 
 
 def _required() -> bool:
@@ -74,6 +74,17 @@ def php() -> str:
             pytest.fail(f"PHP is missing: an administrator installs {Php.package}")
         pytest.skip("PHP with its SOAP extension is not installed on this machine")
     return "php"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program."""
+    path = Chromium.path()
+    if path is None:
+        if _required():
+            pytest.fail(f"Chromium is missing: an administrator installs {Chromium.package}")
+        pytest.skip("Chromium is not installed on this machine")
+    return path
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from bus.cli import (
+    account,
     agency,
     axis,
     backup,
@@ -63,6 +64,7 @@ GROUPS = (
     agency,
     axis,
     client,
+    account,
     province,
     service,
     schema,

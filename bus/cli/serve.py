@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,10 @@ from bus.cli.lang import say
 from bus.cli.options import examples
 from bus.cli.session import Session
 
-GATEWAY, DISPATCHER, WORKER = "gateway", "dispatcher", "worker"
+if TYPE_CHECKING:
+    from bus.settings import Settings
+
+GATEWAY, DISPATCHER, WORKER, CONSOLE = "gateway", "dispatcher", "worker", "console"
 
 Host = Annotated[str | None, typer.Option(help=say("địa chỉ lắng nghe", "address to listen on"))]
 Port = Annotated[
@@ -22,24 +25,32 @@ Port = Annotated[
 
 
 def serve(context: typer.Context, host: Host = None, port: Port = None) -> None:
-    roles = frozenset({GATEWAY, DISPATCHER, WORKER})
-    _run(context, roles, http_host=host, http_port=port)
+    roles = {GATEWAY, DISPATCHER, WORKER}
+    settings = Session.of(context).load(http_host=host, http_port=port)
+    if settings.console_port is not None:
+        roles.add(CONSOLE)
+    _run(settings, frozenset(roles))
 
 
 def gateway(context: typer.Context, host: Host = None, port: Port = None) -> None:
-    _run(context, frozenset({GATEWAY}), http_host=host, http_port=port)
+    settings = Session.of(context).load(http_host=host, http_port=port)
+    _run(settings, frozenset({GATEWAY}))
 
 
 def dispatcher(context: typer.Context) -> None:
-    _run(context, frozenset({DISPATCHER}))
+    _run(Session.of(context).load(), frozenset({DISPATCHER}))
 
 
 def worker(context: typer.Context) -> None:
-    _run(context, frozenset({WORKER}))
+    _run(Session.of(context).load(), frozenset({WORKER}))
 
 
-def _run(context: typer.Context, roles: frozenset[str], **given: object) -> None:
-    settings = Session.of(context).load(**given)
+def console(context: typer.Context, host: Host = None, port: Port = None) -> None:
+    settings = Session.of(context).load(console_host=host, console_port=port)
+    _run(settings, frozenset({CONSOLE}))
+
+
+def _run(settings: Settings, roles: frozenset[str]) -> None:
     # late: the whole bus is behind it
     from bus.app import run  # noqa: PLC0415
 
@@ -69,3 +80,10 @@ def add_to(app: typer.Typer) -> None:
         rich_help_panel=panel,
         help=say("Chỉ chuyển phát tới đối tác.", "Only deliveries to partners; any number."),
     )(worker)
+    app.command(
+        rich_help_panel=panel,
+        help=say(
+            "Chỉ giao diện vận hành trên trình duyệt; tài khoản: lgsp account add.",
+            "Only the web console; accounts: lgsp account add.",
+        ),
+    )(console)

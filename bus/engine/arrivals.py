@@ -46,17 +46,16 @@ class ArrivalReporter:
 
     async def _run(self) -> None:
         while True:
+            told = 0
             try:
-                rows = await self._acceptor.ledger.exchanges.unreported(limit=BATCH)
-                for row in rows:
-                    await self._try(row)
+                for row in await self._acceptor.ledger.exchanges.unreported(limit=BATCH):
+                    told += await self._try(row)
             except LedgerUnavailable as error:
                 log.debug("arrivals.ledger_away", error=str(error))
-                rows = []
-            if len(rows) < BATCH:
+            if told < BATCH:
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _try(self, row: ExchangeRow) -> None:
+    async def _try(self, row: ExchangeRow) -> bool:
         """What one arrival stumbles over must not keep the others from being told."""
         try:
             await self._report(row)
@@ -64,6 +63,8 @@ class ArrivalReporter:
             raise
         except Exception:
             log.exception("arrivals.failed", message=row.message_id)
+            return False
+        return True
 
     async def _report(self, row: ExchangeRow) -> None:
         intake = self._acceptor.intake()
@@ -72,9 +73,10 @@ class ArrivalReporter:
             await intake.close()
             ref = f"arrival:{row.message_id}:{row.receiver}"
             await intake.accept(client=CLIENT, sender_ref=ref, trace="")
-        except LedgerUnavailable:
-            raise
-        except LgspError as error:  # the sender has left the directory: nobody is there to be told
+        except LgspError as error:
+            if error.retryable:
+                raise
+            # the sender has left the directory: nobody is there to be told
             log.warning("arrivals.not_reported", message=row.message_id, error=error.code)
         await self._acceptor.ledger.act(lambda tx, _chain, _now: _reported(tx, row))
 

@@ -16,8 +16,8 @@ from starlette.types import Scope
 from bus.engine.live import LiveConfig, Snapshot
 from bus.gateway.access import Caller, Reaches
 from bus.gateway.exchange import Exchange
-from bus.gateway.rates import Buckets
 from bus.ledger.identities import Identities
+from bus.ops.rates import Buckets
 from schemas import instant
 from schemas.errors import LedgerUnavailable, RateLimited, Unauthenticated
 from schemas.instant import Clock, Instant

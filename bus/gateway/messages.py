@@ -19,9 +19,9 @@ from bus.gateway.models import (
 )
 from bus.gateway.pages import Limit, Since, TextCursor, instant_of, next_cursor
 from bus.gateway.services import Entered, Using
-from bus.gateway.wording import STATES
 from bus.ledger.records import DeliveryRow, MessageRow
 from bus.ops.tracing import trace_id
+from bus.ops.wording import STATES
 from schemas.adapter import MessageKind
 from schemas.delivery import CANCELLABLE, DeliveryState
 from schemas.errors import Conflict

@@ -13,6 +13,7 @@ import uuid_utils
 
 from bus.ledger import accesses, acts, dossier_events
 from bus.ledger.accesses import Access, Accesses
+from bus.ledger.accounts import Accounts
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.contracts import Contracts
@@ -66,6 +67,7 @@ class Ledger:
         self.contracts = Contracts(self.db)
         self.accesses = Accesses(self.db)
         self.identities = Identities(self.db)
+        self.accounts = Accounts(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
         self._store: Store = (

@@ -388,3 +388,35 @@ access_token = Table(
     Column("key_hash", LargeBinary, nullable=False),  # the key it was issued for
     Column("expires_at", BigInteger, nullable=False),
 )
+
+console_account = Table(
+    "console_account",  # a person who may log in to the console: see bus.ledger.accounts
+    metadata,
+    Column("name", Text, primary_key=True),  # lower case
+    Column("title", Text, nullable=False),  # the person's own name
+    Column("role", Text, nullable=False),  # of bus.console.rights.Role
+    Column("agencies", Text, nullable=False),  # own codes separated by spaces: of an agency user
+    Column("password", Text),  # argon2id; none: logs in through the identity provider alone
+    Column("must_change", Boolean, nullable=False),
+    Column("subject", Text),  # how the identity provider names the person
+    Column("totp", LargeBinary),  # sealed with the secret `console-totp`
+    Column("totp_step", BigInteger, nullable=False),  # the last one that was used
+    Column("failures", Integer, nullable=False),  # wrong passwords in a row
+    Column("locked_until", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("login_at", BigInteger),
+    UniqueConstraint("subject", name="console_account_subject"),
+)
+
+console_session = Table(
+    "console_session",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of 256 random bits in a cookie
+    Column("account", Text, nullable=False),
+    Column("stage", Text, nullable=False),  # of bus.ledger.accounts.Stage
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("console_session_account", "account"),
+)

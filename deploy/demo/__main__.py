@@ -27,7 +27,7 @@ from deploy.demo.dossiers import DEPARTMENT, PERIOD, Dossiers, Told
 from deploy.demo.registers import Registers
 from deploy.hub import SECRET, Hub
 from deploy.services import RabbitMQ, ServiceError
-from deploy.stage import PROVINCE, Stage, StageError, agency_codes
+from deploy.stage import PROVINCE, Stage, StageError, agency_codes, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 NEIGHBOUR = Path(__file__).parent / "neighbour"
@@ -130,6 +130,7 @@ def _stages(
     database = os.environ.get("LGSP_DATABASE_URL")
     if database is not None:
         database = stack.enter_context(own_database(database))
+    screen = {"LGSP_CONSOLE_PORT": str(free_port())}
     places = {AXIS / "province.yaml": PROVINCE, AXIS / "neighbour.yaml": NEIGHBOUR}
     hub = Hub(folder / "axis", {file: agency_codes(place) for file, place in places.items()})
     hub.process.start()
@@ -142,7 +143,7 @@ def _stages(
             secret_values={SECRET: member.secret, **around.secret_values()},
             database_url=database if place == PROVINCE else None,
             broker_url=url if place == PROVINCE else None,
-            settings={"LGSP_LOG_LEVEL": "WARNING"},
+            settings={"LGSP_LOG_LEVEL": "WARNING", **(screen if place == PROVINCE else {})},
         )
         for place, member in zip(places.values(), hub.members.values(), strict=True)
     ]
@@ -315,12 +316,34 @@ def _say(verdict: Verdict) -> None:
         console.print(f"  {problem}", soft_wrap=True)
 
 
+def _people(stage: Stage) -> list[str]:
+    """Who may log in to the console, each with a first password that is changed at log-in."""
+    people = (
+        ("quantri", "Quản trị hệ thống", "administrator"),
+        ("truc", "Cán bộ trực vận hành", "operator"),
+        ("kiemtra", "Kiểm tra viên", "auditor"),
+        ("xaydung", "Văn thư Sở Xây dựng", "agency", "--agency", DEPARTMENT.code),
+    )
+    lines = []
+    for name, title, role, *limits in people:
+        asked = ("--title", title, "--role", role, *limits, "--json")
+        password = stage.lgsp("account", "add", name, *asked)["password"]
+        lines.append(f"    {name:8}  {password}  {title} / {role}")
+    return lines
+
+
 def _stay(stage: Stage, folder: Path) -> None:
     config = folder / "lgsp.toml"
     keys = ("DATA_DIR", "DATABASE_URL", "BROKER_URL", "BROKER_PREFIX", "SECRETS_DIR")
     lines = [f'{k.lower()} = "{stage.env[f"LGSP_{k}"]}"' for k in keys if f"LGSP_{k}" in stage.env]
     config.write_text("\n".join(lines) + "\n")
     lgsp = Path(sys.executable).with_name("lgsp")
+    console.print(
+        f"Giao diện vận hành / console: http://127.0.0.1:{stage.env['LGSP_CONSOLE_PORT']}",
+        *_people(stage),
+        sep="\n",
+        soft_wrap=True,
+    )
     console.print(
         f"Xem tiếp / look further:\n"
         f"  {stage.url}/docs\n"

@@ -13,9 +13,10 @@ util-linux's `setpriv` exists; started from the command line it stays until `sto
 
 from __future__ import annotations
 
+from deploy.services.chromium import Chromium
 from deploy.services.php import Php
 from deploy.services.postgres import PostgreSQL
 from deploy.services.rabbitmq import RabbitMQ
 from deploy.services.service import Service, ServiceError
 
-__all__ = ["Php", "PostgreSQL", "RabbitMQ", "Service", "ServiceError"]
+__all__ = ["Chromium", "Php", "PostgreSQL", "RabbitMQ", "Service", "ServiceError"]

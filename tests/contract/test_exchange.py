@@ -125,6 +125,20 @@ async def test_a_status_and_the_outcome_of_the_delivery_at_once_both_count(
     assert all(row.arrived_at is not None and row.finished_at is not None for row in rows)
 
 
+@pytest.mark.parametrize("event", [Event.REFUSAL, Event.FINISH])
+async def test_a_status_that_overtakes_the_outcome_of_its_delivery_leaves_the_arrival_to_be_told(
+    ledgers: tuple[Ledger, Ledger], event: Event
+) -> None:
+    """The process that delivered was killed before it wrote so; another delivers again."""
+    a, b = ledgers
+    await a.accept(document("d", reports=True))
+    await a.accept(status(event, "d"))
+    assert await a.exchanges.unreported(limit=10) == []
+    await deliver(b)
+    (row,) = await a.exchanges.unreported(limit=10)
+    assert row.arrived_at is not None
+
+
 async def test_statuses_by_two_processes_never_undo_a_terminal_state(
     ledgers: tuple[Ledger, Ledger],
 ) -> None:

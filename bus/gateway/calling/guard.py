@@ -11,7 +11,7 @@ import structlog
 
 from bus.engine.breaker import Breaker, Change, Permit
 from bus.gateway.calling.fair_slots import FairSlots
-from bus.gateway.rates import Buckets
+from bus.ops.rates import Buckets
 from schemas import instant
 from schemas.errors import (
     PartnerError,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.gateway.rates import Buckets
+from bus.ops.rates import Buckets
 
 
 class Clock:

@@ -1,0 +1,64 @@
+"""The console as an ASGI application. One per process: NiceGUI is one per process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+
+import aiohttp
+from fastapi import FastAPI
+from nicegui import ui
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from bus.console import frame, oidc, watch
+from bus.console.authority import Authority
+from bus.console.desk import Desk
+from bus.console.door import Door, Nonced
+from bus.console.login import LogIn
+from bus.console.pages import PAGES
+from bus.console.settings import ConsoleSettings
+from bus.engine.live import LiveConfig
+from bus.engine.outlive import outliving
+from bus.ledger.ledger import Ledger
+
+STATIC = Path(str(resources.files("bus.console"))) / "static"
+
+
+def create(
+    ledger: Ledger, live: LiveConfig, settings: ConsoleSettings, http: aiohttp.ClientSession
+) -> Door:
+    """The door, with everything behind it. Run it with the lifespan protocol on."""
+    desk = Desk(ledger, settings.limits, settings.secrets)
+    console = frame.Console(ledger, live, desk, Authority(desk, live))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        follower = outliving(lambda: watch.follow(desk), name="console-watch")
+        try:
+            yield
+        finally:
+            follower.cancel()
+
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    door = Door(GZipMiddleware(Nonced(app), minimum_size=2000), desk, live, settings)
+    door.owns_client = watch.owns
+    provider = None
+    if settings.provider is not None:
+        provider = oidc.Client(settings.provider, settings.secrets.oidc, http)
+    app.router.routes.extend(LogIn(desk, settings, door.cookie, provider).routes())
+    app.mount("/static", StaticFiles(directory=STATIC))
+    frame.install(console, PAGES)
+    ui.run_with(
+        app,
+        title="LGSP",
+        favicon=STATIC / "mark.svg",
+        language="vi",
+        tailwind=False,
+        gzip_middleware_factory=None,
+        show_welcome_message=False,
+        reconnect_timeout=15,
+    )
+    return door
