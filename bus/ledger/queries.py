@@ -38,6 +38,7 @@ from bus.ledger.tables import (
     dossier_file,
     endpoint_state,
     journal,
+    journal_chain,
     message,
     poll,
     process,
@@ -357,6 +358,16 @@ class Queries:
     async def processes(self) -> list[ProcessRow]:
         rows = await self._all(select(*_PROCESS).order_by(process.c.started_at, process.c.id))
         return [ProcessRow(number, tuple(roles.split()), *rest) for number, roles, *rest in rows]
+
+    async def newest_entry(self) -> Instant:
+        """By the clock of whoever wrote it; 0 in an empty journal."""
+        async with self._db.read() as connection:
+            return int(await connection.scalar(select(func.max(journal_chain.c.at))) or 0)
+
+    async def holders(self) -> set[str]:
+        """Ids of all processes that have deliveries in hand."""
+        query = select(delivery.c.worker).distinct().where(delivery.c.worker.is_not(None))
+        return {row.worker for row in await self._all(query)}
 
     async def ping(self) -> None:
         """Raises LedgerUnavailable when the database does not answer.

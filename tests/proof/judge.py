@@ -185,18 +185,18 @@ def _judge_line(
 def _held_up(
     line: Mapping[str, Any], sent: list[Sent], books: Mapping[str, Book]
 ) -> Iterator[str]:
-    """Messages for healthy receivers, told long before the sickness ended, that came after it."""
-    begun, ended = float(line["from"]), float(line["to"])
-    came = {
-        (name, effect["message_id"])
-        for name, book in books.items()
-        for effect in book.effects
-        if effect["at"] <= ended
-    }
-    for message in sent:
-        if message.message_id and begun <= message.at <= ended - PATIENCE_SECONDS:
-            for endpoint in set(message.endpoints) - set(line["systems"]):
-                if (endpoint, message.message_id) not in came:
+    """Healthy receivers that were due something when the sickness was long from its end, and got
+    nothing at all from then on to its end. How much they got is a question of the machine.
+    """
+    late, ended = float(line["to"]) - PATIENCE_SECONDS, float(line["to"])
+    for endpoint in books.keys() - set(line["systems"]):
+        effects = books[endpoint].effects
+        if any(late <= effect["at"] <= ended for effect in effects):
+            continue
+        came = {effect["message_id"] for effect in effects if effect["at"] < late}
+        for message in sent:
+            if endpoint in message.endpoints and float(line["from"]) <= message.at <= late:
+                if message.message_id not in came:
                     yield _name(message, endpoint)
 
 

@@ -96,6 +96,7 @@ class Stand:
             "LGSP_SECRETS_DIR": str(self.folder / "secrets"),
             "LGSP_BROKER_PREFIX": "stand",
             "LGSP_LOG_LEVEL": "WARNING",
+            "LGSP_DRAIN_SECONDS": "3",
             "PROOF_HITS": str(self.hits),
             **self.extra,
         }
