@@ -430,9 +430,7 @@ async def beat(tx: Tx, chain: Chain, now: Instant, process: str) -> bool:
     )
 
 
-async def clock_set_back(
-    tx: Tx, chain: Chain, now: Instant, *, seconds: float, actor: str
-) -> int:
+async def clock_set_back(tx: Tx, chain: Chain, now: Instant, *, seconds: float, actor: str) -> int:
     """A clock was ahead by so much: what waits for a moment that it set may go now, once too early
     at worst. Returns how many deliveries.
     """
@@ -469,8 +467,7 @@ async def bury(
         "DELETE FROM process WHERE id = ? AND beat = ? RETURNING id", process, beat_seen
     )
     if not gone and (
-        beat_seen != UNREGISTERED
-        or await tx.execute("SELECT 1 FROM process WHERE id = ?", process)
+        beat_seen != UNREGISTERED or await tx.execute("SELECT 1 FROM process WHERE id = ?", process)
     ):
         return None
     chain.add(now, "process-lost", actor, {"process": process})

@@ -367,7 +367,7 @@ class Queries:
     async def holders(self) -> set[str]:
         """Ids of all processes that have deliveries in hand."""
         query = select(delivery.c.worker).distinct().where(delivery.c.worker.is_not(None))
-        return {row.worker for row in await self._all(query)}
+        return {str(row[0]) for row in await self._all(query)}
 
     async def ping(self) -> None:
         """Raises LedgerUnavailable when the database does not answer.

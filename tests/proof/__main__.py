@@ -6,7 +6,6 @@ Prints one JSON verdict with the digests of the histories it rests on; exit stat
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import shutil
 import sys
@@ -21,8 +20,6 @@ from tests.proof.bugs import BUGS
 from tests.proof.nest import Nest
 from tests.proof.points import BOTH
 from tests.proof.prove import Plan, Services, prove
-
-
 
 
 def main() -> int:

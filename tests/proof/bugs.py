@@ -37,6 +37,11 @@ class Bug:
     large: int = 0  # large documents, without which nobody would notice
 
 
+def put(owner: type, name: str, wrong: Any) -> None:
+    """In the place of a method."""
+    setattr(owner, name, wrong)
+
+
 def _receipt_without_commit() -> None:
     count, accept = itertools.count(1), Ledger.accept
 
@@ -45,7 +50,7 @@ def _receipt_without_commit() -> None:
             return await accept(ledger, acceptance)
         return transaction._receipt(acceptance)
 
-    Ledger.accept = wrong  # type: ignore[method-assign]
+    put(Ledger, "accept", wrong)
 
 
 def _delivery_forgotten() -> None:
@@ -56,7 +61,7 @@ def _delivery_forgotten() -> None:
             return await attempt(runner, claimed, content)
         return Outcome(Result.DELIVERED)
 
-    EndpointRunner._attempt = wrong  # type: ignore[method-assign]
+    put(EndpointRunner, "_attempt", wrong)
 
 
 def _arrival_untold() -> None:
@@ -68,7 +73,7 @@ def _arrival_untold() -> None:
         else:
             await reporter._acceptor.ledger.act(lambda tx, _chain, _now: _reported(tx, row))
 
-    ArrivalReporter._report = wrong  # type: ignore[method-assign]
+    put(ArrivalReporter, "_report", wrong)
 
 
 def _repeat_taken_for_new() -> None:
@@ -77,7 +82,7 @@ def _repeat_taken_for_new() -> None:
     async def wrong(acceptor: Acceptor, *given: Any, **named: Any) -> Any:
         return await accept(acceptor, *given, **named | {"sender_ref": str(uuid_utils.uuid4())})
 
-    Acceptor.accept = wrong  # type: ignore[method-assign]
+    put(Acceptor, "accept", wrong)
 
 
 def _turn_not_kept() -> None:
@@ -98,9 +103,9 @@ def _one_place_for_all() -> None:
             pass
         return outcome
 
-    EndpointRunner.__init__ = wrong  # type: ignore[method-assign]
-    EndpointRunner.resize = lambda _runner, places: None  # type: ignore[method-assign]  # noqa: ARG005
-    EndpointRunner._attempt = stubborn  # type: ignore[method-assign]
+    put(EndpointRunner, "__init__", wrong)
+    put(EndpointRunner, "resize", lambda _runner, places: None)  # noqa: ARG005
+    put(EndpointRunner, "_attempt", stubborn)
 
 
 def _decision_misstated() -> None:
@@ -124,11 +129,11 @@ def _content_rewritten() -> None:
         digest = hashlib.sha256(content).hexdigest()
         return replace(delivery, content=content, size=len(content), sha256=digest)
 
-    EndpointRunner._outbound = wrong  # type: ignore[method-assign]
+    put(EndpointRunner, "_outbound", wrong)
 
 
 def _anyone_for_anyone() -> None:
-    Caller.require_sends_as = lambda _caller, _code: None  # type: ignore[method-assign]
+    put(Caller, "require_sends_as", lambda _caller, _code: None)
 
 
 def _original_in_memory() -> None:
@@ -138,7 +143,7 @@ def _original_in_memory() -> None:
         kept.extend(chunk)
         await keep(spool, chunk)
 
-    Spool.keep = wrong  # type: ignore[method-assign]
+    put(Spool, "keep", wrong)
 
 
 _ALL = (

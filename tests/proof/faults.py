@@ -134,9 +134,7 @@ class Faults:
             system = self._dice.choice(SYSTEMS)
             seconds = self._dice.uniform(1, 3)
             probability = 1.0 if mode is Mode.REFUSE else self._dice.choice((0.3, 1.0))
-            await self._stand.fault(
-                system, mode.value, seconds=seconds, probability=probability
-            )
+            await self._stand.fault(system, mode.value, seconds=seconds, probability=probability)
             await asyncio.sleep(seconds)
 
         return fault

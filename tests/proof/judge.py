@@ -142,7 +142,9 @@ def _judge_receiver(
         elif times[message.sha256] > 1:
             verdict.doubled.append(_name(message, endpoint))
     verdict.untold += [f"{status} at {endpoint}" for status in sorted(heard - told.keys())]
-    verdict.doubled += [f"{s} at {endpoint}" for s, count in told.items() if s in heard and count > 1]
+    verdict.doubled += [
+        f"{s} at {endpoint}" for s, count in told.items() if s in heard and count > 1
+    ]
 
 
 def _name(message: Sent, endpoint: str) -> str:
@@ -182,9 +184,7 @@ def _judge_line(
             verdict.swollen.append(f"{line['process']}: by {grown} MiB")
 
 
-def _held_up(
-    line: Mapping[str, Any], sent: list[Sent], books: Mapping[str, Book]
-) -> Iterator[str]:
+def _held_up(line: Mapping[str, Any], sent: list[Sent], books: Mapping[str, Book]) -> Iterator[str]:
     """Healthy receivers that were due something when the sickness was long from its end, and got
     nothing at all from then on to its end. How much they got is a question of the machine.
     """
@@ -195,9 +195,9 @@ def _held_up(
             continue
         came = {effect["message_id"] for effect in effects if effect["at"] < late}
         for message in sent:
-            if endpoint in message.endpoints and float(line["from"]) <= message.at <= late:
-                if message.message_id not in came:
-                    yield _name(message, endpoint)
+            due = endpoint in message.endpoints and float(line["from"]) <= message.at <= late
+            if due and message.message_id not in came:
+                yield _name(message, endpoint)
 
 
 def _sent(line: Mapping[str, Any]) -> Sent:

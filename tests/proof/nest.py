@@ -170,12 +170,12 @@ def _say(answer: dict[str, Any]) -> None:
 def _hatch(order: dict[str, Any]) -> int:
     parent = os.getpid()
     pid = os.fork()
-    if pid:
-        return pid
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-    _live(order)
+    if pid == 0:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        _live(order)
+    return pid
 
 
 def _live(order: dict[str, Any]) -> NoReturn:
@@ -202,7 +202,7 @@ def _live(order: dict[str, Any]) -> NoReturn:
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 - the log says it
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -113,14 +113,20 @@ _ALL = (
     Point("deliver.blob-opened", (_BLOB + "BlobStore.open",), "before", 3, role=_WORKER),
     Point("deliver.judged", (_DELIVER + "judge",), "after", role=_WORKER),
     Point(
-        "deliver.breaker-opening", ("bus.ledger.ledger:Ledger.open_breaker",), "before", 1,
+        "deliver.breaker-opening",
+        ("bus.ledger.ledger:Ledger.open_breaker",),
+        "before",
+        1,
         role=_WORKER,
     ),
     Point(
         "deliver.breaker-open", ("bus.ledger.ledger:Ledger.open_breaker",), "after", 1, role=_WORKER
     ),
     Point(
-        "deliver.breaker-closed", ("bus.ledger.ledger:Ledger.close_breaker",), "after", 1,
+        "deliver.breaker-closed",
+        ("bus.ledger.ledger:Ledger.close_breaker",),
+        "after",
+        1,
         role=_WORKER,
     ),
     # ack: from the partner's answer to the end of the delivery
@@ -142,12 +148,18 @@ _ALL = (
         role=_WORKER,
     ),
     Point(
-        "ack.arrival-due", ("bus.engine.arrivals:ArrivalReporter._report",), "before", 6,
+        "ack.arrival-due",
+        ("bus.engine.arrivals:ArrivalReporter._report",),
+        "before",
+        6,
         role=_DISPATCHER,
     ),
     Point("ack.arrival-noted", ("bus.engine.arrivals:_reported",), "before", 6, role=_DISPATCHER),
     Point(
-        "ack.arrival-told", ("bus.engine.arrivals:ArrivalReporter._report",), "after", 6,
+        "ack.arrival-told",
+        ("bus.engine.arrivals:ArrivalReporter._report",),
+        "after",
+        6,
         role=_DISPATCHER,
     ),
     Point("ack.taking-back", ("bus.ledger.acts:bury",), "before", 1, role=_DISPATCHER),
@@ -158,9 +170,7 @@ _ALL = (
     Point("poll.packet-fetched", (_INBOX + "take",), "before", 4, role=_WORKER),
     Point("poll.packet-accepted", (_INBOX + "_accept",), "after", 4, role=_WORKER),
     Point("poll.packet-journalled", (_INBOX + "take",), "after", 4, role=_WORKER),
-    Point(
-        "poll.partner-told", ("adapters.vxp.polling:_Round._answer",), "after", 4, role=_WORKER
-    ),
+    Point("poll.partner-told", ("adapters.vxp.polling:_Round._answer",), "after", 4, role=_WORKER),
     Point("poll.round-noted", ("bus.engine.rounds:Rounds.good",), "after", 3, role=_WORKER),
     # a process comes up
     Point("start.registered", ("bus.ledger.acts:register",), "after", 1),

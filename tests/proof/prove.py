@@ -123,8 +123,13 @@ class _Run:
         for number in range(plan.large):
             to = AGENCIES[LARGE_TO]
             key = Key(
-                f"lon-{plan.seed}-{number}", "document", (to,), (LARGE_TO,),
-                AGENCIES[LARGE_HOME], LARGE_HOME, LARGE,
+                f"lon-{plan.seed}-{number}",
+                "document",
+                (to,),
+                (LARGE_TO,),
+                AGENCIES[LARGE_HOME],
+                LARGE_HOME,
+                LARGE,
             )
             await sender.send(key, 0)
         await play(

@@ -107,4 +107,4 @@ def shift_clock(file: Path) -> None:
     def begun(ledger: Ledger, *args: Any, **named: Any) -> None:
         original(ledger, *args, **named | {"clock": shifted})
 
-    Ledger.__init__ = begun  # type: ignore[method-assign]
+    bugs.put(Ledger, "__init__", begun)

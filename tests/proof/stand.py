@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -197,9 +196,7 @@ class Stand:
         """The kernel's word about the memory of the processes, into the history."""
         for place in self.places:
             if place.ready_at and (peak := _peak(place)):
-                self.history.tell(
-                    "memory", process=place.name, ready=place.ready_at, peak=peak
-                )
+                self.history.tell("memory", process=place.name, ready=place.ready_at, peak=peak)
 
     async def kill(self, *places: Place) -> None:
         """Kill -9 all of them at once."""

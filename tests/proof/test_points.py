@@ -19,7 +19,7 @@ import yaml
 from tests.proof.judge import judge_folder, missing
 from tests.proof.load import play
 from tests.proof.nest import Nest
-from tests.proof.points import POINTS, Point, points_of
+from tests.proof.points import POINTS, Backend, Point, points_of
 from tests.proof.stand import AXIS, SYSTEMS, Place, Stand
 from tests.proof.traffic import keys
 from tests.waiting import wait_until
@@ -27,7 +27,7 @@ from tests.waiting import wait_until
 SEED = 20260302
 REACH_SECONDS = 120.0  # a deadline, not a promise: most points are passed within a second
 SETTLE_SECONDS = 180.0
-BACKEND = "embedded-sqlite"
+BACKEND: Backend = "embedded-sqlite"
 
 
 def test_there_are_enough_points_of_every_kind() -> None:

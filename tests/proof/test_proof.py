@@ -84,9 +84,7 @@ async def test_the_judge_sees_each_seeded_bug(tmp_path: Path, nest: Nest) -> Non
             settle_seconds=5,
         )
         async with places:
-            verdict = await prove(
-                tmp_path / bug.name, "embedded-sqlite", plan, nest, bug=bug.name
-            )
+            verdict = await prove(tmp_path / bug.name, "embedded-sqlite", plan, nest, bug=bug.name)
         return bool(verdict[bug.seen_as])
 
     found = await asyncio.gather(*map(seen, BUGS.values()))
@@ -122,4 +120,4 @@ async def test_what_failed_while_the_clock_was_ahead_goes_once_it_is_right(
 async def _left_in_peace(stand: Stand, system: str) -> bool:
     """Whether its breaker is open, as operators see it."""
     listed = json.loads(await stand.lgsp("endpoint", "list", "--json"))["items"]
-    return next(each["breaker"] == "open" for each in listed if each["name"] == system)
+    return any(each["name"] == system and each["breaker"] == "open" for each in listed)
