@@ -41,6 +41,7 @@ def main() -> int:
         seed=options.seed,
         rate=options.rate,
         gap=options.gap,
+        points=True,
         settle_seconds=options.settle_seconds,
         large=options.large,
     )

@@ -17,11 +17,13 @@ from signal import SIGCONT, SIGSTOP
 import asyncpg
 
 from adapters.faults import Mode
+from tests.proof.points import Point, points_of
 from tests.proof.stand import SECURED, SYSTEMS, Place, Stand
 from tests.proof.wire import Mode as WireMode
 
 SICK_SECONDS = 25.0  # at most
 WATCH_SECONDS = 4.0
+REACH_SECONDS = 20.0
 PARTNER_MODES = (
     *(Mode.ERROR, Mode.BUSY, Mode.HANG, Mode.GARBAGE, Mode.SLOW, Mode.CUT, Mode.HALF),
     *(Mode.REFUSE, Mode.UNSIGNED),
@@ -35,10 +37,16 @@ Fault = Callable[[], Awaitable[None]]
 class Faults:
     """All faults that the stand's backend knows, in a random order drawn from `dice`."""
 
-    def __init__(self, stand: Stand, dice: random.Random, only: Sequence[str] = ()) -> None:
-        """`only` are the names of those to draw from; otherwise all."""
+    def __init__(
+        self, stand: Stand, dice: random.Random, only: Sequence[str] = (), *, points: bool
+    ) -> None:
+        """`only` are the names of those to draw from; otherwise all. With `points` a process dies
+        at a named point after each of them.
+        """
         self._stand = stand
         self._only = only
+        self._with_points = points
+        self._points: list[Point] = []
         self._dice = dice
         self.happened: Counter[str] = Counter()
 
@@ -50,6 +58,8 @@ class Faults:
             for name, fault in round_of_all:
                 await asyncio.sleep(self._dice.uniform(0.5, 1.5) * gap)
                 await self._happen(name, fault)
+                if self._with_points:
+                    await self._happen("a named point", self._die_at_point)
                 if until() and self.happened.keys() >= self._all().keys():
                     return
 
@@ -101,6 +111,24 @@ class Faults:
     async def _kill_all(self) -> None:
         await self._stand.kill(*self._stand.places)
         await self._stand.revive(*self._stand.places)
+
+    async def _die_at_point(self) -> None:
+        """All of them in turn; a process that does not come by in time is killed as it is."""
+        stand, dice = self._stand, self._dice
+        if not self._points:
+            self._points = points_of("serve", stand.backend)
+            dice.shuffle(self._points)
+        point = self._points.pop()
+        roles = {point.role, "serve"}
+        places = [each for each in stand.places if each.role in roles] or stand.places
+        place = dice.choice(places)
+        await stand.kill(place)
+        at = f"{point.name}:{dice.randint(1, point.passages)}"
+        await stand.start(place, PROOF_POINT=at)
+        assert place.bird is not None
+        await asyncio.to_thread(place.bird.ended.wait, REACH_SECONDS)
+        await stand.kill(place)
+        await stand.revive(place)
 
     async def _freeze(self) -> None:
         """Longer than it takes to be thought dead: the others have its work meanwhile."""

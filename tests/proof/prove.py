@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class Plan:
     at_once: int = 256  # keys under way at most
     gap: float = 2.0  # seconds between two faults, about; 0: there are none
     faults: tuple[str, ...] = ()  # names of those to draw from; otherwise all
+    points: bool = False  # a process dies at a named point after each fault
     settle_seconds: float = 180.0  # for the rest to arrive after the last fault
     large: int = 0  # large documents among the traffic
     trespasses: int = 5
@@ -91,7 +93,7 @@ class _Run:
         self._stand = stand
         self._plan = plan
         self._dice = random.Random(plan.seed)
-        self._faults = Faults(stand, self._dice, plan.faults)
+        self._faults = Faults(stand, self._dice, plan.faults, points=plan.points)
         self._began = time.monotonic()
         self._faults_over = asyncio.Event()
 
@@ -183,6 +185,7 @@ class _Run:
             "repeats_at_receivers": sum(book.repeats for book in books),
             "answers": dict(self._stand.sender.answers),
             "faults": dict(sorted(self._faults.happened.items())),
+            "points_hit": dict(sorted(Counter(self._stand.points_hit()).items())),
             "settled_seconds": settled and round(settled, 1),
             "seconds": round(time.monotonic() - self._began, 1),
         }

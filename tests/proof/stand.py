@@ -88,7 +88,7 @@ class Stand:
             (self.folder / "secrets" / name).write_text(SECRET)
         self.history = History(self.histories / TOLD)
         self.books = {n: Book(self.histories / f"{n}.ndjson") for n in (*SYSTEMS, PORTAL)}
-        self.hits = self.folder / "hits"
+        self._hits = self.folder / "hits"
         self.ports = {name: free_port() for name in (*SYSTEMS, PORTAL)}
         self.env = bare_environment() | {
             "LGSP_DATA_DIR": str(self.folder / "bus"),
@@ -96,7 +96,7 @@ class Stand:
             "LGSP_BROKER_PREFIX": "stand",
             "LGSP_LOG_LEVEL": "WARNING",
             "LGSP_DRAIN_SECONDS": "3",
-            "PROOF_HITS": str(self.hits),
+            "PROOF_HITS": str(self._hits),
             **self.extra,
         }
         if self.database_url:
@@ -209,6 +209,10 @@ class Stand:
         for place in places:
             await self.start(place)
         await self.ready()
+
+    def points_hit(self) -> list[str]:
+        """Names of the crash points at which processes died, in order."""
+        return self._hits.read_text().split() if self._hits.exists() else []
 
     async def stop(self) -> None:
         self.weigh()

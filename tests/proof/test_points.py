@@ -58,7 +58,7 @@ async def _die_at_each(folder: Path, nest: Nest, points: list[Point], seed: int)
             await _die(stand, place, point, dice.randint(1, point.passages))
         await stand.fault(SYSTEMS[0], "ok")
         await stand.revive(place)
-    assert stand.hits.read_text().split() == [point.name for point in points]
+    assert stand.points_hit() == [point.name for point in points]
     verdict = judge_folder(stand.histories)
     assert verdict.clean, str(verdict)
 
