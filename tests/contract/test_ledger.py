@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import uuid_utils
+from sqlalchemy.pool import QueuePool
 
 from bus.ledger import acts
+from bus.ledger.database import Database
 from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Acceptance, Claimed, Finish, Planned
@@ -18,7 +21,7 @@ from bus.ledger.tx import Tx
 from schemas import instant
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
-from schemas.errors import Conflict, DuplicateMessage
+from schemas.errors import Conflict, DuplicateMessage, LedgerUnavailable
 from schemas.instant import Instant
 from schemas.message import DocumentBody, Lane, Message
 from tests.ledgers import prepare
@@ -279,3 +282,20 @@ async def test_nothing_waits_for_a_moment_that_a_wrong_clock_has_set(
     probe_at = (await b.queries.endpoint_states())["ep"].probe_at
     assert probe_at is not None
     assert probe_at <= instant.now()
+
+
+@pytest.mark.postgres
+async def test_when_every_connection_waits_the_ledger_is_unavailable(postgres_url: str) -> None:
+    """And no fault of the bus: senders are told to try again."""
+    database = Database(postgres_url)
+    pool = database._reader.pool
+    assert isinstance(pool, QueuePool)
+    pool._timeout = 0.1
+    try:
+        async with AsyncExitStack() as stack:
+            for _ in range(pool.size() + pool._max_overflow):
+                await stack.enter_async_context(database.read())
+            with pytest.raises(LedgerUnavailable):
+                await stack.enter_async_context(database.read())
+    finally:
+        await database.close()
