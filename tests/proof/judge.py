@@ -66,6 +66,7 @@ class Verdict:
     unknown: list[str] = field(default_factory=list)  # arrived, and nobody has a receipt for it
     untold: list[str] = field(default_factory=list)  # the sender never heard that it arrived (01)
     misdirected: list[str] = field(default_factory=list)  # elsewhere than the receipt said
+    refused: list[str] = field(default_factory=list)  # with an error that is the bus' own fault
     contradicted: list[str] = field(default_factory=list)  # the same message, another receipt
     trespassed: list[str] = field(default_factory=list)  # taken from one who may not speak so
     held_up: list[str] = field(default_factory=list)  # at a healthy receiver, by a sick one
@@ -173,6 +174,8 @@ def _judge_line(
     line: Mapping[str, Any], sent: list[Sent], books: Mapping[str, Book], verdict: Verdict
 ) -> None:
     match line["what"]:
+        case "refused":
+            verdict.refused.append(f"{line['ref']}: {line['status']}")
         case "again" if not line["same"]:
             verdict.contradicted.append(f"{line['key']}/{line['number']}")
         case "trespass" if line["status"] not in (0, 401, 403, 429, 503):

@@ -184,7 +184,9 @@ class Sender:
             if status == 202:
                 return body
             if status not in TRY_AGAIN and status != 0:
-                raise Refused(f"{ref}: {status} {body}")
+                if self.history is None or status < 500:
+                    raise Refused(f"{ref}: {status} {body}")
+                self.history.tell("refused", ref=ref, status=status)
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def post(self, packet: bytes, *, ref: str | None = None) -> tuple[int, dict[str, Any]]:

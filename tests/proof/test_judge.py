@@ -83,6 +83,7 @@ def history(folder: Path, *lines: dict[str, object]) -> Verdict:
 @pytest.mark.parametrize(
     ("fault", "line"),
     [
+        ("refused", {"what": "refused", "ref": "document:k:0", "status": 500}),
         ("contradicted", {"what": "again", "key": "k", "number": 0, "same": False}),
         ("trespassed", {"what": "trespass", "as": "H99.01", "status": 202}),
         ("held_up", {"what": "sick", "systems": ["khac"], "from": 999.0, "to": 1_030.0}),
