@@ -65,7 +65,7 @@ class Nest:
         with self._ordering:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.flush()
-            bird = self._hatched.get(timeout=60)
+            bird = self._hatched.get(timeout=600)
         bird.name, bird.log = name, log
         return bird
 
@@ -114,7 +114,7 @@ class Bird:
         if not self.ended.wait(seconds):
             self.kill()
 
-    def wait(self, seconds: float = 120.0) -> int:
+    def wait(self, seconds: float = 600.0) -> int:
         """Its exit status; negative: the signal that ended it."""
         if not self.ended.wait(seconds):
             raise AssertionError(f"{self.name} does not end, see {self.log}")

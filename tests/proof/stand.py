@@ -47,7 +47,7 @@ ROLES: dict[Backend, tuple[str, ...]] = {
         *("gateway", "gateway", "dispatcher", "dispatcher", "worker", "worker"),
     ),
 }
-START_SECONDS = 90.0
+START_SECONDS = 300.0
 MIB = 1024 * 1024
 
 

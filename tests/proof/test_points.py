@@ -25,8 +25,8 @@ from tests.proof.traffic import keys
 from tests.waiting import wait_until
 
 SEED = 20260302
-REACH_SECONDS = 120.0  # a deadline, not a promise: most points are passed within a second
-SETTLE_SECONDS = 180.0
+REACH_SECONDS = 300.0  # a deadline, not a promise: most points are passed within a second
+SETTLE_SECONDS = 300.0
 BACKEND: Backend = "embedded-sqlite"
 
 
@@ -37,7 +37,7 @@ def test_there_are_enough_points_of_every_kind() -> None:
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 async def test_a_bus_that_dies_at_every_point_loses_doubles_and_reorders_nothing(
     tmp_path: Path,
 ) -> None:
