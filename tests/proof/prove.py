@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.services import PostgreSQL, RabbitMQ
-from tests.proof.faults import Faults
+from tests.proof.breaking import Faults
 from tests.proof.judge import Verdict, digests, judge_folder, missing
 from tests.proof.load import Key, play
 from tests.proof.nest import Nest
