@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
 from schemas.dossier import DossierRecord, Form, Step
+from schemas.dossier.life import STATUS_NUMBERS
 from schemas.errors import InvalidRequest
 
 
@@ -25,6 +26,7 @@ class As(Enum):
     TEXT = auto()
     TIME = auto()  # yyyyMMddHHmmss
     NUMBER = auto()  # "4"
+    STATUS = auto()  # "4", or whatever the sender's own status is
     FLAG = auto()  # "0" or "1"
     TRUTH = auto()  # "True" or "False"
     COUNT = auto()  # a JSON number
@@ -99,7 +101,7 @@ RECORD: Columns = (
     Field("TrichYeuHoSo", "summary"),
     Field("NgayTiepNhan", "received", As.TIME),
     Field("NgayHenTra", "due", As.TIME),
-    Field("TrangThaiHoSo", "status", As.NUMBER),
+    Field("TrangThaiHoSo", "status", As.STATUS),
     Field("NgayTra", "returned", As.TIME),
     Field("ThongTinTra", "return_note"),
     Field("HinhThuc", "by_post", As.FLAG),
@@ -149,7 +151,7 @@ STEP: Columns = (
     Field("ThoiDiemXuLy", "at", As.TIME),
     Field("PhongBanXuLy", "department"),
     Field("NoiDungXuLy", "content"),
-    Field("TrangThai", "status", As.NUMBER),
+    Field("TrangThai", "status", As.STATUS),
     Field("NgayBatDau", "started", As.TIME),
     Field("NgayKetThucTheoQuyDinh", "due", As.TIME),
 )
@@ -186,7 +188,7 @@ def _written(value: Any, column: Field | Rows) -> Any:
     match column.form:
         case As.TIME:
             return Form.COMPACT.write(value)
-        case As.NUMBER:
+        case As.NUMBER | As.STATUS:
             return f"{value:d}"
         case As.FLAG:
             return "1" if value else "0"
@@ -237,7 +239,10 @@ def _values(item: Mapping[str, Any], columns: Columns, prefix: str = "") -> dict
             continue
         name = prefix + column.name
         read = _rows(given, column, name) if isinstance(column, Rows) else _one(given, column, name)
-        head, dot, tail = column.path.partition(".")
+        path = column.path
+        if isinstance(column, Field) and column.form is As.STATUS and isinstance(read, str):
+            path = "local_status"
+        head, dot, tail = path.partition(".")
         if dot:
             values.setdefault(head, {})[tail] = read
         else:
@@ -276,6 +281,8 @@ def _one(given: object, column: Field, name: str) -> Any:
                 raise wrong_field(name, "phải là thời điểm yyyyMMddHHmmss", en) from None
         case As.NUMBER | As.COUNT:
             return int(text) if text.isascii() and text.lstrip("-").isdigit() else text
+        case As.STATUS:
+            return int(text) if text in STATUS_NUMBERS else text
         case As.FLAG | As.TRUTH | As.BOOLEAN:
             return _TRUTHS.get(text.lower(), text)
         case _:
@@ -308,6 +315,8 @@ def _name_of(loc: tuple[int | str, ...], columns: Columns) -> str:
     """The portal's name of where a validation failed: `DanhSachLePhi[0].Gia`."""
     for column in columns:
         path = tuple(map(to_camel, column.path.split("."))) if column.path else ()
+        if loc == ("localStatus",) and path == ("status",):
+            return column.name
         if loc[: len(path)] != path:
             continue
         rest = loc[len(path) :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
@@ -13,6 +14,11 @@ class Granted(NamedTuple):
 
     session: str
     seconds: float
+
+
+SPREAD = 0.1
+"""Part of its time by which a session is given up early, at most and at random: the processes of a
+bus have got theirs together, and do not all log in anew at once."""
 
 
 class Session:
@@ -27,11 +33,16 @@ class Session:
         *,
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        """`seconds` after which a session counts as old, unless the partner says it."""
+        """`seconds` after which a session counts as old, unless the partner says it.
+
+        `chance`: from 0 to 1, how much of SPREAD is taken.
+        """
         self._login = login
         self._seconds = seconds
         self._clock = clock
+        self._chance = chance
         self._session = ""
         self._ends = 0.0
         self._under_way: asyncio.Task[str] | None = None
@@ -57,7 +68,7 @@ class Session:
             if isinstance(found, str):
                 found = Granted(found, self._seconds)
             self._session = found.session
-            self._ends = begun + found.seconds
+            self._ends = begun + found.seconds * (1 - SPREAD * self._chance())
             return self._session
         finally:
             if self._under_way is asyncio.current_task():

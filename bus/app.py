@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Literal
 
 import aiohttp
@@ -42,9 +43,12 @@ from bus.gateway.services import GatewayDeps
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
 from bus.ops import logging as bus_logging
+from bus.ops.alerts import channels
+from bus.ops.alerts.watch import Alerts, Surroundings
 from bus.ops.gauges import LedgerGauges
 from bus.ops.health import Examiner
 from bus.ops.metrics import Metrics
+from bus.ops.otlp import OtlpSpans
 from bus.ops.totals import TotalsReporter
 from bus.settings import Settings
 from schemas.adapter import Adapter
@@ -87,6 +91,9 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
             committed=lambda size, seconds: metrics.batch("ledger", size, seconds),
         )
         stack.push_async_callback(ledger.close)
+        if settings.otlp_endpoint is not None:
+            spans = metrics.spans = OtlpSpans(settings.otlp_endpoint, process=ledger.process)
+            stack.push_async_callback(spans.close)
         await _migrate(settings)
         live = LiveConfig(ledger.config)
         await live.start()
@@ -101,13 +108,28 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
         acceptor = _acceptor(settings, ledger, live, metrics)
         if roles & {"dispatcher", "worker"}:
             await _engine(stack, settings, roles, acceptor, membership, broker, metrics)
-        _measure(stack, ledger, metrics)
+        gauges = _measure(stack, ledger, metrics)
+        _watch(
+            stack,
+            settings,
+            ledger,
+            Surroundings(
+                live=live,
+                membership=membership,
+                gauges=gauges,
+                metrics=metrics,
+                broker_up=lambda: broker.connected,
+                pull_kinds=_pull_kinds(),
+                disks=_disks(settings),
+                secrets_dir=settings.secrets_dir,
+            ),
+        )
         probed = _probed(settings, ledger, broker, metrics)
         address = None
         if "gateway" in roles:
             address = await _gateway(stack, settings, acceptor, probed)
         if "console" in roles:
-            at = await _console(stack, settings, ledger, live)
+            at = await _console(stack, settings, acceptor, membership, broker)
             log.info("console.started", address=at)
             address = address or at
         elif settings.ops_port is not None:
@@ -170,7 +192,7 @@ async def _engine(
     states = EndpointStates(ledger)
     await states.start()
     stack.push_async_callback(states.close)
-    pull_kinds = {k for k, a in registry.adapters().items() if a.manifest.mode == "pull"}
+    pull_kinds = _pull_kinds()
     if "worker" in roles:
         http = open_session()
         stack.push_async_callback(http.close)
@@ -238,6 +260,16 @@ async def _engine(
 
 def adapter_maker(settings: Settings, http: aiohttp.ClientSession) -> Callable[[Endpoint], Adapter]:
     """Makes the adapter of an endpoint, with the secrets of these settings."""
+    secret = secret_finder(settings)
+
+    def create(endpoint: Endpoint) -> Adapter:
+        return registry.create(endpoint.kind, endpoint.config, http=http, secrets=secret)
+
+    return create
+
+
+def secret_finder(settings: Settings) -> Callable[[str], bytes]:
+    """As adapters want it: LookupError when there is none of that name."""
 
     def secret(name: str) -> bytes:
         try:
@@ -245,10 +277,7 @@ def adapter_maker(settings: Settings, http: aiohttp.ClientSession) -> Callable[[
         except ConfigurationError as error:
             raise LookupError(name) from error
 
-    def create(endpoint: Endpoint) -> Adapter:
-        return registry.create(endpoint.kind, endpoint.config, http=http, secrets=secret)
-
-    return create
+    return secret
 
 
 def _probed(settings: Settings, ledger: Ledger, broker: Broker, metrics: Metrics) -> Probed:
@@ -289,6 +318,7 @@ async def _gateway(
             token_lifetime=settings.token_lifetime,
             public_url=settings.public_url,
             file_days=settings.file_days,
+            job_days=settings.service_job_days,
         ),
         secrets=settings.secret,
         facades={path: registry.facade(name) for name, path in settings.facades.items()},
@@ -296,19 +326,34 @@ async def _gateway(
     place = (settings.http_host, settings.http_port)
     app = create_app(deps)
     url = await _listen(stack, settings, app, place)
+    for runner in (app.state.services.jobs, app.state.services.feeds):
+        runner.start()
+        stack.push_async_callback(runner.close)
     stack.push_async_callback(app.state.services.feed.close)  # streams would outlast the drain
     return url
 
 
 async def _console(
-    stack: AsyncExitStack, settings: Settings, ledger: Ledger, live: LiveConfig
+    stack: AsyncExitStack,
+    settings: Settings,
+    acceptor: Acceptor,
+    membership: Membership,
+    broker: Broker,
 ) -> str:
     # late: a process without the console does without its libraries
     from bus.console.app import create  # noqa: PLC0415
 
     http = open_session()
     stack.push_async_callback(http.close)
-    door = create(ledger, live, _console_settings(settings), http)
+    door = create(
+        acceptor.ledger,
+        acceptor.live,
+        _console_settings(settings),
+        http,
+        membership=membership,
+        broker=broker,
+        acceptor=acceptor,
+    )
     place = (settings.console_host, CONSOLE_PORT if (p := settings.console_port) is None else p)
     return await _listen(
         stack, settings, door, place, lifespan="on", ws="websockets-sansio", log_level="warning"
@@ -323,6 +368,7 @@ def _console_settings(settings: Settings) -> ConsoleSettings:
         settings.console_url,
         Limits(settings.console_idle_minutes * 60, settings.console_session_hours * 3600),
         Secrets(_optional(settings, "console-totp"), _optional(settings, "oidc-client")),
+        settings.secret,
         provider,
     )
 
@@ -374,14 +420,38 @@ def _no_signals() -> Any:
     return nullcontext()
 
 
-def _measure(stack: AsyncExitStack, ledger: Ledger, metrics: Metrics) -> None:
-    task = outliving(LedgerGauges(ledger.queries, metrics).follow, name="metrics")
+def _pull_kinds() -> set[str]:
+    return {k for k, a in registry.adapters().items() if a.manifest.mode == "pull"}
+
+
+def _disks(settings: Settings) -> list[Path]:
+    """Folders whose disks must not fill up: originals, and the ledger when it is a file."""
+    folders = [settings.data_dir]
+    dialect, _, path = settings.database_url.partition(":///")
+    if dialect.startswith("sqlite") and Path(path).parent != settings.data_dir:
+        folders.append(Path(path).parent)
+    return folders
+
+
+def _watch(stack: AsyncExitStack, settings: Settings, ledger: Ledger, around: Surroundings) -> None:
+    http = open_session()
+    stack.push_async_callback(http.close)
+    told = channels.create(settings.alerts, http, secret_finder(settings))
+    alerts = Alerts(ledger, around, settings.alerts, told)
+    alerts.start()
+    stack.push_async_callback(alerts.close)
+
+
+def _measure(stack: AsyncExitStack, ledger: Ledger, metrics: Metrics) -> LedgerGauges:
+    gauges = LedgerGauges(ledger.queries, metrics)
+    task = outliving(gauges.follow, name="metrics")
 
     async def close() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     stack.push_async_callback(close)
+    return gauges
 
 
 def _settle_heap() -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     Field,
     SecretStr,
@@ -25,6 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from bus.ops.alerts.policy import AlertPolicy
 from schemas.errors import ConfigurationError
 
 PREFIX = "LGSP_"
@@ -112,7 +114,7 @@ class Settings(BaseSettings):
     )
     max_files: int = Field(50, ge=1, description="files in one document; beyond: 413")
     max_in_flight: int = Field(
-        1000, ge=1, description="requests at once in one gateway process; beyond: 503"
+        2000, ge=1, description="requests at once in one gateway process; beyond: 503"
     )
     max_streams: int = Field(
         500,
@@ -132,6 +134,12 @@ class Settings(BaseSettings):
     )
     file_days: int = Field(
         730, ge=1, le=20_000, description="days a paper of a dossier can be fetched"
+    )
+    service_job_days: int = Field(
+        7,
+        ge=1,
+        le=90,
+        description="days the results of a job of questions to services are kept, then removed",
     )
     console_host: str = Field("127.0.0.1", description="address the console listens on")
     console_port: int | None = Field(
@@ -175,6 +183,15 @@ class Settings(BaseSettings):
     )
     metrics_token: SecretStr | None = Field(
         None, description="bearer token with which /metrics may be read from other machines"
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#@]+$",
+        description="OpenTelemetry collector that gets traces: http://…:4318/v1/traces",
+    )
+    alerts: AlertPolicy = Field(
+        default_factory=AlertPolicy,
+        description="when something counts as trouble, and who is told; deploy/docs/alerts.md",
     )
     drain_seconds: float = Field(
         20, ge=0, description="seconds given on SIGTERM to what is in hand; then it is requeued"
@@ -284,10 +301,13 @@ class Settings(BaseSettings):
         values["database_url"] = masked(self.database_url)
         if self.broker_url is not None:
             values["broker_url"] = masked(self.broker_url.get_secret_value())
-        return {
-            name: str(value) if isinstance(value, Path | dict) else value
-            for name, value in values.items()
-        }
+        return {name: _shown(value) for name, value in values.items()}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump_json(exclude_defaults=True)
+    return str(value) if isinstance(value, Path | dict) else value
 
 
 def masked(url: str) -> str:

@@ -129,6 +129,17 @@ class Directory:
             return (agency.code,)
         return (agency.code, *(alias.code for alias in agency.aliases if in_force(alias, on)))
 
+    def line(self, code: str, on: date) -> tuple[str, ...]:
+        """Every code of an agency and of those above it, the nearest first; of one that nobody has
+        declared, the code itself.
+        """
+        found: list[str] = []
+        above = self.resolve(code, on).agency
+        while above is not None:
+            found += self.codes_of(above, on)
+            above = self._agencies.get(above.parent) if above.parent is not None else None
+        return tuple(found) or (code,)
+
     def endpoint_of(self, agency: Agency) -> Connection | None:
         """Its own endpoint, or else that of the nearest agency above it; none when nobody has."""
         above: Agency | None = agency

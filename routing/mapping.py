@@ -5,12 +5,14 @@ Pure: the tables come from the declared configuration, the day from whoever asks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from schemas.agency import parse_code
-from schemas.dossier import DossierRecord, Fee
+from schemas.dossier import DossierRecord, DossierStatus, Fee, Told
+from schemas.dossier.life import STATUS_NUMBERS
 from schemas.errors import ConfigurationError, Text
 from schemas.flows import PostalOrder, PostalParty
 from schemas.province import Mapping, MappingTable
@@ -21,6 +23,7 @@ _WORDS: dict[MappingTable, Text] = {
     "fee": Text("phí, lệ phí", "fee"),
     "commune": Text("xã, phường", "commune"),
     "postal": Text("tỉnh, huyện của bưu chính", "province or district of the post"),
+    "status": Text("trạng thái", "status"),
 }
 
 
@@ -59,22 +62,24 @@ class MappingTables:
     says that everything of its sort is national already; for procedures that is never assumed,
     because a portal refuses a wrong one for good, nor for the codes of the post, whose numbers are
     the state's numbers of other places.
+    Statuses are told apart by agency: see `status`.
     Raises ConfigurationError for two entries of one local code that are in force on the same day,
     for one that ends before it begins, and for a national agency code that is none.
     """
 
-    __slots__ = ("_entries", "_national")
+    __slots__ = ("_counting", "_entries", "_national")
 
     def __init__(self, entries: Iterable[Mapping]) -> None:
-        self._entries: dict[tuple[MappingTable, str], list[Mapping]] = {}
+        self._entries: dict[tuple[MappingTable, str, str], list[Mapping]] = {}
         self._national: dict[MappingTable, set[str]] = {}
+        self._counting: set[str] = set()  # agencies with numbers of their own for statuses
         for entry in sorted(entries, key=_since):
             if entry.valid_to is not None and entry.valid_to < _since(entry):
                 raise ConfigurationError(
                     f"mapping {entry.name[:80]}: ends before it begins",
                     vi=f"ánh xạ {entry.name[:80]}: hết hiệu lực trước khi có hiệu lực",
                 )
-            known = self._entries.setdefault((entry.table, _tidied(entry.table, entry.local)), [])
+            known = self._entries.setdefault(_key(entry), [])
             if known and _reaches(known[-1], _since(entry)):
                 raise ConfigurationError(
                     f"mapping {entry.name[:80]}: two entries are in force on the same day",
@@ -82,12 +87,14 @@ class MappingTables:
                 )
             known.append(entry)
             self._national.setdefault(entry.table, set()).add(_national_of(entry))
+            if entry.table == "status" and entry.local.isdecimal():
+                self._counting.add(_of(entry))
 
     def find(self, table: MappingTable, code: str, on: date) -> str | Unmapped:
         """The national code of `code` on that day."""
-        for entry in self._entries.get((table, _tidied(table, code)), ()):
-            if _since(entry) <= on and _reaches(entry, on):
-                return _national_of(entry)
+        found = self._in_force(table, "", code, on)
+        if found is not None:
+            return found
         national = self._national.get(table)
         if table == "postal":
             return Unmapped(table, code)
@@ -95,18 +102,41 @@ class MappingTables:
             return code
         return code if national and code in national else Unmapped(table, code)
 
+    def status(self, agencies: Sequence[str], code: str, on: date) -> DossierStatus | Unmapped:
+        """What an agency's own code of a status means.
+
+        `agencies`: all codes of the agency and of those above it, nearest first; the nearest that
+        lists the code decides, and in the end what is listed for no agency in particular.  A number
+        1-10 that nobody lists is the national one, unless one of them lists numbers: then all its
+        numbers are its own.
+        """
+        for agency in (*(each.upper() for each in agencies), ""):
+            found = self._in_force("status", agency, code, on)
+            if found is not None:
+                return DossierStatus(int(found))
+        own = not self._counting.isdisjoint({*(each.upper() for each in agencies), ""})
+        if code in STATUS_NUMBERS and not own:
+            return DossierStatus(int(code))
+        return Unmapped("status", code)
+
+    def _in_force(self, table: MappingTable, agency: str, code: str, on: date) -> str | None:
+        for entry in self._entries.get((table, agency, _tidied(table, code)), ()):
+            if _since(entry) <= on and _reaches(entry, on):
+                return _national_of(entry)
+        return None
+
     def local(self, table: MappingTable, code: str, on: date) -> str | Unmapped:
         """The local code of the national `code` on that day.
 
         A table without entries says that local codes are the national ones, for procedures too:
         what comes from a portal is national for certain.
         """
-        if table not in self._national or (table, _tidied(table, code)) in self._entries:
+        if table not in self._national or (table, "", _tidied(table, code)) in self._entries:
             return code
         tidied = _tidied(table, code)
         found = sorted(
             entry.local
-            for (of, _), entries in self._entries.items()
+            for (of, *_), entries in self._entries.items()
             if of == table
             for entry in entries
             if _national_of(entry) == tidied and _since(entry) <= on and _reaches(entry, on)
@@ -114,6 +144,22 @@ class MappingTables:
         if len(found) == 1:
             return found[0]
         return Unmapped(table, code, tuple(found))
+
+
+def map_status(item: Told, tables: MappingTables, agencies: Sequence[str], on: date) -> Told:
+    """With the national status in place of the sender's own, which stays beside it; unmapped
+    where no table knows it. What names both is taken at its word. `agencies`: as in
+    `MappingTables.status`.
+    """
+    if item.status and item.local_status:
+        return item
+    told = item.local_status or f"{item.status:d}"
+    found = tables.status(agencies, told, on)
+    if isinstance(found, Unmapped):
+        return item.model_copy(update={"status": DossierStatus.UNMAPPED, "local_status": told})
+    if found is item.status:
+        return item
+    return item.model_copy(update={"status": found, "local_status": told})
 
 
 def map_record(record: DossierRecord, tables: MappingTables, on: date) -> DossierRecord | Unmapped:
@@ -198,7 +244,18 @@ class _Unknown(Exception):
         self.unmapped = unmapped
 
 
+def _key(entry: Mapping) -> tuple[MappingTable, str, str]:
+    return entry.table, _of(entry), _tidied(entry.table, entry.local)
+
+
+def _of(entry: Mapping) -> str:
+    return (entry.agency or "").upper()
+
+
 def _tidied(table: MappingTable, code: str) -> str:
+    """Vietnamese words of a status in one form of their marks."""
+    if table == "status":
+        return unicodedata.normalize("NFC", code)
     return code.upper() if table == "agency" else code
 
 

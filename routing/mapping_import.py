@@ -16,12 +16,14 @@ from typing import get_args
 from pydantic import ValidationError
 
 from routing.mapping import MappingTables
+from schemas.agency import AgencyCode
 from schemas.errors import ConfigurationError, InvalidRequest, Text
 from schemas.province import Mapping, MappingTable
 from schemas.sheet import Cell, Row, read_sheet
 
 _COLUMNS = {
     "table": {"table", "bảng", "loại"},
+    "agency": {"agency", "cơ quan", "mã cơ quan"},
     "local": {"local", "mã địa phương", "mã nội bộ", "mã cục bộ"},
     "national": {"national", "mã quốc gia"},
     "valid_from": {"valid_from", "validfrom", "từ ngày", "hiệu lực từ"},
@@ -35,6 +37,7 @@ _TABLES: dict[str, MappingTable] = {name: name for name in get_args(MappingTable
     "xã": "commune",
     "xã phường": "commune",
     "bưu chính": "postal",
+    "trạng thái": "status",
 }
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _SERIAL_ZERO = date(1899, 12, 30)  # day 0 of a spreadsheet's dates
@@ -73,7 +76,7 @@ def read_mappings(data: bytes, table: MappingTable | None = None) -> MappingImpo
     rows = read_sheet(data)
     places = _places(rows, table)
     entries: dict[str, Mapping] = {}
-    of_code: dict[tuple[MappingTable, str], list[Mapping]] = {}
+    of_code: dict[tuple[MappingTable, AgencyCode | None, str], list[Mapping]] = {}
     faults, repeated = [], 0
     for row in rows[1:]:
         try:
@@ -81,7 +84,7 @@ def read_mappings(data: bytes, table: MappingTable | None = None) -> MappingImpo
             if entries.get(entry.name) == entry:
                 repeated += 1
                 continue
-            others = of_code.setdefault((entry.table, entry.local), [])
+            others = of_code.setdefault((entry.table, entry.agency, entry.local), [])
             _fits(entry, others)
         except _Unfit as unfit:
             faults.append(RowFault(row.number, unfit.column, unfit.reason))
@@ -112,11 +115,13 @@ def _folded(text: str) -> str:
 
 def _entry(row: Row, places: dict[str, int], table: MappingTable | None) -> Mapping:
     cells = {name: row.cells[n] if n < len(row.cells) else Cell("") for name, n in places.items()}
+    of = _table(cells.get("table"), table)
     try:
         return Mapping(
-            table=_table(cells.get("table"), table),
+            table=of,
+            agency=_agency(cells.get("agency")),
             local=_code(cells["local"], "local"),
-            national=_code(cells["national"], "national"),
+            national=_national(cells["national"], of),
             valid_from=_day(cells.get("valid_from"), "valid_from"),
             valid_to=_day(cells.get("valid_to"), "valid_to"),
         )
@@ -147,6 +152,17 @@ def _code(cell: Cell, column: str) -> str:
     if not cell.text:
         raise _Unfit(column, "Chưa có mã", "no code")
     return cell.text
+
+
+def _national(cell: Cell, table: MappingTable) -> str:
+    """The numbers of statuses have no zeros that a spreadsheet could lose."""
+    if table == "status" and cell.number and float(cell.text).is_integer():
+        return str(int(float(cell.text)))
+    return _code(cell, "national")
+
+
+def _agency(cell: Cell | None) -> AgencyCode | None:
+    return _code(cell, "agency") if cell is not None and cell.text else None
 
 
 def _day(cell: Cell | None, column: str) -> date | None:

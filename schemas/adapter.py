@@ -294,6 +294,7 @@ class ListedDossier:
     code: str
     agency: str
     seen: Seen
+    local_status: str = ""  # the software's own code, which is no number of the list
 
 
 @runtime_checkable

@@ -5,7 +5,8 @@ LgspError
 │   ├── InvalidRequest             400  the request cannot be read
 │   │   ├── MalformedXml           400  not XML, or XML that the hardened parser refuses
 │   │   ├── MalformedPacket        422  XML, but not an edXML packet that can be routed
-│   │   └── ContractMismatch       422  a message that breaks its service's contract
+│   │   ├── ContractMismatch       422  a message that breaks its service's contract
+│   │   └── ModeNotOffered         400  an operation asked in a way in which it does not answer
 │   ├── InvalidContract            422  a WSDL or XSD that cannot be used
 │   ├── Unauthenticated            401  no valid credentials
 │   ├── Forbidden                  403  valid credentials, not for this agency or action
@@ -167,6 +168,19 @@ class ContractMismatch(InvalidRequest):
     advice = Text(
         "Hệ thống gửi sửa phần tử được nêu theo đặc tả của dịch vụ rồi gửi lại.",
         "The sending system corrects the named element by the service's contract and sends again.",
+    )
+
+
+class ModeNotOffered(InvalidRequest):
+    """The operation was not declared to provide its data in the way that was asked for."""
+
+    code = "mode-not-offered"
+    title = Text("Dịch vụ không cung cấp theo cách này", "Not provided in this way")
+    advice = Text(
+        "Hệ thống gửi dùng cách cung cấp khác; nếu cơ sở dữ liệu có hỗ trợ, quản trị trục khai báo "
+        "thêm cho thao tác.",
+        "The sending system asks in another way; where the register offers this one, the "
+        "administrator declares it for the operation.",
     )
 
 

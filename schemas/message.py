@@ -16,7 +16,7 @@ ItemKind = Literal[
 ]
 """Kinds of items (schemas.flows)."""
 
-Kind = Literal["document", "status", "dossier", "step", ItemKind]
+Kind = Literal["document", "status", "dossier", "step", ItemKind, "change"]
 
 
 class Lane(StrEnum):
@@ -96,6 +96,7 @@ class DossierBody(Strict):
     agency: str
     channel: int  # kênh thực hiện: 1 counter, 2 online, 3 post
     status: DossierStatus
+    local_status: str = ""  # the sender's own code of it; the status is 0 until it is mapped
     received: datetime | None = None
     due: datetime | None = None
     finished: datetime | None = None
@@ -109,6 +110,7 @@ class StepBody(Strict):
     code: str  # mã hồ sơ
     step_id: str
     status: DossierStatus
+    local_status: str = ""  # as of a dossier
     at: datetime
 
 
@@ -124,9 +126,13 @@ class RatingBody(Strict):
 
 
 class ItemBody(Strict):
-    """Another item of schemas.flows: what it is found by."""
+    """Another item of schemas.flows, or a change of a register (schemas.data_change): what it is
+    found by.
+    """
 
-    kind: Literal["submission", "evaluation", "question", "answer", "statistics", "postal-order"]
+    kind: Literal[
+        "submission", "evaluation", "question", "answer", "statistics", "postal-order", "change"
+    ]
     code: str  # what it is about: the dossier's code, the question's number, the agency
     identity: str
 

@@ -15,9 +15,10 @@ from pydantic import Field, StringConstraints, model_validator
 from schemas.agency import AgencyCode
 from schemas.declared import BreakerPolicy, Declared
 from schemas.dossier.calendar import WorkingCalendar
+from schemas.dossier.life import STATUS_NUMBERS
 from schemas.dossier.procedure import Procedure
 from schemas.message import Kind
-from schemas.service import Grant, Service
+from schemas.service import Feed, Grant, Service
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """Names an endpoint everywhere: files, queues, metrics, command line."""
@@ -113,8 +114,9 @@ class Subscription(Declared):
     receivers: Annotated[tuple[AgencyCode, ...], Field(min_length=1)]
 
 
-MappingTable = Literal["procedure", "agency", "fee", "commune", "postal"]
+MappingTable = Literal["procedure", "agency", "fee", "commune", "postal", "status"]
 MappedCode = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=100)]
+LocalCode = Annotated[str, StringConstraints(pattern=r"^\S+( \S+)*$", max_length=100)]
 
 
 class Mapping(Declared):
@@ -124,16 +126,30 @@ class Mapping(Declared):
     """
 
     table: MappingTable
-    local: MappedCode
+    agency: AgencyCode | None = None  # of table status: whose code it is, with the units below it
+    local: LocalCode
     national: MappedCode
     valid_from: date | None = None
     valid_to: date | None = None
 
     @property
     def name(self) -> str:
-        """What identifies the entry: `procedure:1.2.3`, with `@` the day it begins, if any."""
+        """What identifies the entry: `procedure:1.2.3`, `status:H99.02/CHO`, with `@` the day it
+        begins, if any.
+        """
         since = f"@{self.valid_from.isoformat()}" if self.valid_from else ""
-        return f"{self.table}:{self.local}{since}"
+        of = f"{self.agency}/" if self.agency else ""
+        return f"{self.table}:{of}{self.local}{since}"
+
+    @model_validator(mode="after")
+    def _of_its_table(self) -> Mapping:
+        if self.table == "status" and self.national not in STATUS_NUMBERS:
+            msg = "the national code of a status is a number from 1 to 10"
+            raise ValueError(msg)
+        if self.table != "status" and (self.agency or " " in self.local):
+            msg = "only a status is of one agency, or written with blanks"
+            raise ValueError(msg)
+        return self
 
 
 class Holidays(Declared):
@@ -219,4 +235,5 @@ class Province(Declared):
     holidays: tuple[Holidays, ...] = ()
     services: tuple[Service, ...] = ()
     grants: tuple[Grant, ...] = ()
+    feeds: tuple[Feed, ...] = ()
     clients: tuple[Client, ...] = ()

@@ -57,6 +57,25 @@ class Personal(Declared):
     )
 
 
+class Changes(Declared):
+    """Cung cấp phần thay đổi: the operation tells what changed since a cursor (con trỏ).
+
+    Without a cursor it tells everything there is.
+    """
+
+    cursor: FieldPath = Field(description="member of the request that takes the cursor")
+    next: FieldPath = Field(description="member of the reply with the cursor of the next question")
+    changed: tuple[FieldPath, ...] = Field(
+        min_length=1, description="arrays of the reply with what is new or other than before"
+    )
+    removed: tuple[FieldPath, ...] = Field(
+        (), description="arrays of the reply with what is no longer there"
+    )
+    key: FieldPath | None = Field(
+        None, description="member of an item that says which it is: its changes stay in order"
+    )
+
+
 class OperationSettings(Declared):
     """What the contract does not say of an operation."""
 
@@ -69,6 +88,11 @@ class OperationSettings(Declared):
     purpose_required: bool = Field(False, description="a purpose is demanded; personal implies it")
     empty_is_none: bool = Field(
         False, description="an HTTP answer without a body means that nothing was found"
+    )
+
+    changes: Changes | None = Field(None, description="where it tells what changed since a cursor")
+    as_of: FieldPath | None = Field(
+        None, description="member of the request that takes the day whose state is asked for"
     )
 
     @model_validator(mode="after")
@@ -147,6 +171,20 @@ class Service(Declared):
 
 
 _PLAIN = OperationSettings(idempotent=False)  # of operations that are not named
+
+
+class Feed(Declared):
+    """Đăng ký nhận thay đổi: what changes in a register is pushed to an agency, by its grant."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    agency: AgencyCode = Field(description="who gets it, at its endpoint")
+    service: ServiceName
+    operation: str = Field(description="one that declares `changes`")
+    request: dict[str, Any] = Field({}, description="its other members")
+    every: float = Field(3600, ge=1, le=7 * 86_400, description="seconds between two questions")
+    officer: str = Field("", description="who answers for it, where the operation is personal")
+    purpose: str = ""
+    suspended: bool = False
 
 
 class Grant(Declared):

@@ -9,6 +9,9 @@ from schemas.instant import Instant, from_datetime, to_datetime
 VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 """No daylight saving since 1975: a fixed offset is exact."""
 
+YEARS = range(1900, 9999)
+"""Whose days can be reckoned with: a day of the year 1 began in no year, by the clock of UTC."""
+
 
 def day_of(at: Instant) -> date:
     return to_datetime(at).astimezone(VIETNAM).date()

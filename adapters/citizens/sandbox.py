@@ -71,9 +71,11 @@ class Sandbox:
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.asked: list[Asked] = []
+        self.arrived: list[bytes] = []  # bodies, also of what nobody waited for
         self.empty = False  # answer HTTP 200 without a body
         self.fault = False  # answer every request with a fault of the server
         self.gate: asyncio.Event | None = None  # requests wait for it, if there is one
+        self.free = 0  # so many do not wait for it
         self.busy = self.most_busy = 0  # requests in hand, now and at most
         self._receipts = 0
         app = web.Application(client_max_size=32 * 1024 * 1024)
@@ -113,10 +115,12 @@ class Sandbox:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
+        self.arrived.append(body)
         self.busy += 1
         self.most_busy = max(self.most_busy, self.busy)
         try:
-            if self.gate is not None:
+            self.free -= 1
+            if self.gate is not None and self.free < 0:
                 await self.gate.wait()
             return await self._answer(request, body)
         finally:

@@ -36,7 +36,7 @@ from adapters.dvcqg.evaluations import read_evaluation
 from adapters.portal_fields import read_record, read_step, write_record, wrong_field
 from adapters.portal_submission import KNOWN, RECEIVED, read_submission, receipt
 from schemas.door import AgencyEntry, Door, Doors, Refusal
-from schemas.dossier import DossierRecord, parse_dossier_code, unit_of
+from schemas.dossier import DossierRecord, DossierStatus, as_told, parse_dossier_code, unit_of
 from schemas.errors import (
     Conflict,
     DuplicateMessage,
@@ -295,7 +295,7 @@ def _found(door: Door, code: str) -> AgencyEntry | None:
 async def _not_there(door: Door, record: DossierRecord) -> None:
     """The very same content is a repeat, and no insert of something else. Raises _Exists."""
     known = await door.dossier(record.code)
-    if known is not None and known.record is not None and known.record != record:
+    if known is not None and known.record is not None and as_told(known.record) != as_told(record):
         raise _Exists(
             f"dossier {record.code} exists with other content",
             vi=f"Hồ sơ {record.code} đã tồn tại",
@@ -341,7 +341,9 @@ async def _look_up(door: Door, parameters: Parameters, _data: list[Element]) -> 
     known = await door.dossier(code)
     if known is None or known.record is None:
         return _json(answer(OK, "Không có dữ liệu"))
-    shown = write_record(known.record) | {"TrangThaiHoSo": f"{known.status:d}"}
+    unmapped = known.status is DossierStatus.UNMAPPED
+    status = known.record.local_status if unmapped else f"{known.status:d}"
+    shown = write_record(known.record) | {"TrangThaiHoSo": status}
     return _json(answer(OK, SUCCESS, [shown]))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from yarl import URL
@@ -37,6 +37,17 @@ SEEN = 50_000
 """Questions remembered as taken, so that those not answered yet are not accepted every round."""
 
 
+MOST_ROUNDS = 64
+"""A refused question is tried again after 1, 2, 4 … and at last every so many rounds: its agency
+may be declared meanwhile, or the portal mend what could not be read.
+"""
+
+
+class _Refused(NamedTuple):
+    pause: int  # rounds between the last two tries
+    rest: int  # rounds until the next
+
+
 class Polling:
     """One portal as a source."""
 
@@ -45,6 +56,7 @@ class Polling:
         self._ask = ask
         self._rounds = Rounds(self._waiting)
         self._taken: dict[str, None] = {}  # numbers of questions, oldest first
+        self._refused: dict[str, _Refused] = {}  # by number, of those that are still listed
 
     async def round(self, inbox: Inbox) -> int:
         """Raises PartnerError, ConfigurationError, LedgerUnavailable."""
@@ -99,24 +111,35 @@ class Polling:
         rows = reply.fields.get("result")
         if not isinstance(rows, list):
             raise garbage("the list of questions is no list")
-        taken = 0
+        taken, listed = 0, set[str]()
         for row in rows:
-            taken += await self._question(inbox, row)
+            number = text_of(row.get("MaCauHoi")) if isinstance(row, dict) else ""
+            if not number:
+                raise garbage("a row of the list of questions has no MaCauHoi")
+            listed.add(number)
+            taken += await self._question(inbox, number, row)
+        self._refused = {n: each for n, each in self._refused.items() if n in listed}
         return taken
 
-    async def _question(self, inbox: Inbox, row: Any) -> bool:
-        number = text_of(row.get("MaCauHoi")) if isinstance(row, dict) else ""
-        if not number:
-            raise garbage("a row of the list of questions has no MaCauHoi")
+    async def _question(self, inbox: Inbox, number: str, row: Mapping[str, Any]) -> bool:
         if number in self._taken:
             return False
-        original = orjson.dumps(row)
+        before = self._refused.get(number, _Refused(0, 0))
+        if before.rest:
+            self._refused[number] = before._replace(rest=before.rest - 1)
+            return False
+        ref, original = f"question:{number}", orjson.dumps(row)
         try:
             item = read_question(row)
         except InvalidRequest as error:
-            await inbox.refuse(f"question:{number}", original, error)
+            taken = await inbox.refuse(ref, original, error)
         else:
-            await inbox.take_item(f"question:{number}", self._config.portal_code, item, original)
+            taken = await inbox.take_item(ref, self._config.portal_code, item, original)
+        if not taken.accepted:
+            pause = min(2 * before.pause or 1, MOST_ROUNDS)
+            self._refused[number] = _Refused(pause, pause - 1)
+            return True
+        self._refused.pop(number, None)
         self._taken[number] = None
         if len(self._taken) > SEEN:
             self._taken.pop(next(iter(self._taken)))

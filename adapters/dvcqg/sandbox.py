@@ -194,6 +194,9 @@ class Portal:
         app.router.add_post("/_sandbox/forget-sessions", self._forget)
         app.router.add_get("/_sandbox/report", self._report)
         app.router.add_get("/_sandbox/timelines", self._timelines)
+        app.router.add_post("/_sandbox/submissions", self._submitted)
+        app.router.add_post("/_sandbox/questions", self._asked)
+        app.router.add_get("/_sandbox/back", self._back)
         return app
 
     # ---- sessions
@@ -470,6 +473,18 @@ class Portal:
     async def _report(self, _request: web.Request) -> web.StreamResponse:
         """Counts: dossiers, lines of timelines, calls."""
         return _json({**self.store.counts(), "calls": self.calls, "pushes": len(self.arrivals)})
+
+    async def _submitted(self, request: web.Request) -> web.StreamResponse:
+        """A citizen submits the profile that the body is; its number here."""
+        return _json({"profileId": self.submit(await request.json())})
+
+    async def _asked(self, request: web.Request) -> web.StreamResponse:
+        self.ask(await request.json())
+        return _json({})
+
+    async def _back(self, _request: web.Request) -> web.StreamResponse:
+        """What became of submissions and questions: acknowledgements, answers."""
+        return _json({"acks": self.acks, "answers": self.store.kept("hoi-dap")})
 
     async def _timelines(self, request: web.Request) -> web.StreamResponse:
         """NDJSON, one dossier a line: its record, and its steps in order of arrival."""

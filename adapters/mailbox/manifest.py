@@ -22,6 +22,7 @@ MANIFEST = Manifest(
         "answer",
         "statistics",
         "postal-order",
+        "change",
     ),
     looks_up=False,
 )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from schemas.service import Changes
+
 Json = dict[str, Any]
 
 
@@ -31,6 +33,7 @@ class NationalOperation:
     idempotent: bool  # asking twice does no harm
     personal: bool  # about people: officer and purpose are demanded, accesses written down
     subjects: tuple[str, ...]  # members of the request that name the person
+    changes: Changes | None = None  # what changed since a cursor can be asked
 
 
 class NationalService(Protocol):

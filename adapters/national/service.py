@@ -31,6 +31,7 @@ from schemas.errors import (
     PartnerTimeout,
     PartnerUnavailable,
 )
+from schemas.service import Changes
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes; a catalogue is the largest that comes."""
@@ -93,6 +94,7 @@ class Operation(Generic[AskT, ToldT]):
     personal: bool = False
     denied: Callable[[Answer], bool] = by_status  # the sign-on was not accepted
     finish: Callable[[AskT, ToldT], ToldT] | None = None  # what depends on the question, too
+    changes: Changes | None = None
 
     def declared(self) -> NationalOperation:
         return NationalOperation(
@@ -104,6 +106,7 @@ class Operation(Generic[AskT, ToldT]):
             self.idempotent,
             self.personal or bool(self.subjects),
             self.subjects,
+            self.changes,
         )
 
 

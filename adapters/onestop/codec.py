@@ -18,6 +18,7 @@ from schemas.adapter import ListedDossier
 from schemas.agency import parse_code
 from schemas.dossier import DossierRecord, DossierStatus, Form, Step
 from schemas.dossier.code import parse_dossier_code
+from schemas.dossier.life import STATUS_NUMBERS
 from schemas.dossier.reconcile import Seen, row_facts
 from schemas.errors import InvalidRequest
 
@@ -70,9 +71,9 @@ def _listed(row: Any) -> ListedDossier:
         raise garbage("a row of the list is no object")
     try:
         code = parse_dossier_code(text_of(row.get("source_id")))
-        status = _number(row, "status_profile")
+        status = _status(row)
         seen = Seen(
-            None if status is None else DossierStatus(status),
+            DossierStatus(status["status"]) if "status" in status else None,
             changed=_moment(row, "time_of_process"),
             steps=_number(row, "steps"),
             facts=row_facts(
@@ -82,7 +83,8 @@ def _listed(row: Any) -> ListedDossier:
             ),
             pending=_truth(row, "waiting"),
         )
-        return ListedDossier(code, parse_code(text_of(row.get("from_unit_code"))), seen)
+        own = str(status.get("local_status", ""))
+        return ListedDossier(code, parse_code(text_of(row.get("from_unit_code"))), seen, own)
     except (ValueError, InvalidRequest):
         raise garbage("a row of the list cannot be read") from None
 
@@ -107,6 +109,12 @@ def _moment(source: Json, name: str) -> datetime | None:
         return Form.YEAR_FIRST.read(text_of(source.get(name)))
     except ValueError:
         raise _invalid([name], f"{name}: a time is written yyyy/MM/dd HH:mm:ss") from None
+
+
+def _status(source: Json) -> Json:
+    """The software's own code, where it is none of the list's."""
+    text = text_of(source.get("status_profile"))
+    return {"status": int(text)} if text in STATUS_NUMBERS else {"local_status": text}
 
 
 def _truth(source: Json, name: str) -> bool:
@@ -145,7 +153,7 @@ def _step(model: Json) -> Json:
             "title": text_of(model.get("process_position")),
             "department": text_of(model.get("process_department")),
             "content": text_of(model.get("process_content")),
-            "status": _number(model, "status_profile"),
+            **_status(model),
             "started": _moment(model, "start_time"),
             "due": _moment(model, "due_time"),
         }
@@ -160,7 +168,7 @@ def _record(model: Json, agency: str) -> Json:
         {
             "code": text_of(model.get("source_id")),
             "nation_code": text_of(model.get("ref_code")),
-            "status": _number(model, "status_profile"),
+            **_status(model),
             "agency": agency,
             "agency_name": text_of(profile.get("unit_name")),
             "procedure": text_of(profile.get("service_code")),

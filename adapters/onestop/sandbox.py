@@ -118,6 +118,7 @@ class OneStopSandbox:
         app.router.add_post("/profiles/again", self._tell_again)
         app.router.add_post("/_sandbox/fault", self._server_control)
         app.router.add_get("/_sandbox/waiting", self._count)
+        app.router.add_get("/_sandbox/submissions", self._submitted)
         return app
 
     async def _server_control(self, request: web.Request) -> web.StreamResponse:
@@ -126,6 +127,10 @@ class OneStopSandbox:
     async def _count(self, _: web.Request) -> web.StreamResponse:
         """How many changes the bus has not acknowledged."""
         return web.Response(text=str(len(self.waiting)))
+
+    async def _submitted(self, _: web.Request) -> web.StreamResponse:
+        """What came from portals, each once, in order."""
+        return web.json_response(self.submissions)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("unit_code") != self._unit_code:

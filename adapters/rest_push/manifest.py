@@ -22,6 +22,7 @@ MANIFEST = Manifest(
         "answer",
         "statistics",
         "postal-order",
+        "change",
     ),
     looks_up=True,
     secrets=("secret", "previous_secret"),

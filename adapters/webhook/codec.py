@@ -55,6 +55,18 @@ def event(delivery: OutboundDelivery, kind: Kind, content: bytes, config: Webhoo
     return orjson.dumps(told)
 
 
+def change(delivery: OutboundDelivery, content: bytes) -> bytes:
+    """The body of a change of a register: the subscriber's own right says what is in it."""
+    told = {
+        "id": delivery.message_id,
+        "kind": "change",
+        "code": orjson.loads(content)["feed"],
+        "agency": delivery.sender,
+        "data": orjson.Fragment(content),
+    }
+    return orjson.dumps(told)
+
+
 def signature(event_id: str, timestamp: str, body: bytes, secrets: Iterable[bytes]) -> str:
     """Value of `webhook-signature`: one `v1,<base64 HMAC-SHA256>` for each secret, newest first."""
     text = f"{event_id}.{timestamp}.".encode() + body

@@ -10,7 +10,7 @@ MANIFEST = Manifest(
     title_en="Webhook: progress of dossiers to a portal that publishes it",
     mode="push",
     fan_out="per-receiver",
-    kinds=("dossier", "step"),
+    kinds=("dossier", "step", "change"),
     looks_up=False,
     secrets=("secret", "previous_secret"),
 )

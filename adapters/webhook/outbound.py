@@ -1,4 +1,4 @@
-"""One attempt: the event of a record or a step, signed, and what the portal answers."""
+"""One attempt: the event of a record, a step or a change, signed, and what the portal answers."""
 
 from __future__ import annotations
 
@@ -50,12 +50,15 @@ class Webhook:
 
         A portal cannot be asked: what may have arrived is sent again under the same id.
         """
-        if delivery.kind not in ("dossier", "step"):
+        if delivery.kind not in ("dossier", "step", "change"):
             raise TypeError(f"delivery {delivery.id}: {delivery.kind} is not published")
         content = await read_whole(delivery)
         if isinstance(content, Outcome):
             return content
-        body = codec.event(delivery, delivery.kind, content, self._config)
+        if delivery.kind == "change":
+            body = codec.change(delivery, content)
+        else:
+            body = codec.event(delivery, delivery.kind, content, self._config)
         headers = codec.request_headers(delivery, body, self._secrets, int(time.time()))
         try:
             answer = await exchange(

@@ -100,7 +100,8 @@ class Portal:
 
     def _keep(self, event_id: str, body: bytes, told: dict[str, Any]) -> Receipt:
         self.events.setdefault(event_id, told)
-        mark = told["data"].get("id") if told["kind"] == "step" else told["data"]["status"]
+        marks = {"step": "id", "dossier": "status", "change": "change"}
+        mark = told["data"].get(marks[told["kind"]])
         return self.book.record(
             message_id=event_id,
             sha256=hashlib.sha256(body).hexdigest(),

@@ -11,6 +11,7 @@ import typer
 from bus.cli import (
     account,
     agency,
+    alert,
     axis,
     backup,
     client,
@@ -26,6 +27,7 @@ from bus.cli import (
     province,
     reconcile,
     refused,
+    report,
     schema,
     serve,
     service,
@@ -56,6 +58,7 @@ GROUPS = (
     message,
     document,
     dossier,
+    report,
     reconcile,
     mapping,
     delivery,
@@ -71,6 +74,7 @@ GROUPS = (
     health,
     journal,
     backup,
+    alert,
 )
 for group in GROUPS:
     group.add_to(app)

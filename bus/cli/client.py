@@ -12,7 +12,6 @@ from bus.cli.options import Json, examples, parse_seconds
 from bus.cli.output import headings, note, say_line, show_json, show_table, to_json, when
 from bus.cli.session import Session
 from schemas import instant
-from schemas.errors import NotFound
 from schemas.instant import SECOND, Instant, to_iso
 
 if TYPE_CHECKING:
@@ -74,15 +73,11 @@ def add(
     session = Session.of(context)
     expires_at = _from_now(expires_in)
 
-    async def act(ledger: Ledger) -> tuple[str, str]:
-        await _declared(ledger, client)
-        key = await ledger.identities.add_key(client, expires_at=expires_at)
-        hint = next(k.hint for k in await ledger.identities.keys(client) if key.startswith(k.hint))
-        data = {"client": client, "hint": hint, "expiresAt": to_iso(expires_at)}
-        await ledger.note("client-key-added", actor=session.actor, data=data)
-        return key, hint
+    from bus.ops import keys  # noqa: PLC0415 - late: the ledger is behind it
 
-    key, hint = session.run(act)
+    key, hint = session.run(
+        lambda ledger: keys.issue(ledger, client, expires_at=expires_at, actor=session.actor)
+    )
     if json:
         show_json({"client": client, "key": key, "hint": hint, "expiresAt": to_iso(expires_at)})
         return
@@ -141,18 +136,9 @@ def retire(
     session = Session.of(context)
     at = _from_now(in_ or 0) or instant.now()
 
-    async def act(ledger: Ledger) -> int:
-        ended = await ledger.identities.retire_key(client, hint, at=at)
-        if not ended:
-            raise NotFound(
-                f"client {client[:60]} has no key {hint[:20]} that ends later",
-                vi=f"hệ thống {client[:60]} không có khóa {hint[:20]} còn hạn sau lúc đó",
-            )
-        data = {"client": client, "hint": hint, "endsAt": to_iso(at)}
-        await ledger.note("client-key-retired", actor=session.actor, data=data)
-        return ended
+    from bus.ops import keys  # noqa: PLC0415 - as above
 
-    session.run(act)
+    session.run(lambda ledger: keys.retire(ledger, client, hint, at=at, actor=session.actor))
     if json:
         show_json({"client": client, "hint": hint, "endsAt": to_iso(at)})
         return
@@ -161,11 +147,10 @@ def retire(
 
 
 async def _declared(ledger: Ledger, client: str) -> None:
+    from bus.ops import keys  # noqa: PLC0415 - as above
+
     if all(each.id != client for each in (await ledger.config.province()).clients):
-        raise NotFound(
-            f"client {client[:60]} is not declared: declare it in a file, then lgsp apply",
-            vi=f"hệ thống {client[:60]} chưa khai báo: khai báo trong tệp rồi lgsp apply",
-        )
+        raise keys.not_declared(client)
 
 
 def _from_now(seconds: int | None) -> Instant | None:

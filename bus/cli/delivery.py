@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from bus.cli.lang import say
-from bus.cli.mending import CANCEL, REPLAY, Act, Choice, mend
+from bus.cli.mending import mend
 from bus.cli.message import show_deliveries
 from bus.cli.options import CodeFilter, EndpointFilter, Json, Limit, Since, Yes, examples
 from bus.cli.output import note, show_json, to_json
 from bus.cli.session import Session
+from bus.ops.mending import CANCEL, REPLAY, Act, Choice
 from schemas.delivery import DeliveryState
 
 delivery_app = typer.Typer(no_args_is_help=True, help=say("Chuyển phát.", "Deliveries."))

@@ -30,6 +30,7 @@ task_app = typer.Typer(
     ),
 )
 
+PERIODS = "2026-11-23, 2026-11, 2026-Q3, 2026"
 Agency = Annotated[
     str | None, typer.Option(help=say("mã cơ quan nhận", "code of the receiving agency"))
 ]
@@ -133,7 +134,7 @@ def list_tasks(
 )
 def report(
     context: typer.Context,
-    period: Annotated[str, typer.Argument(help=say("kỳ", "period") + ": 2026-11, 2026-Q3, 2026")],
+    period: Annotated[str, typer.Argument(help=say("kỳ", "period") + f": {PERIODS}")],
     *,
     agency: Agency = None,
     output: Annotated[

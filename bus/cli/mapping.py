@@ -14,7 +14,6 @@ from bus.cli.output import headings, say_line, show_json, show_table
 from bus.cli.session import Session
 
 if TYPE_CHECKING:
-    from bus.ledger.config_store import Change
     from bus.ledger.ledger import Ledger
     from routing.mapping_import import MappingImport
     from schemas.province import Mapping
@@ -25,8 +24,8 @@ mapping_app = typer.Typer(
 )
 
 Table = Annotated[
-    Literal["procedure", "agency", "fee", "commune", "postal"] | None,
-    typer.Option(help=say("bảng: thủ tục, cơ quan, phí, xã", "which table")),
+    Literal["procedure", "agency", "fee", "commune", "postal", "status"] | None,
+    typer.Option(help=say("bảng: thủ tục, cơ quan, phí, xã, trạng thái", "which table")),
 ]
 
 
@@ -79,6 +78,7 @@ def list_(context: typer.Context, *, table: Table = None, json: Json = False) ->
                 "items": [
                     {
                         "table": each["table"],
+                        "agency": each["agency"],
                         "local": each["local"],
                         "national": each["national"],
                         "validFrom": each["valid_from"],
@@ -89,8 +89,10 @@ def list_(context: typer.Context, *, table: Table = None, json: Json = False) ->
             }
         )
         return
-    columns = headings("Bảng|Mã địa phương|Mã quốc gia|Từ|Đến", "Table|Local|National|From|To")
-    cells = [(e.table, e.local, e.national, e.valid_from, e.valid_to) for e in found]
+    columns = headings(
+        "Bảng|Cơ quan|Mã địa phương|Mã quốc gia|Từ|Đến", "Table|Agency|Local|National|From|To"
+    )
+    cells = [(e.table, e.agency, e.local, e.national, e.valid_from, e.valid_to) for e in found]
     show_table(columns, cells, empty=say("Chưa có ánh xạ nào.", "No mappings."))
 
 
@@ -98,19 +100,11 @@ async def _apply(ledger: Ledger, entries: tuple[Mapping, ...], *, actor: str, re
     """How many entries are new or changed. Raises ConfigurationError when they do not fit what
     is in force, Conflict when somebody else applied meanwhile.
     """
-    from bus.ledger.config_store import Change  # noqa: PLC0415 - as above
-    from routing.mapping import MappingTables  # noqa: PLC0415
+    from bus.ops.province_change import propose, put_in_force, with_mappings  # noqa: PLC0415
 
-    revision = await ledger.config.revision()
-    known = {each.name: each for each in (await ledger.config.province()).mappings}
-    MappingTables({**known, **{each.name: each for each in entries}}.values())
-    changes: list[Change] = [
-        Change("mapping", each.name, known.get(each.name), each)
-        for each in entries
-        if known.get(each.name) != each
-    ]
-    await ledger.config.apply(changes, expected=revision, actor=actor, reason=reason)
-    return len(changes)
+    proposal = await propose(ledger, with_mappings(entries))
+    await put_in_force(ledger, proposal, actor=actor, reason=reason)
+    return len(proposal.plan.changes)
 
 
 def _report(read: MappingImport, changed: int, *, refused: bool, json: bool) -> None:

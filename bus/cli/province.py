@@ -13,35 +13,24 @@ from bus.cli.lang import say, spoken
 from bus.cli.options import Folder, Json, Yes, agreed, examples
 from bus.cli.output import camel, console, json_text, printable, say_line, show_json
 from bus.cli.session import Session
-from schemas.errors import Conflict, LgspError, Text
+from bus.ops.wording import DECLARED
+from schemas.errors import Conflict, LgspError
 
 if TYPE_CHECKING:
     from bus.ledger.config_store import Change
     from bus.ledger.ledger import Ledger
-    from bus.ops.province_diff import Plan
+    from bus.ops.province_change import Proposal
     from schemas.province import Endpoint, Province
     from schemas.service import Service
 
 SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
-KINDS = {
-    "agency": Text("cơ quan", "agency"),
-    "endpoint": Text("điểm kết nối", "endpoint"),
-    "route": Text("quy tắc", "route"),
-    "subscription": Text("đăng ký nhận", "subscription"),
-    "mapping": Text("ánh xạ mã", "mapping"),
-    "procedure": Text("thủ tục", "procedure"),
-    "holidays": Text("ngày nghỉ", "holidays"),
-    "service": Text("dịch vụ", "service"),
-    "grant": Text("cấp quyền", "grant"),
-    "client": Text("hệ thống", "client"),
-}
 
 
 def plan(context: typer.Context, folder: Folder, *, json: Json = False) -> None:
     session = Session.of(context)
     wanted, documents = _read(folder)
-    revision, difference = session.run(lambda ledger: _difference(ledger, wanted, documents))
-    _show(difference, revision, json=json, applied=None)
+    proposal = session.run(lambda ledger: _propose(ledger, wanted, documents))
+    _show(proposal, json=json, applied=None)
 
 
 def apply(
@@ -54,24 +43,23 @@ def apply(
 ) -> None:
     session = Session.of(context)
     wanted, documents = _read(folder)
-    revision, difference = session.run(lambda ledger: _difference(ledger, wanted, documents))
+    proposal = session.run(lambda ledger: _propose(ledger, wanted, documents))
     if not json:
-        _show(difference, revision, json=False, applied=None)
-    asks = difference.changes and not yes and sys.stdin.isatty() and not json
+        _show(proposal, json=False, applied=None)
+    asks = proposal.plan.changes and not yes and sys.stdin.isatty() and not json
     if asks and not agreed(say("Áp dụng?", "Apply?")):
         raise typer.Exit(PROBLEM)
 
-    async def put_in_force(ledger: Ledger) -> int:
-        if difference.changes:
-            await ledger.contracts.keep(list(documents.values()))
-        return await ledger.config.apply(
-            difference.changes, expected=revision, actor=session.actor, reason=reason
-        )
+    from bus.ops.province_change import put_in_force  # noqa: PLC0415 - late, as below
 
-    applied = session.run(put_in_force)
+    applied = session.run(
+        lambda ledger: put_in_force(
+            ledger, proposal, actor=session.actor, reason=reason, documents=documents.values()
+        )
+    )
     if json:
-        _show(difference, revision, json=True, applied=applied)
-    elif difference.changes:
+        _show(proposal, json=True, applied=applied)
+    elif proposal.plan.changes:
         say_line(say(f"✓ Đã áp dụng: phiên bản {applied}.", f"✓ Applied: revision {applied}."))
 
 
@@ -143,6 +131,7 @@ OURS = frozenset(
         "holidays",
         "services",
         "grants",
+        "feeds",
         "clients",
     )
 )
@@ -165,23 +154,16 @@ def _read(folder: Path) -> tuple[Province, dict[str, bytes]]:
     return province_files.read_with_documents(folder)
 
 
-async def _difference(
-    ledger: Ledger, wanted: Province, documents: dict[str, bytes]
-) -> tuple[int, Plan]:
-    """The revision looked at, and what leads from it to what is wanted."""
+async def _propose(ledger: Ledger, wanted: Province, documents: dict[str, bytes]) -> Proposal:
     from bus.cli.service_check import faults_of_service  # noqa: PLC0415 - as above
-    from bus.ops.province_diff import diff  # noqa: PLC0415
+    from bus.ops.province_change import propose  # noqa: PLC0415
 
-    revision = await ledger.config.revision()
-    current = await ledger.config.province()
-    known = current.services
-
-    def check(service: Service) -> list[str]:
-        if service in known:  # compiled before: a province has dozens
+    def check(service: Service, current: Province) -> list[str]:
+        if service in current.services:  # compiled before: a province has dozens
             return []
         return faults_of_service(service, documents)
 
-    return revision, diff(current, wanted, check_endpoint=_faults, check_service=check)
+    return await propose(ledger, lambda _: wanted, check_endpoint=_faults, check_service=check)
 
 
 def _faults(endpoint: Endpoint) -> list[str]:
@@ -195,7 +177,8 @@ def _faults(endpoint: Endpoint) -> list[str]:
     return []
 
 
-def _show(difference: Plan, revision: int, *, json: bool, applied: int | None) -> None:
+def _show(proposal: Proposal, *, json: bool, applied: int | None) -> None:
+    difference, revision = proposal.plan, proposal.revision
     counts = difference.counts()
     if json:
         document: dict[str, Any] = {
@@ -207,15 +190,13 @@ def _show(difference: Plan, revision: int, *, json: bool, applied: int | None) -
             document["appliedRevision"] = applied
         show_json(document)
         return
-    imported = sum(map(_is_imported, difference.changes))
-    for change in difference.changes:
-        if _is_imported(change):  # 120,000 of them go with an axis's endpoint
-            continue
+    declared = difference.declared()
+    for change in declared:
         sign, style = SIGNS[change.action]
-        console().print(f"{sign} {spoken(KINDS[change.kind])} {change.name}", style=style)
+        console().print(f"{sign} {spoken(DECLARED[change.kind])} {change.name}", style=style)
         for name, (old, new) in change.fields().items():
             say_line(f"    {name}: {_short(old)} → {_short(new)}")
-    if imported:
+    if imported := len(difference.changes) - len(declared):
         say_line(
             say(
                 f"~ {imported} cơ quan nhập từ danh bạ của đối tác (xem: --json)",
@@ -230,12 +211,6 @@ def _show(difference: Plan, revision: int, *, json: bool, applied: int | None) -
             f"{counts['removed']} to remove.",
         )
     )
-
-
-def _is_imported(change: Change) -> bool:
-    """Of an agency that a partner's directory brought, and that nobody declares now."""
-    sources = [getattr(item, "source", None) for item in (change.old, change.new) if item]
-    return all(sources)
 
 
 def _as_json(change: Change) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bus.cli import service_call, service_declare
+from bus.cli import service_call, service_declare, service_job
 from bus.cli.failure import PROBLEM
 from bus.cli.lang import say
 from bus.cli.options import Json, examples
@@ -96,6 +96,7 @@ def _show(found: dict[str, Any]) -> None:
 
 service_declare.add_to(service_app)
 service_call.add_to(service_app)
+service_job.add_to(service_app)
 
 
 def add_to(app: typer.Typer) -> None:

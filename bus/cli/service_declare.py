@@ -128,20 +128,20 @@ async def _change(
 ) -> None:
     """The change as `lgsp apply` would make it, with the same checks."""
     from bus.cli.service_check import faults_of_service  # noqa: PLC0415 - late: lxml
-    from bus.ops.province_diff import diff  # noqa: PLC0415
+    from bus.ops.province_change import propose, put_in_force  # noqa: PLC0415
 
-    revision = await ledger.config.revision()
-    province = await ledger.config.province()
-    others = [each for each in province.services if old is None or each.id != old.id]
-    wanted = province.model_copy(update={"services": (*others, *([new] if new else []))})
-    plan = diff(
-        province,
-        wanted,
-        check_endpoint=lambda _endpoint: [],  # they are in force as they are
-        check_service=lambda each: faults_of_service(each, contents) if each is new else [],
+    def change(province: Province) -> Province:
+        others = [each for each in province.services if old is None or each.id != old.id]
+        return province.model_copy(update={"services": (*others, *([new] if new else []))})
+
+    proposal = await propose(
+        ledger,
+        change,
+        check_service=lambda each, _: faults_of_service(each, contents) if each is new else [],
     )
-    await ledger.contracts.keep(list(contents.values()))
-    await ledger.config.apply(plan.changes, expected=revision, actor=actor, reason=reason)
+    await put_in_force(
+        ledger, proposal, actor=actor, reason=reason, documents=list(contents.values())
+    )
 
 
 def list_(context: typer.Context, *, json: Json = False) -> None:

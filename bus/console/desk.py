@@ -200,8 +200,9 @@ class Desk:
 
     async def _refuse(self, account: Account | None, address: str, why: str) -> None:
         """What was typed as a name is not written down: it may be a password."""
-        data = {"why": why, "address": address, "account": account.name if account else ""}
-        await self.ledger.note("console-login-refused", actor="console", data=data)
+        name = account.name if account else ""
+        data = {"why": why, "address": address, "account": name}
+        await self.ledger.note("console-login-refused", actor=f"console:{name}", data=data)
 
     async def _note(self, event: str, account: Account, data: dict[str, object]) -> None:
         await self.ledger.note(event, actor=f"console:{account.name}", data=data)

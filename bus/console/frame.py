@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
@@ -17,19 +17,24 @@ from bus.console.authority import Authority
 from bus.console.cards import error_card
 from bus.console.desk import Desk
 from bus.console.door import VISITOR
+from bus.console.downloads import Downloads
 from bus.console.html import Html, tag
+from bus.console.jobs import Jobs
 from bus.console.rights import EVERYBODY, ROLES, Act, Role
+from bus.console.shared import Shared
 from bus.console.visitor import Visitor
 from bus.console.words import Words
+from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig, Snapshot
 from bus.ledger.ledger import Ledger
+from bus.ops.pulse import Pulse
 from schemas.errors import Forbidden, LgspError, Text, Unauthenticated
 
 log = structlog.get_logger(__name__)
 
 BUILD_SECONDS = 30.0
 REFRESH_SECONDS = 5.0
-PRIMARY = "#0b5c8e"
+PRIMARY, PRIMARY_DARK = "#0b5c8e", "#7cc4f5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,15 @@ class Console:
     live: LiveConfig
     desk: Desk
     authority: Authority
+    pulse: Pulse
+    shared: Shared
+    downloads: Downloads
+    jobs: Jobs
+    polled: frozenset[str]  # kinds of endpoints from which the bus fetches
+    running: Callable[[], Mapping[str, int]]  # processes alive, by role
+    broker_up: Callable[[], bool]
+    acceptor: Acceptor  # for messages that try a connection
+    secret: Callable[[str], bytes]  # raises ConfigurationError when there is none of that name
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +137,7 @@ class View:
         """Does it, if the person may; says what came of it. Whether it was done.
 
         `work` gets the visitor as the ledger has it now, whose `actor` the journal is to name, and
-        returns the sentence to show.
+        returns the sentence to show, if any.
         """
         try:
             now = await self.console.authority.require(self.visitor, right, *agencies)
@@ -132,7 +146,8 @@ class View:
             self.tell(error)
             return False
         self.visitor = now
-        ui.notify(told, type="positive", position="top", timeout=6000)
+        if told:
+            ui.notify(f"✓ {told}", position="top", timeout=6000, classes="noted", color="")
         return True
 
     def tell(self, error: LgspError) -> None:
@@ -214,7 +229,7 @@ def _dress(client: Client, view: View, page: Page) -> None:
     client.page.dark = view.visitor.dark
     client.page.language = "vi" if view.say.lang == "vi" else "en-US"
     client.title = f"{view.say.text(page.title)} · LGSP"
-    ui.colors(primary=PRIMARY)
+    ui.colors(primary=PRIMARY_DARK if view.visitor.dark else PRIMARY)
     ui.add_head_html('<link rel="stylesheet" href="/static/console.css">')
     skip = view.say("Tới nội dung", "Skip to content")
     ui.add_body_html(f'<a class="skip" href="#main">{skip}</a>')
@@ -223,7 +238,7 @@ def _dress(client: Client, view: View, page: Page) -> None:
 @contextmanager
 def _frame(view: View, page: Page, pages: tuple[Page, ...]) -> Iterator[None]:
     say = view.say
-    drawer = ui.left_drawer(value=True, fixed=True).props("width=220 breakpoint=900 bordered")
+    drawer = ui.left_drawer(value=None, fixed=True).props("width=220 breakpoint=900 bordered")
     with drawer.classes("menu"), ui.element("nav").props(f'aria-label="{say("Trang", "Pages")}"'):
         view.html(_menu(view, page, pages))
     with ui.header().classes("top"):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+_VOID = frozenset({"input", "img"})  # have no end (HTML, section 13.1.2)
+
 
 class Html(str):
     """Text that is HTML already."""
@@ -21,17 +23,24 @@ Cell = str | int | float | None
 def as_html(value: Cell) -> str:
     if isinstance(value, Html):
         return value
-    return "—" if value in (None, "") else escape(str(value))
+    return "—" if value is None or value == "" else escape(_printable(str(value)))
 
 
-def tag(name: str, *inside: Cell, **attributes: str | None) -> Html:
+def _printable(text: str) -> str:
+    """Without control characters, which partners' answers may hold."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
+def tag(element: str, /, *inside: Cell, **attributes: str | None) -> Html:
     """`class_` for class, `data_x` for data-x; a None attribute is left out."""
     given = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_printable(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    return Html(f"<{name}{given}>{''.join(map(as_html, inside))}</{name}>")
+    if element in _VOID:
+        return Html(f"<{element}{given}>")
+    return Html(f"<{element}{given}>{''.join(map(as_html, inside))}</{element}>")
 
 
 def join(*parts: Cell, by: str = " ") -> Html:

@@ -1,6 +1,6 @@
 """Who may do what in the console: one table, asked on the server before every act.
 
-What a person may *see* follows from the role, too: `sees_all`, or the traffic of own agencies only.
+What a person may *see* follows from the role, too: everything, or the traffic of own agencies.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Act(StrEnum):
     REVEAL = "reveal"  # personal data in a message, with a reason
     DOWNLOAD = "download"  # originals and attachments: they are not masked
     VERIFY = "verify"  # the journal's chains
-    MANAGE_ACCOUNTS = "manage-accounts"
+    CONFIGURE = "configure"  # agencies, endpoints, routes, mappings, grants: what is declared
+    MANAGE_KEYS = "manage-keys"  # of systems that call the bus
 
 
 ROLES: dict[Role, Text] = {
@@ -51,7 +52,8 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.REVEAL: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.DOWNLOAD: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.VERIFY: frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}),
-    Act.MANAGE_ACCOUNTS: frozenset({Role.ADMINISTRATOR}),
+    Act.CONFIGURE: frozenset({Role.ADMINISTRATOR}),
+    Act.MANAGE_KEYS: frozenset({Role.ADMINISTRATOR}),
 }
 
 EVERYBODY = frozenset(Role)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -31,6 +32,7 @@ class ConsoleSettings:
     public_url: str | None  # under which browsers reach it; None: whatever they call it
     limits: Limits
     secrets: Secrets
+    secret: Callable[[str], bytes]  # of an endpoint; raises ConfigurationError
     provider: Provider | None = None
 
     @property

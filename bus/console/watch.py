@@ -15,6 +15,7 @@ from schemas.errors import LedgerUnavailable
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 5.0
+GOODBYE_SECONDS = 2.0  # for the browser to hear of it; acts are refused from now on
 PURGE_ROUNDS = 120
 
 
@@ -55,4 +56,4 @@ async def _look(desk: Desk) -> None:
             visitor = visitor_of_client(client)
             if found is None or visitor is None or found[1].role != visitor.account.role:
                 client.open("/login")
-                client.delete()
+                asyncio.get_running_loop().call_later(GOODBYE_SECONDS, client.delete)

@@ -11,19 +11,27 @@ import uuid_utils
 
 from bus.engine.follow import following
 from bus.engine.live import LiveConfig, Snapshot
-from bus.engine.observer import Observer, Silent
+from bus.engine.observer import News, Observer, Silent
+from bus.engine.spans import spanning
 from bus.engine.spool import Spool
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Acceptance, Planned, Receipt
 from routing.decision import Decision, PlannedDelivery
 from routing.router import Facts, route
 from schemas.adapter import Manifest
-from schemas.edxml import PACKET_LIMITS, Packet, PacketReader, addressing, to_body
-from schemas.errors import UnknownReceiver
-from schemas.instant import SECOND, Instant
+from schemas.edxml import (
+    PACKET_LIMITS,
+    DocumentPacket,
+    Packet,
+    PacketReader,
+    addressing,
+    to_body,
+)
+from schemas.errors import DuplicateMessage, UnknownReceiver
+from schemas.instant import SECOND, Instant, from_datetime
 from schemas.message import Body, Lane, Message
 from schemas.province import Endpoint
-from schemas.vietnam import day_of
+from schemas.vietnam import VIETNAM, day_of
 
 DAY: Instant = 86_400 * SECOND
 MEDIA_TYPE = "application/edxml+xml"
@@ -54,6 +62,7 @@ class Letter:
     media_type: str  # of the original
     warnings: tuple[str, ...] = ()
     record: str | None = None  # canonical JSON of a dossier or step
+    said_at: Instant | None = None  # when its sender says that it sent it
 
 
 class Acceptor:
@@ -102,22 +111,57 @@ class Acceptor:
         message = _message(letter, spool, routed.sender, sender_ref, trace, now)
         if routed.decision.receivers and not routed.planned:
             return await self._known(message, routed.decision)
-        receipt = await self.ledger.accept(
-            Acceptance(
-                message,
-                _planned(routed, snapshot, now),
-                routed.text,
-                client,
-                await spool.commit(),
-                *following(message, routed.decision, snapshot),
-                record=letter.record,
-            )
+        acceptance = Acceptance(
+            message,
+            _planned(routed, snapshot, now),
+            routed.text,
+            client,
+            await spool.commit(),
+            *following(message, routed.decision, snapshot),
+            record=letter.record,
         )
+        try:
+            with spanning(self.observer.spans, "accept", "internal", trace) as span:
+                span.facts["lgsp.message"] = message.id
+                receipt = await self.ledger.accept(acceptance)
+        except DuplicateMessage:
+            self.observer.heard(routed.sender, News("conflict"))
+            raise
+        self.observer.heard(routed.sender, _news(letter, receipt, now))
         if not receipt.duplicate:
             self.observer.accepted(
                 message.body.kind, message.lane.value, time.perf_counter() - began
             )
         return receipt
+
+    async def prepare(
+        self, letter: Letter, *, original: bytes, client: str, sender_ref: str, trace: str
+    ) -> Acceptance:
+        """All of a message but its commit, for who commits it with something else.
+
+        Raises UnknownReceiver, TooLarge.
+        """
+        snapshot, now = self.live.snapshot, self.ledger.clock()
+        routed = self.decide(
+            snapshot, Facts(letter.body.kind, letter.sender, letter.receivers), now
+        )
+        if not routed.planned:
+            raise _nowhere(routed.decision)
+        spool = self.spool()
+        try:
+            spool.count(original)
+            await spool.keep(original)
+            message = _message(letter, spool, routed.sender, sender_ref, trace, now)
+            return Acceptance(
+                message,
+                _planned(routed, snapshot, now),
+                routed.text,
+                client,
+                await spool.commit(),
+                record=letter.record,
+            )
+        finally:
+            spool.abort()
 
     async def _known(self, message: Message, decision: Decision) -> Receipt:
         """A repeat keeps its receipt even when its receivers have left the directory since."""
@@ -191,7 +235,14 @@ class Intake:
         assert packet is not None, "close() comes before accept()"  # noqa: S101
         sender, receivers, order_key, lane = addressing(packet)
         letter = Letter(
-            to_body(packet), sender, receivers, order_key, lane, MEDIA_TYPE, packet.warnings
+            to_body(packet),
+            sender,
+            receivers,
+            order_key,
+            lane,
+            MEDIA_TYPE,
+            packet.warnings,
+            said_at=_said_at(packet),
         )
         ref = sender_ref or f"sha256:{self._spool.sha256}"
         return await self._acceptor.accept(
@@ -201,6 +252,26 @@ class Intake:
     async def abort(self) -> None:
         """Leave nothing behind; harmless after accept."""
         self._spool.abort()
+
+
+def _news(letter: Letter, receipt: Receipt, now: Instant) -> News:
+    if receipt.duplicate:
+        return News("duplicate")
+    lag = None if letter.said_at is None else (now - letter.said_at) / SECOND
+    return News("new", letter.warnings, lag)
+
+
+def _said_at(packet: Packet) -> Instant | None:
+    """Packets write local time without a zone: Vietnam's."""
+    if isinstance(packet, DocumentPacket):
+        hops = packet.trace.trace_headers
+        said = hops[-1].timestamp if hops else None
+    else:
+        said = packet.header.timestamp
+    try:
+        return None if said is None else from_datetime(said.replace(tzinfo=VIETNAM))
+    except OverflowError:  # the first day of the calendar, or its last
+        return None
 
 
 def _message(

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
@@ -19,6 +19,7 @@ from bus.engine.national import Prepared, prepare
 from bus.engine.observer import Observer
 from bus.engine.retry import OWN_FAULT, judge, uses_up
 from bus.engine.slots import Slots
+from bus.engine.spans import spanning
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Claimed, Finish
 from routing.decision import Decision
@@ -113,18 +114,21 @@ class EndpointRunner:
                 self._slots.release(got - 1)
                 got = 1
             batch, ids = ids[:got], ids[got:]
-            tasks += await self._take(batch, permit)
+            tasks += await self._take(batch, permit, work.trace)
         if tasks:
             await asyncio.wait(tasks)
 
     def _paused(self) -> bool:
         return self._context.states.of(self.endpoint.name).paused
 
-    async def _take(self, batch: list[int], permit: Permit) -> list[asyncio.Task[None]]:
-        """Claim `batch`, for which places are held, and start sending what was got."""
+    async def _take(self, batch: list[int], permit: Permit, trace: str) -> list[asyncio.Task[None]]:
+        """Claim `batch`, for which places are held, and start sending what was got.
+
+        `trace`: of the dispatch; a delivery of the same trace follows it.
+        """
         probe = permit is Permit.PROBE
         try:
-            claimed = await self._claim(batch)
+            claimed = [_following(each, trace) for each in await self._claim(batch)]
         except BaseException:
             self._slots.release(len(batch))
             self._breaker.probing = self._breaker.probing and not probe
@@ -170,7 +174,7 @@ class EndpointRunner:
             if content.held is not None:
                 await self._hold(claimed, content.held, probe=probe)
                 return None
-        outcome = await self._attempt(claimed, content)
+        outcome = await self._traced(claimed, content)
         seconds = time.perf_counter() - began
         ledger, observer, name = self._context.ledger, self._context.observer, self.endpoint.name
         observer.attempted(name, outcome.result.value, seconds)
@@ -204,6 +208,21 @@ class EndpointRunner:
             self._breaker.probing = False
         finish = Finish(claimed, DeliveryState.HELD, why, counts=False)
         await self._context.ledger.finish(finish)
+
+    async def _traced(self, claimed: Claimed, content: Prepared | None) -> Outcome:
+        """The attempt as a span of the message's trace, in which the partner's own may follow."""
+        spans = self._context.observer.spans
+        with spanning(spans, f"deliver {self.endpoint.name}", "client", claimed.trace) as span:
+            outcome = await self._attempt(replace(claimed, trace=span.trace), content)
+            span.failed = outcome.result is not Result.DELIVERED
+            span.facts |= {
+                "lgsp.endpoint": self.endpoint.name,
+                "lgsp.kind": self.endpoint.kind,
+                "lgsp.delivery": claimed.id,
+                "lgsp.attempt": claimed.attempt,
+                "lgsp.result": outcome.result.value,
+            }
+        return outcome
 
     async def _attempt(self, claimed: Claimed, content: Prepared | None) -> Outcome:
         try:
@@ -282,3 +301,8 @@ class EndpointRunner:
                     await ledger.close_breaker(name)
         finally:
             self._telling -= 1
+
+
+def _following(claimed: Claimed, trace: str) -> Claimed:
+    same = trace[:36] == claimed.trace[:36] and len(trace) == len(claimed.trace)
+    return replace(claimed, trace=trace) if trace and same else claimed

@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Collection, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -22,6 +23,7 @@ from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.observer import Observer
 from bus.engine.outlive import outliving
+from bus.engine.spans import spanning
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Head
 from schemas.errors import LedgerUnavailable
@@ -167,6 +169,28 @@ class Dispatcher:
         return max(1, min(BATCH, at_once, count))
 
     async def _publish(self, works: list[Work]) -> None:
+        if self._observer.spans is None:
+            await self._hand_over(works)
+            return
+        with ExitStack() as stack:
+            await self._hand_over([await self._traced(work, stack) for work in works])
+
+    async def _traced(self, work: Work, stack: ExitStack) -> Work:
+        """A span in each message's trace; a broker message with one delivery carries its own."""
+        try:
+            traces = await self._ledger.queries.traces(work.ids)
+        except LedgerUnavailable:
+            return work
+        for number, trace in traces.items():
+            span = stack.enter_context(
+                spanning(self._observer.spans, "dispatch", "producer", trace)
+            )
+            span.facts |= {"lgsp.delivery": number, "lgsp.endpoint": work.endpoint}
+            if len(work.ids) == 1:
+                return replace(work, trace=span.trace)
+        return work
+
+    async def _hand_over(self, works: list[Work]) -> None:
         failed = await self._broker.publish(works, deadline=PUBLISH_SECONDS)
         for work in failed:  # still ready in the ledger: the next sweep finds them
             outstanding = self._queues.get((work.endpoint, work.lane), _Outstanding())

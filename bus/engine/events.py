@@ -12,21 +12,24 @@ from collections.abc import Sequence
 import orjson
 
 from bus.broker.port import Event
-from bus.ledger.accesses import JOURNALLED
+from bus.ledger import accesses, service_jobs
 from bus.ledger.journal import JournalTuple
 from schemas.instant import to_iso
 
 TYPE_PREFIX = "vn.gov.lgsp."
 
+_UNCOVERED = {"personal-data-revealed", "original-downloaded"}  # in the console
+_NO_NEWS = accesses.JOURNALLED | service_jobs.JOURNALLED | _UNCOVERED
+
 
 def of_entries(entries: Sequence[JournalTuple]) -> list[Event]:
     """The events of one commit; the routing key is the type without its prefix.
 
-    Who asked about whom is no news: it stays in the ledger.
+    Who asked about whom, who logged in and who uncovered what is no news: it stays in the ledger.
     """
     batches: dict[str, list[dict[str, object]]] = {}
     for entry in entries:
-        if entry[3] in JOURNALLED:
+        if entry[3] in _NO_NEWS or entry[3].startswith("console-"):
             continue
         batches.setdefault(entry[3], []).append(_event(entry))
     return [Event(name, orjson.dumps(batch)) for name, batch in batches.items()]

@@ -10,6 +10,7 @@ import structlog
 from bus.engine.live import LiveConfig
 from bus.engine.national import Releaser
 from bus.engine.outlive import outliving
+from bus.engine.statuses import StatusMapper
 from bus.ledger.ledger import Ledger
 from bus.ledger.sweep import BlobSweep
 from schemas.errors import LedgerUnavailable
@@ -76,9 +77,12 @@ class Janitor:
                 continue
 
     async def _release_loop(self) -> None:
+        statuses = StatusMapper(self._ledger, self._live)
         releaser = Releaser(self._ledger, self._live)
         while True:
             try:
+                if understood := await statuses.round():
+                    log.info("janitor.statuses_mapped", count=understood)
                 released = await releaser.round()
             except LedgerUnavailable:
                 released = 0
@@ -90,6 +94,8 @@ class Janitor:
         while True:
             try:
                 await self._ledger.identities.purge(now=self._ledger.clock())
+                while removed := await self._ledger.remove_expired_jobs():
+                    log.info("janitor.jobs_removed", count=removed)
             except LedgerUnavailable as error:
                 log.debug("janitor.ledger_away", error=str(error))
             await asyncio.sleep(PURGE_SECONDS)

@@ -20,7 +20,7 @@ from schemas.dossier.procedure import Procedure
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.province import Agency, Client, Endpoint, Holidays, Route, Subscription, calendar_of
 from schemas.province import Mapping as MappedCode
-from schemas.service import Grant, Service
+from schemas.service import Feed, Grant, Service
 
 ANSWER_SECONDS = 30.0
 """A read of the ledger that takes longer is given up and tried again."""
@@ -43,6 +43,7 @@ class Snapshot:
     clients: Mapping[str, Client]
     services: Mapping[str, Service]  # by name@version
     grants: tuple[Grant, ...]
+    feeds: Mapping[str, Feed]
 
 
 class LiveConfig:
@@ -163,6 +164,7 @@ class _LastGood:
         clients = {n: c for n, c in self._items["client"].items() if isinstance(c, Client)}
         services = {n: s for n, s in self._items["service"].items() if isinstance(s, Service)}
         grants = tuple(g for g in self._items["grant"].values() if isinstance(g, Grant))
+        feeds = {n: f for n, f in self._items["feed"].items() if isinstance(f, Feed)}
         return Snapshot(
             revision,
             self._directory,
@@ -175,6 +177,7 @@ class _LastGood:
             MappingProxyType(clients),
             MappingProxyType(services),
             grants,
+            MappingProxyType(feeds),
         )
 
     def _take(self, item: ConfigItem) -> None:

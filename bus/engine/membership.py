@@ -98,20 +98,24 @@ class Membership:
         """Called when processes came or went."""
         self._callbacks.append(callback)
 
-    def having(self, role: str) -> list[str]:
-        """Ids of the live processes with this role, sorted; at least this one if it has it."""
-        found = {process for process, roles in self._members.items() if role in roles}
-        if role in self._roles.split(" "):
+    def having(self, role: str | None) -> list[str]:
+        """Ids of the live processes with this role (None: any), sorted; at least this one if it
+        has it.
+        """
+        found = {p for p, roles in self._members.items() if role is None or role in roles}
+        if role is None or role in self._roles.split(" "):
             found.add(self._ledger.process)
         return sorted(found)
 
-    def owns(self, key: str) -> bool:
-        """Whether `key` falls to this process among the live workers: all come to one answer."""
+    def owns(self, key: str, *, role: str | None = "worker") -> bool:
+        """Whether `key` falls to this process among the live ones with that role: all come to one
+        answer.
+        """
 
         def weight(process: str) -> bytes:  # rendezvous hashing
             return hashlib.blake2b(f"{process}\0{key}".encode(), digest_size=8).digest()
 
-        return max(self.having("worker"), key=weight) == self._ledger.process
+        return max(self.having(role), key=weight) == self._ledger.process
 
     async def _run(self) -> None:
         while True:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import orjson
 import structlog
 
 from bus.engine.live import LiveConfig
@@ -21,7 +22,7 @@ from bus.ledger.ledger import Ledger
 from bus.ledger.records import Claimed
 from routing.mapping import MappingTables, Unmapped, map_order, map_record, unmap_record
 from schemas.adapter import Manifest, Outcome, Result
-from schemas.dossier import DossierRecord
+from schemas.dossier import DossierRecord, DossierStatus
 from schemas.flows import PostalOrder, Submission
 from schemas.vietnam import day_of
 
@@ -60,6 +61,8 @@ def translate(
     kind: str, text: str, tables: MappingTables, on: date, *, maps: bool
 ) -> str | Unmapped:
     """Canonical JSON with the codes of whoever gets it. Other kinds hold none to translate."""
+    if kind in {"dossier", "step"} and (waiting := _status_awaited(text)):
+        return waiting
     match kind:
         case "dossier" if maps:
             record = map_record(DossierRecord.model_validate_json(text), tables, on)
@@ -75,6 +78,14 @@ def translate(
             return given.model_copy(update={"record": own}).model_dump_json(by_alias=True)
         case _:
             return text
+
+
+def _status_awaited(text: str) -> Unmapped | None:
+    """Whatever the receiver is: a status that nobody understands tells it nothing."""
+    told = orjson.loads(text)
+    if told["status"] != DossierStatus.UNMAPPED:
+        return None
+    return Unmapped("status", told["localStatus"])
 
 
 class Releaser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import date, datetime
 
 from bus.engine.reconcile import (
@@ -18,7 +19,8 @@ from bus.engine.reconcile import (
     policy_of,
 )
 from bus.ledger.reconcile_queries import Counted
-from schemas.adapter import DossierSource
+from routing.mapping import Unmapped
+from schemas.adapter import DossierSource, ListedDossier
 from schemas.dossier import DossierStatus
 from schemas.dossier.reconcile import Remedy, Seen, reconcile, row_facts
 from schemas.errors import PartnerError
@@ -34,7 +36,7 @@ async def with_source(
     ledger = desk.ledger
     report = Report(endpoint.name, ledger.clock(), desk.dry_run)
     first, last = day_of(scope.since), day_of(report.began_at)
-    listed, agencies = await _listing(source, first, last, scope)
+    listed, agencies = await _listing(desk, source, first, last, scope)
     known = await _received(desk, endpoint, scope, first, last, listed)
     here = {code: _as_listed(each, report.began_at) for code, each in known.items()}
     agencies |= {code: each.row.sender for code, each in known.items()}
@@ -52,7 +54,7 @@ async def with_source(
 
 
 async def _listing(
-    source: DossierSource, first: date, last: date, scope: Scope
+    desk: Desk, source: DossierSource, first: date, last: date, scope: Scope
 ) -> tuple[dict[str, Seen], dict[str, str]]:
     """What it has, and whose, by dossier."""
     listed: dict[str, Seen] = {}
@@ -60,8 +62,19 @@ async def _listing(
     async with aclosing(source.listing(first, last)) as rows:
         async for row in rows:
             if scope.senders is None or row.agency in scope.senders:
-                listed[row.code], agencies[row.code] = row.seen, row.agency
+                listed[row.code], agencies[row.code] = _understood(desk, row), row.agency
     return listed, agencies
+
+
+def _understood(desk: Desk, row: ListedDossier) -> Seen:
+    """With the national status; what no table translates is not compared."""
+    told = row.local_status or ("" if row.seen.status is None else f"{row.seen.status:d}")
+    if not told:
+        return row.seen
+    on = day_of(desk.ledger.clock())
+    line = desk.snapshot.directory.line(row.agency, on)
+    found = desk.snapshot.mappings.status(line, told, on)
+    return replace(row.seen, status=None if isinstance(found, Unmapped) else found)
 
 
 async def _received(
@@ -110,7 +123,7 @@ def _as_listed(known: Counted, began_at: Instant) -> Seen:
         changed=_moment(row.last_step_at),
         steps=known.steps,
         facts=facts,
-        pending=row.changed_at >= began_at,
+        pending=row.changed_at >= began_at or row.status == DossierStatus.UNMAPPED,
     )
 
 

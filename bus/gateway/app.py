@@ -36,8 +36,13 @@ from bus.gateway.dossier_totals import LiveTotals
 from bus.gateway.edge import Edge
 from bus.gateway.feed import Feed
 from bus.gateway.gate import Gate
+from bus.gateway.hot_routes import Direct
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
+from bus.gateway.providing import doors as providing_doors
+from bus.gateway.providing import job_doors
+from bus.gateway.providing.feeds import FeedRunner
+from bus.gateway.providing.jobs import Desk, JobRunner
 from bus.gateway.receive import PATH, ReceiveDocument
 from bus.gateway.services import GatewayDeps, Services
 
@@ -65,20 +70,25 @@ def create_app(deps: GatewayDeps) -> FastAPI:
     """Everything under one roof; the routes keep what they need in `app.state.services`."""
     gate = Gate(deps.ledger.identities, deps.live)
     doors = BusDoors(gate, deps.acceptor, deps.secrets)
-    desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
+    token_desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
     receive = ReceiveDocument(doors, deps.limits)
     documents = soap.SoapDocuments(doors, deps.limits)
     catalogue = Catalogue(deps.live, deps.ledger.contracts)
     rights = Rights()
     calls = Calls(deps.ledger, deps.partners, deps.secrets, deps.probed.metrics)
-    soap_services = service_doors.SoapServices(
-        doors, deps.live, catalogue, rights, calls, deps.limits.max_json
-    )
+    asked = (doors, deps.live, catalogue, rights, calls, deps.limits)
+    hot: Direct = {
+        ("POST", PATH): receive,
+        ("POST", soap.PATH): documents,
+        ("POST", service_doors.SERVICE): service_doors.SoapServices(*asked),
+        ("POST", service_doors.OPERATION): service_doors.JsonServices(*asked),
+    }
 
+    desk = Desk(deps.ledger, deps.live, gate, catalogue, rights, calls)
     edge = Edge(
         metrics=deps.probed.metrics,
         limits=deps.limits,
-        direct={("POST", PATH): receive, ("POST", soap.PATH): documents},
+        direct=hot,
         doors={path: facade.refuse for path, facade in deps.facades.items()}
         | {"/soap": soap.refuse, service_doors.ROOT: service_doors.refuse},
         large=_is_large,
@@ -89,19 +99,21 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         deps,
         gate,
         doors,
-        desk,
+        token_desk,
         Feed(deps.ledger, max_streams=deps.limits.max_streams),
         LiveTotals(deps.ledger, deps.live),
         catalogue,
         rights,
         calls,
+        JobRunner(desk, keep=deps.limits.job_days * job_doors.DAY),
+        FeedRunner(desk, deps.acceptor),
     )
     app.state.descriptions = Descriptions()
     app.state.probed = deps.probed
-    app.router.routes.append(Route(PATH, receive, methods=["POST"], include_in_schema=False))
-    app.router.routes.append(Route(soap.PATH, documents, methods=["POST"], include_in_schema=False))
+    for (method, path), direct in hot.items():  # for the methods that they do not have
+        route = Route(path, direct, methods=[method], include_in_schema=False)
+        app.router.routes.append(route)
     app.router.routes.append(Route(soap.PATH, soap.read_wsdl, methods=["GET"]))
-    app.router.routes.append(Route(service_doors.SERVICE, soap_services, methods=["POST"]))
     for module in (
         token,
         statuses,
@@ -117,6 +129,8 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         probes,
         openapi,
         service_doors,
+        providing_doors,
+        job_doors,
     ):
         app.include_router(module.router)
     for path, facade in deps.facades.items():

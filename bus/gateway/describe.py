@@ -10,6 +10,7 @@ from typing import Any
 from bus.gateway.camel import camel_schema
 from bus.gateway.forms import DocumentPart
 from bus.gateway.receive import FORM_TYPE, RAW_TYPES
+from bus.ops.reports import MEDIA_TYPES
 from schemas.edxml import StatusHeader
 from schemas.errors import (
     Conflict,
@@ -352,6 +353,7 @@ REPORT = operation(
             "content": {
                 "application/json": {"schema": {"$ref": f"{SCHEMA}ReportAnswer"}},
                 "text/csv": {"schema": {"type": "string"}},
+                MEDIA_TYPES["xlsx"]: {},
             },
         }
     },

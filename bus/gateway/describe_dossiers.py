@@ -14,6 +14,7 @@ from bus.gateway.describe import (
     path,
     query,
 )
+from bus.ops.reports import MEDIA_TYPES
 from schemas.dossier import DossierRecord, Step
 from schemas.errors import (
     ConfigurationError,
@@ -199,6 +200,7 @@ DOSSIER_FIGURES = operation(
             "content": {
                 "application/json": {"schema": {"$ref": f"{SCHEMA}DossierFiguresAnswer"}},
                 "text/csv": {"schema": {"type": "string"}},
+                MEDIA_TYPES["xlsx"]: {},
             },
         }
     },

@@ -41,8 +41,8 @@ STREAM = operation(
 )
 
 TOTALS = operation(
-    "Số liệu tức thời theo cơ quan: trong ngày, tháng hoặc năm",
-    "Live totals by agency: of this day, month or year",
+    "Số liệu tức thời theo cơ quan: trong ngày, tháng hoặc năm (JSON, CSV, XLSX)",
+    "Live totals by agency: of this day, month or year (JSON, CSV, XLSX)",
     LedgerUnavailable,
     *ALWAYS,
     extra=query("span", "year"),

@@ -213,13 +213,15 @@ class BusDoor:
         self, delivery_id: int, *, accepted: bool, receipt: str = "", reason: str = ""
     ) -> DeliveryState:
         await self._received(delivery_id)
-        return await self._ledger.acknowledge(
+        state = await self._ledger.acknowledge(
             delivery_id,
             state=DeliveryState.DELIVERED if accepted else DeliveryState.REJECTED,
             partner_ref=receipt,
             detail=reason,
             actor=self.caller.actor,
         )
+        self._acceptor.observer.acknowledged(state.value)
+        return state
 
     async def sent(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query
@@ -14,6 +14,7 @@ from bus.gateway.dossier_totals import Span
 from bus.gateway.event_stream import EventStream
 from bus.gateway.pages import Limit
 from bus.gateway.services import Entered, Using
+from bus.ops import dossier_figures
 from schemas.dossier.figures import total
 from schemas.instant import to_iso
 
@@ -55,15 +56,26 @@ async def stream(
 
 
 @router.get("/totals", response_model=None, **describe.TOTALS)
-async def totals(services: Using, door: Entered, *, span: Span = "day") -> Response:
+async def totals(
+    services: Using,
+    door: Entered,
+    *,
+    span: Span = "day",
+    format: Literal["json", "csv", "xlsx"] = "json",  # noqa: A002 - the name of the parameter
+) -> Response:
     counted = await services.totals.of(span)
     caller = door.caller
     rows = [row for row in counted.rows if caller.follows(row.agency)]
+    names = {row.agency: caller.name_of(row.agency) for row in rows}
+    if format != "json":
+        period = f"{counted.first}-{counted.last}"
+        file = dossier_figures.write(format, period, rows, names)
+        return Response(file.content, media_type=file.media_type, headers=file.headers)
     answer = DossierTotals(
         since=counted.first.isoformat(),
         until=counted.last.isoformat(),
         counted_at=to_iso(counted.at) or "",
-        agencies=[figures_of(row, caller.name_of(row.agency)) for row in rows],
+        agencies=[figures_of(row, names[row.agency]) for row in rows],
         total=figures_of(total(rows), ""),
     )
     headers = {"Cache-Control": "no-store"}

@@ -113,6 +113,12 @@ class DossierFigures(Wire):
     very_satisfied: int
     satisfied: int
     unsatisfied: int
+    online_percent: int | None = Field(
+        description="`online` of `counted`, rounded down; null: nothing is counted"
+    )
+    satisfied_percent: int | None = Field(
+        description="content ones of the ratings given in the period; null: nobody rated"
+    )
 
 
 class DossierFiguresAnswer(Wire):
@@ -123,7 +129,12 @@ class DossierFiguresAnswer(Wire):
 
 
 def figures_of(row: Figures, name: str) -> DossierFigures:
-    return DossierFigures(name=name, **asdict(row))
+    return DossierFigures(
+        name=name,
+        **asdict(row),
+        online_percent=row.online_percent,
+        satisfied_percent=row.satisfied_percent,
+    )
 
 
 class DossierTotals(DossierFiguresAnswer):

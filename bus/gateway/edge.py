@@ -15,8 +15,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bus.engine.spans import Span, Spans
 from bus.gateway import body, problems
 from bus.gateway.exchange import Exchange
+from bus.gateway.hot_routes import Direct, HotRoutes
 from bus.gateway.limits import GatewayLimits
 from bus.ops import tracing
 from bus.ops.logging import access_line
@@ -24,9 +26,6 @@ from schemas.door import Refusal
 from schemas.errors import Unavailable
 
 log = structlog.get_logger("gateway")
-
-Direct = Mapping[tuple[str, str], ASGIApp]
-"""Hot routes by (method, path), answered without the framework's routing."""
 
 Refuse = Callable[[Refusal], Response]
 """An error as the door's own protocol tells it."""
@@ -38,6 +37,9 @@ _EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})  # must answer under lo
 
 class RequestMetrics(Protocol):
     """What the edge reports (bus.ops.metrics.Metrics)."""
+
+    @property
+    def spans(self) -> Spans | None: ...
 
     def request_started(self) -> None: ...
     def request_finished(self, method: str, route: str, status: int, seconds: float) -> None: ...
@@ -64,7 +66,7 @@ class Edge:
         self._app: ASGIApp | None = None
         self._metrics = metrics
         self._limits = limits
-        self._direct = direct
+        self._direct = HotRoutes(direct)
         self._doors = doors
         self._access_log = access_log
         self._in_flight = 0
@@ -76,7 +78,7 @@ class Edge:
 
     def is_direct(self, scope: Scope) -> bool:
         """A hot route, which needs nothing of the framework: none of its layers is called."""
-        return scope["type"] == "http" and (scope["method"], scope["path"]) in self._direct
+        return scope["type"] == "http" and self._direct.find(scope) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -102,10 +104,11 @@ class Edge:
                 raise Unavailable(  # noqa: TRY301 - one place turns errors into answers
                     "too many requests at once", vi="Quá nhiều yêu cầu cùng lúc", retry_after=1
                 )
-            hot = self._direct.get((scope["method"], path))
+            hot = self._direct.find(scope)
             if hot is not None:
-                exchange.route = path
-                await hot(scope, receive, exchange.send)
+                exchange.route = hot.template
+                scope["path_params"] = hot.parameters
+                await hot.app(scope, receive, exchange.send)
             else:
                 limits = self._limits
                 small = self._door(path) is None and not self._large(path)
@@ -158,6 +161,8 @@ class Edge:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         route = exchange.route or _route_of(scope)
         self._metrics.request_finished(method, route, exchange.status, seconds)
+        if self._metrics.spans is not None and scope["path"] not in _EXEMPT:
+            self._metrics.spans.record(_span(method, route, exchange, seconds))
         if self._access_log:
             access_line(_line(method, route, exchange, seconds))
 
@@ -166,6 +171,25 @@ def _route_of(scope: Scope) -> str:
     """Template of the route, below the path of the façade it belongs to."""
     route = scope.get("route")
     return "unmatched" if route is None else f"{scope.get('root_path', '')}{route.path}"
+
+
+def _span(method: str, route: str, exchange: Exchange, seconds: float) -> Span:
+    ended = time.time_ns()
+    return Span(
+        f"{method} {route}",
+        "server",
+        exchange.trace,
+        exchange.parent,
+        ended - int(seconds * 1e9),
+        ended,
+        failed=exchange.status >= 500,
+        facts={
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": exchange.status,
+            "lgsp.client": exchange.client,
+        },
+    )
 
 
 def _line(method: str, route: str, exchange: Exchange, seconds: float) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class EventStream(Response):
 
     def _follows(self) -> Follows | None:
         """As the configuration has it now: a client that is suspended hears nothing more."""
-        caller = self._gate.again(self._caller)
+        caller = self._gate.again(self._caller.id)
         return None if caller is None else caller.follows
 
 

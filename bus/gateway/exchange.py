@@ -11,11 +11,24 @@ from bus.ops import tracing
 class Exchange:
     """One request on its way through the gateway; `scope["exchange"]` for those inside."""
 
-    __slots__ = ("_extra", "_send", "client", "code", "headers", "route", "size", "status", "trace")
+    __slots__ = (
+        "_extra",
+        "_send",
+        "client",
+        "code",
+        "headers",
+        "parent",
+        "route",
+        "size",
+        "status",
+        "trace",
+    )
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.trace = tracing.follow(self.headers.get(b"traceparent", b"").decode("latin-1"))
+        told = self.headers.get(b"traceparent", b"").decode("latin-1")
+        self.trace = tracing.follow(told)
+        self.parent = told if told[:36] == self.trace[:36] else ""  # the caller's span, if any
         self.client = ""  # who it is, once known
         self.code = ""  # stable code of the error, if any
         self.route = ""  # template of the route

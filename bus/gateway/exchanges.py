@@ -110,7 +110,7 @@ async def report_documents(
     services: Using,
     door: Entered,
     *,
-    period: Annotated[str, Query(max_length=7, description="2026-11, 2026-Q3 hoặc/or 2026")],
+    period: Annotated[str, Query(max_length=10, description="2026-11-23, 2026-11, 2026-Q3, 2026")],
     agency: AgencyCode = None,
     format: Literal["json", "csv", "xlsx"] = "json",  # noqa: A002 - the name of the parameter
 ) -> Response:

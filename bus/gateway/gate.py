@@ -95,9 +95,9 @@ class Gate:
         self.spend(client)
         return self._reaches.caller(client, self._live.snapshot)
 
-    def again(self, caller: Caller) -> Caller | None:
-        """The caller as configured now, for an answer that goes on; None: it is to end."""
-        client = self.client(caller.id)
+    def again(self, client_id: str) -> Caller | None:
+        """The caller as configured now, for what goes on without it; None: it is to end."""
+        client = self.client(client_id)
         return None if client is None else self._reaches.caller(client, self._live.snapshot)
 
     async def prove(self, client_id: str, key: str, scope: Scope) -> Proved | None:

@@ -113,13 +113,17 @@ class NationalContract(Contract):
         return Contract.report(self) | {"operations": rows, "judged_by": "pydantic"}
 
     def settings(self, declared: Mapping[str, OperationSettings]) -> dict[str, OperationSettings]:
-        """What is declared, over what the service itself says; personal stays personal."""
+        """What is declared, over what the service itself says: personal stays personal."""
         found = dict(declared)
         for name, operation in self.operations.items():
             if isinstance(operation, NationalCall):
                 own = operation.settings
                 given = found.get(name, own)
-                found[name] = given.model_copy(update={"personal": given.personal or own.personal})
+                kept = {
+                    "personal": given.personal or own.personal,
+                    "changes": given.changes or own.changes,
+                }
+                found[name] = given.model_copy(update=kept)
         return found
 
 
@@ -196,6 +200,7 @@ def _operation(face: NationalFace, name: str, options: Json, plan: Plan) -> Nati
         settings=OperationSettings(
             idempotent=told.idempotent,
             personal=Personal(subjects=told.subjects) if told.personal else None,
+            changes=told.changes,
         ),
     )
 

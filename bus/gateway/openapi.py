@@ -12,9 +12,10 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from bus.gateway import describe, describe_dossiers, describe_flows, dossier_models, models, soap
 from bus.gateway.problems import InternalError
+from bus.gateway.providing import models as providing_models
 from bus.gateway.receive import PATH
 from schemas import errors
-from schemas.errors import LgspError, NotFound
+from schemas.errors import InvalidRequest, LgspError, NotFound
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,6 +43,8 @@ _WRITTEN = (
     dossier_models.DossierFiguresAnswer,
     dossier_models.DossierEventPage,
     dossier_models.DossierTotals,
+    providing_models.JobAnswer,
+    providing_models.JobPage,
 )
 """Answers the routes write themselves."""
 
@@ -84,10 +87,13 @@ def _finish(operation: dict[str, Any]) -> None:
     answer = operation["responses"].get("422", {})
     if "HTTPValidationError" in str(answer):
         del operation["responses"]["422"]
+        for status, response in describe.problems(InvalidRequest).items():
+            operation["responses"].setdefault(str(status), response)
     named: dict[tuple[str, str], dict[str, Any]] = {}
     for parameter in operation.get("parameters", ()):
         known = named.setdefault((parameter["in"], parameter["name"]), {})
-        known |= parameter
+        schema = {**known.get("schema", {}), **parameter.get("schema", {})}
+        known |= parameter | ({"schema": schema} if schema else {})
     if named:
         operation["parameters"] = list(named.values())
 

@@ -19,6 +19,8 @@ from bus.gateway.gate import Gate
 from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
+from bus.gateway.providing.feeds import FeedRunner
+from bus.gateway.providing.jobs import JobRunner
 from bus.ledger.ledger import Ledger
 from schemas.door import Facade
 from schemas.errors import ConfigurationError
@@ -57,6 +59,8 @@ class Services:
     catalogue: Catalogue
     rights: Rights
     calls: Calls
+    jobs: JobRunner
+    feeds: FeedRunner
 
 
 def _services(request: Request) -> Services:

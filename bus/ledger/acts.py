@@ -105,6 +105,58 @@ async def replay(
     return [row.id for row in changed], heads
 
 
+async def redirect(
+    tx: Tx,
+    chain: Chain,
+    now: Instant,
+    ids: Collection[int],
+    *,
+    to: str,
+    pull: bool,
+    actor: str,
+    reason: str,
+) -> tuple[list[int], list[Head]]:
+    """New deliveries of the same messages to endpoint `to`, in place of those that have not left.
+
+    What may have arrived stays where it is: at another endpoint nobody could know the repeat.
+    """
+    rows = await _redirectable(tx, ids, to)
+    locks = {(row[1], row[2]) for row in rows} | {(to, row[2]) for row in rows}
+    await tx.lock_keys(locks)
+    rows = await _redirectable(tx, ids, to)  # as they are now that nobody else changes them
+    states = [state.value for state in CANCELLABLE]
+    ended = await tx.end([row[0] for row in rows], states, S.CANCELLED.value, now, f"→ {to}")
+    done = {row.id for row in ended}
+    begun: set[str] = set()
+    new: list[NewDelivery] = []
+    for number, endpoint, key, message_id, receivers, lane, expires_at in rows:
+        if number not in done:
+            continue
+        first = not pull and key not in begun
+        begun.add(key)
+        state = S.QUEUED.value
+        new.append(
+            NewDelivery(
+                message_id, to, receivers, key, lane, state, pull, first, now, expires_at, None
+            )
+        )
+        data = {"endpoint": endpoint, "to": to, "reason": reason}
+        chain.add(now, "redirected", actor, data, message_id, number)
+    heads = await tx.insert_deliveries(new) if new else []
+    await tx.announce(heads)
+    return sorted(done), heads + await _release(tx, ended)
+
+
+async def _redirectable(tx: Tx, ids: Collection[int], to: str) -> list[tuple[Any, ...]]:
+    return await tx.over(
+        "SELECT d.id, d.endpoint, d.order_key, d.message_id, d.receivers, d.lane, d.expires_at"
+        " FROM {rows} JOIN delivery d ON d.id = r.id WHERE d.endpoint <> r.goal"
+        " AND d.state IN ('queued','waiting','held','dead') AND NOT d.maybe_sent ORDER BY d.id",
+        (("id", "bigint"), ("goal", "text")),
+        [(number, to) for number in ids],
+    )
+
+
 async def release(
     tx: Tx, chain: Chain, now: Instant, ids: Collection[int], *, code: str, actor: str, reason: str
 ) -> tuple[list[int], list[Head]]:

@@ -37,7 +37,7 @@ from schemas.province import (
 from schemas.province import (
     Mapping as MappedCode,
 )
-from schemas.service import Grant, Service
+from schemas.service import Feed, Grant, Service
 
 Kind = Literal[
     "agency",
@@ -49,6 +49,7 @@ Kind = Literal[
     "holidays",
     "service",
     "grant",
+    "feed",
     "client",
 ]
 Item = (
@@ -61,6 +62,7 @@ Item = (
     | Holidays
     | Service
     | Grant
+    | Feed
     | Client
 )
 
@@ -75,6 +77,7 @@ MODELS: Mapping[str, type[Item]] = MappingProxyType(
         "holidays": Holidays,
         "service": Service,
         "grant": Grant,
+        "feed": Feed,
         "client": Client,
     }
 )
@@ -194,7 +197,9 @@ class ConfigStore:
 
         Raises ConfigurationError when an item cannot be read by this version.
         """
-        return to_province(item.parse() for item in await self.items())
+        items = await self.items()
+        # 120,000 agencies of a national directory would hold up everything else for seconds
+        return await asyncio.to_thread(lambda: to_province(item.parse() for item in items))
 
     async def apply(
         self,
@@ -243,9 +248,15 @@ class ConfigStore:
         )
         await connection.execute(upsert, rows)
 
-    async def revisions(self, limit: int = 20) -> list[RevisionRow]:
-        """The latest revisions, newest first."""
-        query = select(config_revision).order_by(config_revision.c.revision.desc()).limit(limit)
+    async def revisions(
+        self, limit: int = 20, *, since: int = 0, before: int | None = None
+    ) -> list[RevisionRow]:
+        """Newest first, after revision `since`; `before`: the last one of the page before."""
+        c = config_revision.c
+        query = select(config_revision).where(c.revision > since)
+        if before is not None:
+            query = query.where(c.revision < before)
+        query = query.order_by(c.revision.desc()).limit(limit)
         async with self._db.read() as connection:
             return [
                 RevisionRow(r.revision, r.at, r.actor, r.reason, tuple(orjson.loads(r.changes)))
@@ -266,6 +277,7 @@ def to_province(items: Iterable[Item | None]) -> Province:
         holidays=tuple(item for item in present if isinstance(item, Holidays)),
         services=tuple(item for item in present if isinstance(item, Service)),
         grants=tuple(item for item in present if isinstance(item, Grant)),
+        feeds=tuple(item for item in present if isinstance(item, Feed)),
         clients=tuple(item for item in present if isinstance(item, Client)),
     )
 

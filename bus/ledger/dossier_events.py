@@ -1,7 +1,8 @@
 """Every record and step accepted, numbered in one line for those who follow (luồng sự kiện hồ sơ).
 
-A row is written in the transaction that accepts its message, but gets its position later: processes
-commit out of order, and a reader that had passed 7 would never see a 6 that is committed after it.
+A row is written in the transaction that accepts its message, or in which the last status that it
+waited for is understood (bus.ledger.dossier_waits), but gets its position later: processes commit
+out of order, and a reader that had passed 7 would never see a 6 that is committed after it.
 Positions are given, by one process at a time, only to rows whose commit is seen, so that what is
 read below a position stays as it is.  Rows of one dossier keep their order, since whoever accepts
 for it holds its lock.
@@ -9,11 +10,7 @@ for it holds its lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from bus.ledger.records import Acceptance
 from bus.ledger.tx import Columns, Tx
-from schemas.message import DossierBody, StepBody
 
 CHUNK = 2000
 """Rows numbered in one transaction."""
@@ -33,17 +30,6 @@ _PLACE = """
 UPDATE dossier_event SET position = r.position FROM {rows} WHERE dossier_event.id = r.id
 """
 _PLACE_COLUMNS: Columns = (("id", "bigint"), ("position", "bigint"))
-
-
-async def note(tx: Tx, acceptances: Sequence[Acceptance]) -> None:
-    """Of newly accepted records and steps, in the order in which they were accepted."""
-    rows = [
-        (each.message.id, each.message.sender, body.code, body.kind)
-        for each in acceptances
-        if isinstance(body := each.message.body, DossierBody | StepBody)
-    ]
-    if rows:
-        await tx.over(EVENT, EVENT_COLUMNS, rows)
 
 
 async def number(tx: Tx) -> int:

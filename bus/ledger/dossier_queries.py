@@ -6,12 +6,21 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, text, tuple_
 
 from bus.ledger.database import Database
-from bus.ledger.queries import DELIVERY_COLUMNS, delivery_row
+from bus.ledger.dossier_waits import Dossier, Waiting
+from bus.ledger.queries import DELIVERY_COLUMNS, delivery_row, lowest_id
 from bus.ledger.records import DeliveryRow
-from bus.ledger.tables import delivery, dossier, dossier_file, dossier_step, message, rating
+from bus.ledger.tables import (
+    delivery,
+    dossier,
+    dossier_file,
+    dossier_step,
+    dossier_wait,
+    message,
+    rating,
+)
 from schemas.delivery import DeliveryState
 from schemas.dossier.life import ENDED
 from schemas.instant import Instant
@@ -77,6 +86,29 @@ class DossierDelivery(NamedTuple):
     delivery: DeliveryRow
 
 
+class Held(NamedTuple):
+    """A record or step that waits for a person, or for the portal to learn of its dossier."""
+
+    delivery_id: int
+    message_id: str
+    endpoint: str
+    sender: str
+    code: str  # of the dossier
+    kind: str
+    why: str  # stable code
+    detail: str
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class PortalRow:
+    """Records and steps on their way to one portal, in one state."""
+
+    endpoint: str
+    state: DeliveryState
+    count: int
+
+
 class RatingRow(NamedTuple):
     """One rating, without its words."""
 
@@ -105,6 +137,7 @@ class Whole:
     synced: bool = False  # a record of it was delivered to a portal
 
 
+_OF_DOSSIERS = ("dossier", "step")
 _ROW = [dossier.c[each.name] for each in fields(DossierRow)]
 _sent = message.alias("sent")
 _SYNCED = (
@@ -195,7 +228,7 @@ class DossierQueries:
             .where(
                 message.c.document_id == code,
                 message.c.sender == sender,
-                message.c.kind.in_(("dossier", "step")),
+                message.c.kind.in_(_OF_DOSSIERS),
             )
             .order_by(delivery.c.id)
         )
@@ -210,6 +243,84 @@ class DossierQueries:
             .limit(limit)
         )
         return [Unmapped(*row) for row in await self._all(query)]
+
+    async def held(
+        self, *, senders: Collection[str] | None, why: str | None = None, limit: int = CHUNK
+    ) -> list[Held]:
+        """Newest first. `why`: held under that code alone."""
+        query = (
+            select(
+                delivery.c.id,
+                delivery.c.message_id,
+                delivery.c.endpoint,
+                message.c.sender,
+                message.c.document_id,
+                message.c.kind,
+                func.coalesce(delivery.c.code, ""),
+                func.coalesce(delivery.c.detail, ""),
+                delivery.c.created_at,
+            )
+            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            .where(text("delivery.state = 'held'"), message.c.kind.in_(_OF_DOSSIERS))
+            .order_by(delivery.c.id.desc())
+            .limit(limit)
+        )
+        if senders is not None:
+            query = query.where(message.c.sender.in_(senders))
+        if why is not None:
+            query = query.where(delivery.c.code == why)
+        return [Held(*row) for row in await self._all(query)]
+
+    async def held_counts(self, *, senders: Collection[str] | None) -> list[tuple[str, str, int]]:
+        """(endpoint, code, how many) of what `held` lists."""
+        groups = (delivery.c.endpoint, func.coalesce(delivery.c.code, ""))
+        query = (
+            select(*groups, func.count())
+            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            .where(text("delivery.state = 'held'"), message.c.kind.in_(_OF_DOSSIERS))
+            .group_by(*groups)
+            .order_by(*groups)
+        )
+        if senders is not None:
+            query = query.where(message.c.sender.in_(senders))
+        return [(row[0], row[1], row[2]) for row in await self._all(query)]
+
+    async def portals(
+        self, *, senders: Collection[str] | None, since: Instant, until: Instant
+    ) -> list[PortalRow]:
+        """Of the records and steps accepted from `since` up to `until`."""
+        groups = (delivery.c.endpoint, delivery.c.state)
+        query = (
+            select(*groups, func.count())
+            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            .where(
+                message.c.id >= lowest_id(since),
+                message.c.accepted_at >= since,
+                message.c.accepted_at < until,
+                message.c.kind.in_(_OF_DOSSIERS),
+            )
+            .group_by(*groups)
+            .order_by(*groups)
+        )
+        if senders is not None:
+            query = query.where(message.c.sender.in_(senders))
+        return [PortalRow(row[0], DeliveryState(row[1]), row[2]) for row in await self._all(query)]
+
+    async def statuses_waiting(self) -> list[Waiting]:
+        """Codes of statuses that something waits for, each once."""
+        columns = [dossier_wait.c[name] for name in Waiting._fields]
+        query = select(*columns).where(dossier_wait.c.local != "").distinct()
+        return [Waiting(*row) for row in await self._all(query)]
+
+    async def waiting_with(self, wait: Waiting, *, limit: int) -> list[Dossier]:
+        """Dossiers of which something waits for that code."""
+        query = (
+            select(dossier_wait.c.sender, dossier_wait.c.code)
+            .where(*(dossier_wait.c[name] == value for name, value in wait._asdict().items()))
+            .distinct()
+            .limit(limit)
+        )
+        return [Dossier(*row) for row in await self._all(query)]
 
     async def kinds_and_records(self, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Kind and canonical JSON by message, of those that have one."""

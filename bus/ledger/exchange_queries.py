@@ -17,6 +17,10 @@ DIRECTED = (2, 3)  # SteeringType: chỉ đạo, báo cáo chỉ đạo
 _DAY = 86_400 * SECOND
 
 TaskState = Literal["open", "overdue", "done"]
+Side = Literal["receiver", "sender"]
+Concern = Literal["unread", "late", "refused", "recall"]
+"""Why somebody has to look at a document: it arrived and was not accepted; its task is overdue; its
+receiver refused it; its sender asked for it back and has no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,18 @@ class Figures:
     done_late: int
     open: int  # not done, not due yet
     overdue: int  # not done, due before today
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What concerns one agency now: how many documents, by concern."""
+
+    agency: str
+    unread: int
+    oldest_unread: Instant | None  # when it arrived
+    late: int
+    refused: int
+    recall: int
 
 
 _ROW = [exchange.c[field.name] for field in fields(ExchangeRow)]
@@ -157,12 +173,73 @@ class ExchangeQueries:
             case "done":
                 where.append(_DONE)
             case "overdue":
-                where += [~_DONE, exchange.c.due_at <= now]
+                where.append(_overdue(now))
             case "open":
                 where += [~_DONE, or_(exchange.c.due_at.is_(None), exchange.c.due_at > now)]
         if after is not None:
             where.append(tuple_(exchange.c.message_id, exchange.c.receiver) < tuple_(*after))
         return await self._rows(where, limit)
+
+    async def standing(
+        self, side: Side, *, agencies: Collection[str] | None, now: Instant, refused_since: Instant
+    ) -> list[Standing]:
+        """Of every agency with something that concerns it, as receiver or as sender.
+
+        `refused_since`: older refusals concern nobody any more.
+        """
+        who, concerns = exchange.c[side], _concerns(now, refused_since)
+        unread = concerns["unread"]
+        query = (
+            select(
+                who,
+                _count(unread),
+                func.min(case((unread, exchange.c.arrived_at))),
+                *(_count(concerns[each]) for each in ("late", "refused", "recall")),
+            )
+            .where(or_(*concerns.values()))
+            .group_by(who)
+            .order_by(who)
+        )
+        if agencies is not None:
+            query = query.where(who.in_(agencies))
+        async with self._db.read() as connection:
+            return [Standing(*row) for row in await connection.execute(query)]
+
+    async def of_concern(
+        self,
+        concern: Concern,
+        side: Side,
+        *,
+        agencies: Collection[str] | None,
+        now: Instant,
+        refused_since: Instant,
+        after: tuple[str, str] | None = None,
+        limit: int = 50,
+    ) -> list[ExchangeRow]:
+        """What `standing` has counted, newest first."""
+        where = [_concerns(now, refused_since)[concern]]
+        if agencies is not None:
+            where.append(exchange.c[side].in_(agencies))
+        if after is not None:
+            where.append(tuple_(exchange.c.message_id, exchange.c.receiver) < tuple_(*after))
+        return await self._rows(where, limit)
+
+    async def states(
+        self, *, agencies: Collection[str] | None, since: Instant, until: Instant
+    ) -> list[tuple[str, ExchangeState, int]]:
+        """How many of the documents accepted from `since` up to `until` are where, by receiver."""
+        groups = (exchange.c.receiver, exchange.c.state)
+        query = (
+            select(*groups, func.count())
+            .where(exchange.c.sent_at >= since, exchange.c.sent_at < until)
+            .group_by(*groups)
+            .order_by(*groups)
+        )
+        if agencies is not None:
+            query = query.where(exchange.c.receiver.in_(agencies))
+        async with self._db.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [(row[0], ExchangeState(row[1]), row[2]) for row in rows]
 
     async def figures(
         self, *, agencies: Collection[str] | None, since: Instant, until: Instant, now: Instant
@@ -181,9 +258,9 @@ class ExchangeQueries:
             ),
             "done_late": and_(_IS_TASK, _DONE, finished >= due),
             "open": and_(_IS_TASK, ~_DONE, or_(due.is_(None), due > now)),
-            "overdue": and_(_IS_TASK, ~_DONE, due <= now),
+            "overdue": _overdue(now),
         }
-        sums = [func.sum(case((condition, 1), else_=0)) for condition in counted.values()]
+        sums = [_count(condition) for condition in counted.values()]
         query = (
             select(exchange.c.receiver, func.count(), *sums)
             .where(exchange.c.sent_at >= since, exchange.c.sent_at < until)
@@ -205,6 +282,25 @@ class ExchangeQueries:
         )
         async with self._db.read() as connection:
             return [_row(row) for row in await connection.execute(query)]
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
+
+
+def _overdue(now: Instant) -> ColumnElement[bool]:
+    return and_(_IS_TASK, ~_DONE, exchange.c.due_at <= now)
+
+
+def _concerns(now: Instant, refused_since: Instant) -> dict[Concern, ColumnElement[bool]]:
+    state = exchange.c.state
+    refused = state == ExchangeState.REFUSED.value
+    return {
+        "unread": state == ExchangeState.ARRIVED.value,
+        "late": _overdue(now),
+        "refused": and_(refused, exchange.c.changed_at >= refused_since),
+        "recall": exchange.c.recall == Recall.ASKED.value,
+    }
 
 
 def _row(row: Sequence[Any]) -> ExchangeRow:

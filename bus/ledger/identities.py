@@ -10,7 +10,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from bus.ledger.database import Database
 from bus.ledger.tables import access_token, client_key
@@ -76,6 +76,18 @@ class Identities:
         )
         async with self._db.read() as connection:
             return [KeyRow(*row) for row in await connection.execute(query)]
+
+    async def last_ends(self) -> dict[str, Instant]:
+        """Clients none of whose keys is for good, and when the last of each ends."""
+        k = client_key.c
+        query = (
+            select(k.client, func.max(k.expires_at))
+            .group_by(k.client)
+            .having(func.count() == func.count(k.expires_at))
+        )
+        async with self._db.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return {row[0]: row[1] for row in rows}
 
     async def retire_key(self, client: str, hint: str, *, at: Instant) -> int:
         """Ends keys at `at`, and their tokens with them; never prolongs one. Returns how many."""

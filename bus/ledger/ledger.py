@@ -11,22 +11,28 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import accesses, acts, dossier_events
+from bus.ledger import accesses, acts, data_feeds, dossier_events, dossier_waits, service_jobs
 from bus.ledger.accesses import Access, Accesses
 from bus.ledger.accounts import Accounts
+from bus.ledger.alerts import AlertQueries
 from bus.ledger.blobs import BlobStore
 from bus.ledger.config_store import ConfigStore
 from bus.ledger.contracts import Contracts
+from bus.ledger.data_feeds import DataFeeds, FeedState
 from bus.ledger.database import Database
 from bus.ledger.dossier_queries import DossierQueries, FileRow
+from bus.ledger.dossier_waits import Dossier, Waiting
 from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
+from bus.ledger.flow_queries import FlowQueries
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
+from bus.ledger.search import Search
+from bus.ledger.service_jobs import Job, ServiceJobs
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Store
@@ -34,6 +40,7 @@ from bus.ledger.verify import verify_journal
 from bus.ledger.writer import Act, T, Writer
 from schemas import instant
 from schemas.delivery import DeliveryState
+from schemas.dossier import DossierStatus
 from schemas.errors import NotFound
 from schemas.instant import Clock, Instant
 from schemas.message import Message
@@ -59,14 +66,19 @@ class Ledger:
         self.clock = clock
         self.db = Database(database_url)
         self.queries = Queries(self.db)
+        self.search = Search(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
+        self.flows = FlowQueries(self.db)
         self.reconciling = ReconcileQueries(self.db)
         self.events = EventQueries(self.db)
         self.config = ConfigStore(self.db)
         self.contracts = Contracts(self.db)
         self.accesses = Accesses(self.db)
+        self.jobs = ServiceJobs(self.db)
+        self.feeds = DataFeeds(self.db)
         self.identities = Identities(self.db)
+        self.alerts = AlertQueries(self.db)
         self.accounts = Accounts(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
@@ -162,6 +174,18 @@ class Ledger:
         self._freed(heads)
         return done
 
+    async def redirect(
+        self, ids: Sequence[int], *, to: str, pull: bool, actor: str, reason: str
+    ) -> list[int]:
+        """Deliver to endpoint `to` instead what has certainly not arrived; returns which."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: acts.redirect(
+                tx, chain, now, ids, to=to, pull=pull, actor=actor, reason=reason
+            )
+        )
+        self._freed(heads)
+        return done
+
     async def release(self, ids: Sequence[int], *, code: str, actor: str, reason: str) -> list[int]:
         """Let deliveries go that are held under `code`; returns those that were."""
         done, heads = await self._writer.act(
@@ -171,6 +195,14 @@ class Ledger:
         )
         self._freed(heads)
         return done
+
+    async def understand(
+        self, dossiers: Sequence[Dossier], wait: Waiting, status: DossierStatus
+    ) -> int:
+        """Writes down what a waiting status of these dossiers means; of how many messages."""
+        return await self._writer.act(
+            lambda tx, _chain, now: dossier_waits.understand(tx, now, dossiers, wait, status)
+        )
 
     async def send_again(self, sending: SendAgain, *, actor: str, reason: str) -> bool:
         """Deliver messages once more; False: something of their key is under way already."""
@@ -311,6 +343,74 @@ class Ledger:
             lambda tx, chain, now: accesses.ended(
                 tx, chain, now, access, outcome=outcome, fields=fields, subjects=subjects
             )
+        )
+
+    async def add_job(self, job: Job, questions: Sequence[str]) -> Job:
+        """Durable when it returns. Raises as `service_jobs.add`, LedgerUnavailable."""
+        return await self._writer.act(
+            lambda tx, chain, now: service_jobs.add(tx, chain, now, job, questions)
+        )
+
+    async def claim_job(self, running: Collection[str]) -> Job | None:
+        """The next job for this process, which has `running` in hand."""
+        return await self._writer.act(
+            lambda tx, _chain, _now: service_jobs.claim(tx, self.process, running)
+        )
+
+    async def mark_asked(self, job: str, number: int) -> bool:
+        return await self._writer.act(
+            lambda tx, _chain, _now: service_jobs.mark_asked(tx, self.process, job, number)
+        )
+
+    async def answer_job(self, job: str, number: int, *, line: str, failed: bool) -> bool:
+        return await self._writer.act(
+            lambda tx, _chain, _now: service_jobs.answer(
+                tx, self.process, job, number, line=line, failed=failed
+            )
+        )
+
+    async def finish_job(self, job: Job, *, keep: Instant) -> bool:
+        """`keep`: how long its results are kept from now on."""
+        return await self._writer.act(
+            lambda tx, chain, now: service_jobs.finish(
+                tx, chain, now, self.process, job, expires_at=now + keep
+            )
+        )
+
+    async def give_jobs_back(self) -> None:
+        await self._writer.act(lambda tx, _chain, _now: service_jobs.give_back(tx, self.process))
+
+    async def cancel_job(self, job: str, *, actor: str, reason: str) -> bool:
+        return await self._writer.act(
+            lambda tx, chain, now: service_jobs.cancel(
+                tx, chain, now, job, actor=actor, reason=reason
+            )
+        )
+
+    async def remove_expired_jobs(self) -> int:
+        return await self._writer.act(service_jobs.remove_expired)
+
+    async def take_feed(self, name: str, *, lease: Instant) -> FeedState:
+        """As `data_feeds.take`."""
+        return await self._writer.act(
+            lambda tx, _chain, now: data_feeds.take(tx, now, name, lease=lease)
+        )
+
+    async def advance_feed(
+        self, state: FeedState, *, cursor: str, due_at: Instant, acceptances: Sequence[Acceptance]
+    ) -> bool:
+        """Messages and cursor in one commit; False: somebody else has moved the cursor."""
+        done, heads = await self._writer.act(
+            lambda tx, chain, now: data_feeds.advance(
+                tx, chain, now, state, cursor=cursor, due_at=due_at, acceptances=acceptances
+            )
+        )
+        self._freed(heads)
+        return done
+
+    async def fail_feed(self, state: FeedState, *, due_at: Instant, error: str) -> None:
+        await self._writer.act(
+            lambda tx, _chain, _now: data_feeds.fail(tx, state, due_at=due_at, error=error)
         )
 
     async def note_restored(self, *, copied_at: Instant, actor: str) -> int:

@@ -18,6 +18,8 @@ from sqlalchemy import (
     exists,
     func,
     inspect,
+    literal,
+    or_,
     select,
     text,
     tuple_,
@@ -34,6 +36,7 @@ from bus.ledger.records import (
     Poll,
 )
 from bus.ledger.tables import (
+    PERSONS,
     delivery,
     dossier_file,
     endpoint_state,
@@ -76,14 +79,14 @@ class RefusedPacket:
     reason: str
 
 
-_MESSAGE = [message.c[field.name] for field in fields(MessageRow)]
+MESSAGE_COLUMNS = [message.c[field.name] for field in fields(MessageRow)]
 DELIVERY_COLUMNS = [delivery.c[field.name] for field in fields(DeliveryRow)]
 _PROCESS = [process.c[field.name] for field in fields(ProcessRow)]
 _REFUSED = [refused_packet.c[field.name] for field in fields(RefusedPacket)]
 _POLL = [poll.c[field.name] for field in fields(Poll)]
 _STATE = [endpoint_state.c[field.name] for field in fields(EndpointState)]
 _MAIL = delivery.join(message, delivery.c.message_id == message.c.id)
-_MAIL_COLUMNS = [*DELIVERY_COLUMNS, *_MESSAGE, message.c.canonical]
+_MAIL_COLUMNS = [*DELIVERY_COLUMNS, *MESSAGE_COLUMNS, message.c.canonical]
 _JOURNAL = [journal.c[field.name] for field in fields(JournalRow)]
 
 _IS_OPEN = text(f"delivery.state IN {OPEN_SQL}")
@@ -110,8 +113,8 @@ class Queries:
         self._db = db
 
     async def message(self, message_id: str) -> MessageRow | None:
-        row = await self._one(select(*_MESSAGE).where(message.c.id == message_id))
-        return None if row is None else _message(row)
+        row = await self._one(select(*MESSAGE_COLUMNS).where(message.c.id == message_id))
+        return None if row is None else message_row(row)
 
     async def canonical(self, message_id: str) -> str | None:
         """JSON of schemas.message.Message."""
@@ -177,11 +180,11 @@ class Queries:
         if kind is not None:
             where.append(message.c.kind == kind)
         if since is not None:
-            where += [message.c.id >= _lowest_id(since), message.c.accepted_at >= since]
+            where += [message.c.id >= lowest_id(since), message.c.accepted_at >= since]
         if after is not None:
             where.append(message.c.id < after)
-        query = select(*_MESSAGE).where(*where).order_by(message.c.id.desc()).limit(limit)
-        return [_message(row) for row in await self._all(query)]
+        query = select(*MESSAGE_COLUMNS).where(*where).order_by(message.c.id.desc()).limit(limit)
+        return [message_row(row) for row in await self._all(query)]
 
     async def deliveries_of(self, message_id: str) -> list[DeliveryRow]:
         query = select(*DELIVERY_COLUMNS).where(delivery.c.message_id == message_id)
@@ -201,9 +204,20 @@ class Queries:
         since: Instant | None = None,
         after: int | None = None,
         limit: int = 50,
+        ids: Collection[int] | None = None,
+        agencies: Collection[str] | None = None,
+        senders: Collection[str] | None = None,
     ) -> list[DeliveryRow]:
-        """Newest first; no `states` means every state. `after`: id of the last one before."""
-        where: list[Condition] = []
+        """Newest first; no `states` means every state. `after`: id of the last one before.
+
+        `agencies`: only those sent or received by any of them, `senders`: only those sent by them;
+        None: everybody's.
+        """
+        where: list[Condition] = list(concerning(agencies))
+        if ids is not None:
+            where.append(delivery.c.id.in_(ids))
+        if senders is not None:
+            where.append(_sent_by(senders))
         if states:
             where.append(delivery.c.state.in_([state.value for state in states]))
             if OPEN.issuperset(states):
@@ -215,7 +229,7 @@ class Queries:
         if message_id is not None:
             where.append(delivery.c.message_id == message_id)
         if since is not None:
-            lowest = _lowest_id(since)
+            lowest = lowest_id(since)
             where += [delivery.c.message_id >= lowest, delivery.c.created_at >= since]
         if after is not None:
             where.append(delivery.c.id < after)
@@ -286,7 +300,7 @@ class Queries:
         if message_id is not None:
             where.append(message.c.id == message_id)
         if since is not None:
-            where += [message.c.id >= _lowest_id(since), message.c.accepted_at >= since]
+            where += [message.c.id >= lowest_id(since), message.c.accepted_at >= since]
         if after is not None:
             where.append(delivery.c.id < after)
         query = select(*_MAIL_COLUMNS).select_from(_MAIL).where(*where)
@@ -331,12 +345,47 @@ class Queries:
         query = query.order_by(journal.c.chain, journal.c.seq).limit(limit)
         return [_journal(row) for row in await self._all(query)]
 
-    async def backlog(self) -> list[Backlog]:
-        """Open deliveries by endpoint, lane and state. Reads every open delivery once."""
+    async def journal_of_persons(
+        self, *, before: Instant | None = None, limit: int = 100
+    ) -> list[JournalRow]:
+        """What people did, newest first; `before`: when the last one of the page before was."""
+        query = select(*_JOURNAL).where(PERSONS)
+        if before is not None:
+            query = query.where(journal.c.at < before)
+        rows = await self._all(query.order_by(journal.c.at.desc()).limit(limit))
+        return [_journal(row) for row in rows]
+
+    async def journal_latest(self, *, limit: int = 100, chains: int = 50) -> list[JournalRow]:
+        """The newest entries of the chains that were last written to, newest first."""
+        c = journal_chain.c
+        live = await self._all(select(c.chain, c.seq).order_by(c.at.desc()).limit(chains))
+        found: list[JournalRow] = []
+        for chain, head in live:
+            found += await self.journal_after(chain, head - limit, limit=limit)
+        return sorted(found, key=lambda row: row.at, reverse=True)[:limit]
+
+    async def journal_heads(self, *, since: Instant) -> dict[str, int]:
+        """Where each chain ends that was written to since then."""
+        c = journal_chain.c
+        return {
+            row[0]: row[1] for row in await self._all(select(c.chain, c.seq).where(c.at >= since))
+        }
+
+    async def journal_after(self, chain: str, seq: int, *, limit: int) -> list[JournalRow]:
+        """Of one chain, in order."""
+        query = select(*_JOURNAL).where(journal.c.chain == chain, journal.c.seq > seq)
+        rows = await self._all(query.order_by(journal.c.seq).limit(limit))
+        return [_journal(row) for row in rows]
+
+    async def backlog(self, *, agencies: Collection[str] | None = None) -> list[Backlog]:
+        """Open deliveries by endpoint, lane and state. Reads every open delivery once.
+
+        `agencies`: only those sent or received by any of them.
+        """
         groups = (delivery.c.endpoint, delivery.c.lane, delivery.c.state)
         query = (
             select(*groups, func.count(), func.min(delivery.c.created_at))
-            .where(_IS_OPEN)
+            .where(_IS_OPEN, *concerning(agencies))
             .group_by(*groups)
             .order_by(*groups)
         )
@@ -369,6 +418,15 @@ class Queries:
         query = select(delivery.c.worker).distinct().where(delivery.c.worker.is_not(None))
         return {str(row[0]) for row in await self._all(query)}
 
+    async def traces(self, delivery_ids: Collection[int]) -> dict[int, str]:
+        """Traceparents of the messages that these deliveries carry."""
+        query = (
+            select(delivery.c.id, message.c.trace)
+            .select_from(delivery.join(message, delivery.c.message_id == message.c.id))
+            .where(delivery.c.id.in_(delivery_ids))
+        )
+        return {row[0]: row[1] for row in await self._all(query)}
+
     async def ping(self) -> None:
         """Raises LedgerUnavailable when the database does not answer.
 
@@ -391,8 +449,25 @@ class Queries:
             return (await connection.execute(query)).all()
 
 
-def _message(row: Sequence[Any]) -> MessageRow:
-    values = {column.name: value for column, value in zip(_MESSAGE, row, strict=True)}
+def concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
+    """Deliveries of messages that these agencies sent, or that are to reach one of them."""
+    if agencies is None:
+        return ()
+    return (or_(_sent_by(agencies), *received_by(agencies)),)
+
+
+def _sent_by(agencies: Collection[str]) -> ColumnElement[bool]:
+    return exists().where(message.c.id == delivery.c.message_id, message.c.sender.in_(agencies))
+
+
+def received_by(agencies: Collection[str]) -> list[ColumnElement[bool]]:
+    """Conditions of which one holds for a delivery that is to reach one of them."""
+    padded = literal(" ").concat(delivery.c.receivers).concat(" ")
+    return [padded.contains(f" {code} ", autoescape=True) for code in agencies]
+
+
+def message_row(row: Sequence[Any]) -> MessageRow:
+    values = {column.name: value for column, value in zip(MESSAGE_COLUMNS, row, strict=True)}
     values["receivers"] = tuple(values["receivers"].split())
     values["lane"] = Lane(values["lane"])
     return MessageRow(**values)
@@ -410,7 +485,7 @@ def _mail(row: Sequence[Any]) -> MailRow:
     *columns, canonical = row
     width = len(DELIVERY_COLUMNS)
     subject = str(orjson.loads(canonical).get("body", {}).get("subject", ""))
-    return MailRow(delivery_row(columns[:width]), _message(columns[width:]), subject)
+    return MailRow(delivery_row(columns[:width]), message_row(columns[width:]), subject)
 
 
 def _journal(row: Sequence[Any]) -> JournalRow:
@@ -419,7 +494,7 @@ def _journal(row: Sequence[Any]) -> JournalRow:
     return JournalRow(**values)
 
 
-def _lowest_id(since: Instant) -> str:
+def lowest_id(since: Instant) -> str:
     """Below every UUIDv7 given from an hour before `since` on (RFC 9562, section 5.7)."""
     digits = f"{max(0, since // 1000 - _ID_SLACK_MS):012x}"
     return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"

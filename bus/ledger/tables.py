@@ -24,7 +24,12 @@ _FETCHABLE = text("pull AND state = 'queued'")
 _HELD = text("state = 'held'")
 _IN_BLOB_STORE = text("content IS NULL")
 _UNNUMBERED = text("position IS NULL")
+PERSONS = text("substr(actor, 1, 4) = 'cli:' OR substr(actor, 1, 8) = 'console:'")
+"""Of journal entries: what people did, at the command line or in the console."""
 _READY = text("head AND state IN ('queued','waiting')")
+_UNRESOLVED = text("resolved_at IS NULL")
+_UNSENT = text("sent_at IS NULL")
+_UNFINISHED = text("finished_at IS NULL")
 
 message = Table(
     "message",
@@ -51,6 +56,7 @@ message = Table(
     Column("record", Text),  # of a dossier or step: its canonical form (schemas.dossier), as JSON
     UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
     Index("message_document", "document_id"),
+    Index("message_sender", "sender", "id"),
     Index("message_blob", "sha256", postgresql_where=_IN_BLOB_STORE, sqlite_where=_IN_BLOB_STORE),
 )
 
@@ -132,6 +138,7 @@ journal = Table(
     Column("data", Text, nullable=False),  # JSON
     Column("hash", LargeBinary, nullable=False),
     Index("journal_message", "message_id"),
+    Index("journal_persons", "at", postgresql_where=PERSONS, sqlite_where=PERSONS),
 )
 
 journal_chain = Table(
@@ -209,9 +216,17 @@ dossier = Table(
     Column("last_step_at", BigInteger),
     Column("changed_at", BigInteger, nullable=False),
     Index("dossier_code", "code"),
+    Index("dossier_nation_code", "nation_code"),
     Index("dossier_newest", "first_message"),
     Index("dossier_sender", "sender", "first_message"),
     Index("dossier_received", "received_at", "sender"),
+    Index(
+        "dossier_unfinished",
+        "sender",
+        "due_at",
+        postgresql_where=_UNFINISHED,
+        sqlite_where=_UNFINISHED,
+    ),
 )
 
 dossier_step = Table(
@@ -242,6 +257,21 @@ dossier_event = Table(
         postgresql_where=_UNNUMBERED,
         sqlite_where=_UNNUMBERED,
     ),
+)
+
+dossier_wait = Table(
+    "dossier_wait",  # told of dossiers with a status not understood: see bus.ledger.dossier_waits
+    metadata,
+    Column("id", _Id, primary_key=True),  # rises in order of acceptance within a dossier
+    Column("message_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("local", Text, nullable=False),  # the status that waits; empty: waits behind another
+    Column("day", Text, nullable=False),  # ISO, by which tables are asked
+    Index("dossier_wait_message", "message_id", unique=True),
+    Index("dossier_wait_dossier", "sender", "code"),
+    Index("dossier_wait_local", "sender", "local", "day"),
 )
 
 dossier_file = Table(
@@ -369,6 +399,56 @@ service_access = Table(
     Index("service_access_at", "at"),
 )
 
+service_job = Table(
+    "service_job",  # lô: questions to one operation, answered one after the other
+    metadata,
+    Column("id", Text, primary_key=True),  # UUIDv7
+    Column("client", Text, nullable=False),  # whose it is: nobody else reads it
+    Column("ref", Text),  # the client's own id of it
+    Column("sha256", Text, nullable=False),  # of what was asked, and how
+    Column("agency", Text, nullable=False),
+    Column("officer", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("service", Text, nullable=False),  # name@version
+    Column("operation", Text, nullable=False),
+    Column("as_of", Text),  # ISO date
+    Column("language", Text, nullable=False),  # of problems
+    Column("trace", Text, nullable=False),
+    Column("state", Text, nullable=False),  # queued, running, done, cancelled
+    Column("worker", Text),  # process that has it in hand
+    Column("total", Integer, nullable=False),
+    Column("answered", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),  # of those answered
+    Column("created_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("expires_at", BigInteger, nullable=False),  # then it is removed, with all it holds
+    Index("service_job_state", "state"),
+    Index("service_job_ref", "client", "ref", unique=True),
+    Index("service_job_expires", "expires_at"),
+)
+
+service_job_item = Table(
+    "service_job_item",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),  # from 1
+    Column("question", Text, nullable=False),  # JSON; empty once it is answered
+    Column("asked", Boolean, nullable=False),  # before the partner was, where once is the most
+    Column("answer", Text),  # a line of NDJSON
+)
+
+data_feed = Table(
+    "data_feed",  # how far a register's changes have been handed to who subscribed to them
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("cursor", Text, nullable=False),  # empty: nothing yet
+    Column("round", BigInteger, nullable=False),  # rises with every cursor
+    Column("due_at", BigInteger, nullable=False),  # when it is to be asked again
+    Column("good_at", BigInteger),  # when it last answered
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("error", Text),
+)
+
 client_key = Table(
     "client_key",
     metadata,
@@ -387,6 +467,76 @@ access_token = Table(
     Column("client", Text, nullable=False),
     Column("key_hash", LargeBinary, nullable=False),  # the key it was issued for
     Column("expires_at", BigInteger, nullable=False),
+)
+
+alert = Table(
+    "alert",  # cảnh báo: one row for each time of trouble, see bus.ledger.alerts
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("key", Text, nullable=False),  # rule and what it is about: one open row of each
+    Column("rule", Text, nullable=False),
+    Column("culprit", Text, nullable=False),  # kind and name; what is told together
+    Column("severity", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: what, cause and next step in both languages
+    Column("since", BigInteger, nullable=False),  # when the trouble began
+    Column("seen_at", BigInteger, nullable=False),  # when it was last found
+    Column("raised_at", BigInteger),  # none: it has not lasted long enough
+    Column("told_at", BigInteger),  # when channels were last given it; none: silenced
+    Column("resolved_at", BigInteger),
+    Index(
+        "alert_unresolved",
+        "key",
+        unique=True,
+        postgresql_where=_UNRESOLVED,
+        sqlite_where=_UNRESOLVED,
+    ),
+    Index("alert_raised", "raised_at"),
+)
+
+alert_notice = Table(
+    "alert_notice",  # what a channel is to be told; kept until it was
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("alert_id", BigInteger, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("event", Text, nullable=False),  # raised, reminded, resolved
+    Column("culprit", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("error", Text),  # of the last attempt
+    Index("alert_notice_due", "channel", "id", postgresql_where=_UNSENT, sqlite_where=_UNSENT),
+    Index("alert_notice_sent", "channel", "culprit", "sent_at"),
+)
+
+alert_silence = Table(
+    "alert_silence",
+    metadata,
+    Column("pattern", Text, primary_key=True),  # a key of alerts, `*` for anything
+    Column("until", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+alert_memory = Table(
+    "alert_memory",  # what a rule must know of earlier rounds
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON
+)
+
+tally = Table(
+    "tally",  # what processes counted lately, summed up over all of them
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("at", BigInteger, primary_key=True),  # beginning of the span that is counted
+    Column("count", BigInteger, nullable=False),
+    Column("low", BigInteger),  # least and greatest of what was measured
+    Column("high", BigInteger),
+    Index("tally_at", "at"),
 )
 
 console_account = Table(

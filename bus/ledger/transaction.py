@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bus.ledger import dossier_events, dossiers, exchange, ratings
+from bus.ledger import dossier_waits, dossiers, exchange, ratings
 from bus.ledger.journal import Chain
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Planned, Receipt
 from bus.ledger.tx import PARKED, Closing, NewDelivery, Tx
@@ -72,6 +72,19 @@ async def transact(
         await tx.append_journal(chain, chain.entries)
     await tx.announce(results.heads)
     return results
+
+
+async def accept_all(
+    tx: Tx, chain: Chain, now: Instant, acceptances: Sequence[Acceptance]
+) -> list[Head]:
+    """Messages that a larger act accepts; the caller writes the journal. Returns who may go."""
+    results = Results()
+    located = await exchange.locate(tx, acceptances)
+    locks = _keys((), acceptances) | located.keys | dossiers.locks(acceptances)
+    await tx.lock_keys(locks)
+    await _accept(tx, chain, now, acceptances, located, results)
+    await tx.announce(results.heads)
+    return results.heads
 
 
 def _keys(finishes: Sequence[Finishing], acceptances: Sequence[Acceptance]) -> set[tuple[str, str]]:
@@ -216,7 +229,7 @@ async def _accept(
     results.heads += settled.heads
     await dossiers.settle(tx, fresh)
     await ratings.settle(tx, fresh)
-    await dossier_events.note(tx, fresh)
+    await dossier_waits.note(tx, fresh)
     going = {acceptance.message.id: acceptance for acceptance in settled.acceptances}
     rows: list[NewDelivery] = []
     begun: set[tuple[str, str]] = set()

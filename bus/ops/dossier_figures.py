@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import date, timedelta
 
 from bus.ledger.dossier_queries import DossierQueries, Whole
@@ -24,7 +23,7 @@ from schemas.dossier.figures import (
 from schemas.dossier.procedure import Procedure
 from schemas.errors import InvalidRequest
 from schemas.instant import Instant, to_datetime
-from schemas.vietnam import start_of
+from schemas.vietnam import YEARS, start_of
 
 _DAY = timedelta(days=1)
 
@@ -50,6 +49,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "very_satisfied": ("Rất hài lòng", "Very satisfied"),
     "satisfied": ("Hài lòng", "Satisfied"),
     "unsatisfied": ("Chưa hài lòng", "Unsatisfied"),
+    "online_percent": ("Tỷ lệ trực tuyến (%)", "Online (%)"),
+    "satisfied_percent": ("Tỷ lệ hài lòng (%)", "Content (%)"),
 }
 
 
@@ -73,18 +74,35 @@ async def of_period(
             vi="Kỳ báo cáo kết thúc trước khi bắt đầu",
             field="to",
         )
+    if first.year not in YEARS or last.year not in YEARS:
+        raise InvalidRequest(
+            f"the years of a period are from {YEARS[0]} to {YEARS[-1]}",
+            vi=f"Kỳ báo cáo trong khoảng từ năm {YEARS[0]} đến năm {YEARS[-1]}",
+            field="from",
+        )
     since = start_of(first)
     until = max(since, min(start_of(last + _DAY), now))
     cases: list[Case] = []
     async for pieces in dossiers.counted(senders=senders, since=since, until=until):
-        cases += await asyncio.to_thread(_cases, pieces)
+        cases += await asyncio.to_thread(cases_of, pieces)
     reckoning = Reckoning(to_datetime(since), to_datetime(until), calendar, procedures)
     rated = await dossiers.ratings(senders=senders, since=since, until=until)
     ratings = [Rating(each.agency, to_datetime(each.at), Score(each.score)) for each in rated]
     return figures(cases, ratings, reckoning)
 
 
-def _cases(wholes: Sequence[Whole]) -> list[Case]:
+def on_time_share(row: Figures) -> float | None:
+    """Tỷ lệ đúng hạn: percent of what was finished in the period; None while nothing was."""
+    done = row.early + row.on_time + row.late
+    return 100 * (done - row.late) / done if done else None
+
+
+def online_share(row: Figures) -> float | None:
+    """Tỷ lệ trực tuyến: percent of what was received in the period; None when nothing was."""
+    return 100 * row.received_online / row.received if row.received else None
+
+
+def cases_of(wholes: Sequence[Whole]) -> list[Case]:
     return [
         case_of(
             DossierRecord.model_validate_json(each.record),
@@ -102,8 +120,9 @@ def write(kind: FileFormat, name: str, rows: Sequence[Figures], names: Mapping[s
     ]
     for row in (*rows, total(rows)):
         title = names.get(row.agency, "") if row.agency else "Tổng / Total"
-        numbers = asdict(row)
-        table.append([plain(row.agency), plain(title), *(numbers[column] for column in COLUMNS)])
+        numbers = (getattr(row, column) for column in COLUMNS)
+        cells = ("" if number is None else number for number in numbers)
+        table.append([plain(row.agency), plain(title), *cells])
     content = to_csv(table) if kind == "csv" else to_xlsx(name, table)
     headers = {
         "Content-Disposition": f'attachment; filename="ho-so-{name}.{kind}"',

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from bus.ledger.queries import Queries
+from bus.ledger.records import Backlog
 from bus.ops.metrics import Metrics
 from schemas.errors import LedgerUnavailable
 
@@ -34,6 +35,8 @@ class LedgerGauges:
         self._metrics = metrics
         self._clock = clock
         self._backlog_due = clock()
+        self.last_backlog: list[Backlog] = []
+        """As it was counted last."""
 
     async def follow(self) -> None:
         """Until cancelled."""
@@ -53,6 +56,7 @@ class LedgerGauges:
         began = self._clock()
         if began < self._backlog_due:
             return
-        self._metrics.backlog(await self._queries.backlog())
+        self.last_backlog = await self._queries.backlog()
+        self._metrics.backlog(self.last_backlog)
         ended = self._clock()
         self._backlog_due = ended + (ended - began) * (1 - BACKLOG_SHARE) / BACKLOG_SHARE

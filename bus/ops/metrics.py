@@ -16,7 +16,11 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from bus.engine.observer import News
+from bus.engine.spans import Spans
+from bus.ledger.alerts import AlertRow
 from bus.ledger.records import Backlog, EndpointState
+from bus.ops.tallies import Tallies
 from schemas import instant
 from schemas.instant import Instant
 
@@ -31,6 +35,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.tallies = Tallies()
+        self.spans: Spans | None = None
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -39,6 +45,7 @@ class Metrics:
         self._declare_engine()
         self._declare_polling()
         self._declare_backlog()
+        self._declare_alerts()
         self._requests_by: dict[tuple[str, str, int], Counter] = {}
         self._seconds_by: dict[str, Histogram] = {}
 
@@ -77,6 +84,13 @@ class Metrics:
             buckets=_FAST,
             registry=r,
         )
+        self._translation = Histogram(
+            "lgsp_translation_seconds",
+            "Translating one message of a service, by direction (request, reply)",
+            ["direction"],
+            buckets=_FAST,
+            registry=r,
+        )
 
     def _declare_engine(self) -> None:
         r = self.registry
@@ -88,6 +102,15 @@ class Metrics:
             "From a complete packet to its commit",
             buckets=_FAST,
             registry=r,
+        )
+        self._repeats = Counter(
+            "lgsp_repeats",
+            "Messages that were known already: duplicate (same content), conflict (other content)",
+            ["kind"],
+            registry=r,
+        )
+        self._warnings = Counter(
+            "lgsp_packet_warnings", "Deviations that readers put up with", registry=r
         )
         self._attempts = Counter(
             "lgsp_delivery_attempts",
@@ -106,6 +129,12 @@ class Metrics:
             "lgsp_deliveries_finished",
             "Deliveries that reached a state that ends them, or dead",
             ["endpoint", "state"],
+            registry=r,
+        )
+        self._acknowledged = Counter(
+            "lgsp_acknowledged",
+            "Answers of receivers that fetch, by what they say (delivered, rejected)",
+            ["state"],
             registry=r,
         )
         self._delivery_seconds = Histogram(
@@ -179,6 +208,32 @@ class Metrics:
         self._ledger_up = Gauge("lgsp_ledger_up", "1 while the ledger answers", registry=r)
         self._broker_up = Gauge("lgsp_broker_up", "1 while the broker answers", registry=r)
 
+    def _declare_alerts(self) -> None:
+        r = self.registry
+        self._alerts = Gauge(
+            "lgsp_alerts_open",
+            "Alerts that are raised and not resolved; only the process that looks has any",
+            ["rule", "severity"],
+            registry=r,
+        )
+        self._alerts_at = Gauge(
+            "lgsp_alerts_looked_timestamp_seconds",
+            "When this process last looked whether something is wrong; 0: another one does",
+            registry=r,
+        )
+        self._notices = Counter(
+            "lgsp_alert_notices",
+            "Letters to the channels of alerts, by whether the channel took it (taken, failed)",
+            ["channel", "result"],
+            registry=r,
+        )
+        self._notices_waiting = Gauge(
+            "lgsp_alert_notices_waiting",
+            "News of alerts that a channel has not been told",
+            ["channel"],
+            registry=r,
+        )
+
     # The gateway.
 
     def request_started(self) -> None:
@@ -203,6 +258,10 @@ class Metrics:
     def service_called(self, service: str, operation: str, outcome: str, seconds: float) -> None:
         self._called.labels(service, operation, outcome).inc()
         self._call_seconds.labels(service).observe(seconds)
+        self.tallies.called(service, outcome)
+
+    def translated(self, direction: str, seconds: float) -> None:
+        self._translation.labels(direction).observe(seconds)
 
     # The engine's Observer.
 
@@ -210,13 +269,24 @@ class Metrics:
         self._accepted.labels(kind, lane).inc()
         self._accept_seconds.observe(seconds)
 
+    def heard(self, sender: str, news: News) -> None:
+        if news.as_ != "new":
+            self._repeats.labels(news.as_).inc()
+        if news.warnings:
+            self._warnings.inc(len(news.warnings))
+        self.tallies.heard(sender, news)
+
     def attempted(self, endpoint: str, result: str, seconds: float) -> None:
         self._attempts.labels(endpoint, result).inc()
         self._attempt_seconds.labels(endpoint).observe(seconds)
+        self.tallies.attempted(endpoint, result)
 
     def finished(self, endpoint: str, state: str, seconds_since_accept: float) -> None:
         self._finished.labels(endpoint, state).inc()
         self._delivery_seconds.labels(endpoint).observe(seconds_since_accept)
+
+    def acknowledged(self, state: str) -> None:
+        self._acknowledged.labels(state).inc()
 
     def breaker(self, endpoint: str, open_: bool) -> None:
         self._breaker.labels(endpoint).set(open_)
@@ -259,6 +329,20 @@ class Metrics:
         for name, state in states.items():
             self._paused.labels(name).set(state.paused)
             self._breaker.labels(name).set(state.breaker != "closed")
+
+    def alerts(self, rows: Iterable[AlertRow], waiting: Mapping[str, int]) -> None:
+        """What there is after a look."""
+        counts = Tally((row.rule, row.severity) for row in rows if row.raised_at is not None)
+        self._alerts.clear()
+        for (rule, severity), count in counts.items():
+            self._alerts.labels(rule, severity).set(count)
+        self._notices_waiting.clear()
+        for channel, count in waiting.items():
+            self._notices_waiting.labels(channel).set(count)
+        self._alerts_at.set(time.time())
+
+    def alert_told(self, channel: str, taken: bool) -> None:
+        self._notices.labels(channel, "taken" if taken else "failed").inc()
 
     def health(self, *, ledger: bool, broker: bool) -> None:
         self._ledger_up.set(ledger)

@@ -12,7 +12,7 @@ from routing.mapping import MappingTables
 from routing.table import parse_pattern
 from schemas.errors import ConfigurationError, Text
 from schemas.province import Agency, Alias, Endpoint, Province, calendar_of
-from schemas.service import NOTICE_DAYS, Service
+from schemas.service import ALL, NOTICE_DAYS, Service
 
 
 def faults_of(
@@ -31,6 +31,7 @@ def faults_of(
         *_mappings(province),
         *_services(province, check_service),
         *_grants(province),
+        *_feeds(province),
         *_clients(province),
     ]
 
@@ -180,6 +181,27 @@ def _grants(province: Province) -> Iterator[Text]:
             yield _missing(vi, en, "cơ quan", "agency", grant.agency)
         if grant.client is not None and grant.client not in clients:
             yield _missing(vi, en, "hệ thống", "client", grant.client)
+
+
+def _feeds(province: Province) -> Iterator[Text]:
+    services = {service.name for service in province.services}
+    agencies = {agency.code for agency in province.agencies}
+    for feed in province.feeds:
+        vi, en = f"nhận thay đổi {feed.name}", f"feed {feed.name}"
+        if feed.service not in services:
+            yield _missing(vi, en, "dịch vụ", "service", feed.service)
+        if feed.agency not in agencies:
+            yield _missing(vi, en, "cơ quan", "agency", feed.agency)
+        granted = (
+            each
+            for each in province.grants
+            if each.agency == feed.agency and each.service == feed.service
+        )
+        if not any({ALL, feed.operation} & set(each.operations) for each in granted):
+            yield Text(
+                f"{vi}: cơ quan {feed.agency} chưa được cấp quyền {feed.service}/{feed.operation}",
+                f"{en}: agency {feed.agency} has no grant for {feed.service}/{feed.operation}",
+            )
 
 
 def _clients(province: Province) -> Iterator[Text]:

@@ -23,6 +23,7 @@ _KINDS: tuple[Kind, ...] = (
     "holidays",
     "service",
     "grant",
+    "feed",
     "client",
 )
 
@@ -32,6 +33,10 @@ class Plan:
     """What `ConfigStore.apply` would do."""
 
     changes: tuple[Change, ...]  # by kind, each in order of names
+
+    def declared(self) -> tuple[Change, ...]:
+        """Without agencies that a partner's directory brought: 120,000 go with its endpoint."""
+        return tuple(change for change in self.changes if not _is_imported(change))
 
     def counts(self) -> dict[str, int]:
         """How many items are added, changed, removed."""
@@ -58,15 +63,23 @@ def diff(
     faults = faults_of(wanted, check_endpoint, check_service)
     if faults:
         raise several(faults)
-    old, new = _by_name(current), _by_name(wanted)
-    return Plan(
-        tuple(
-            Change(kind, name, old[kind].get(name), new[kind].get(name))
-            for kind in _KINDS
-            for name in sorted(old[kind].keys() | new[kind].keys())
-            if old[kind].get(name) != new[kind].get(name)
-        )
+    return Plan(changes_between(current, wanted))
+
+
+def changes_between(one: Province, other: Province) -> tuple[Change, ...]:
+    """By kind, each in order of names; nothing is checked."""
+    old, new = _by_name(one), _by_name(other)
+    return tuple(
+        Change(kind, name, old[kind].get(name), new[kind].get(name))
+        for kind in _KINDS
+        for name in sorted(old[kind].keys() | new[kind].keys())
+        if old[kind].get(name) != new[kind].get(name)
     )
+
+
+def _is_imported(change: Change) -> bool:
+    """Of an agency that a partner's directory brought, and that nobody declares now."""
+    return all(getattr(item, "source", None) for item in (change.old, change.new) if item)
 
 
 def _with_imported(current: Province, wanted: Province) -> Province:

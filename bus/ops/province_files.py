@@ -1,9 +1,9 @@
 """A province declared in files: YAML read and checked one by one, and written back.
 
 A file holds any of the lists `agencies`, `endpoints`, `routes`, `subscriptions`, `mappings`,
-`procedures`, `holidays`, `services`, `grants`, `clients`, and `agencies_from`, the name of a .csv
-or .tsv file beside it with the columns code, name and, if wanted, parent, endpoint, valid_from,
-valid_to. The lists of all files of a folder belong together.
+`procedures`, `holidays`, `services`, `grants`, `feeds`, `clients`, and `agencies_from`, the name
+of a .csv or .tsv file beside it with the columns code, name and, if wanted, parent, endpoint,
+valid_from, valid_to. The lists of all files of a folder belong together.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -34,6 +35,7 @@ LISTS: dict[str, Kind] = {
     "holidays": "holidays",
     "services": "service",
     "grants": "grant",
+    "feeds": "feed",
     "clients": "client",
 }
 _SUFFIXES = {".yaml", ".yml"}
@@ -56,6 +58,19 @@ def read_with_documents(path: Path) -> tuple[Province, dict[str, bytes]]:
     if reading.faults:
         raise several(reading.faults)
     return to_province(reading.items.values()), reading.documents
+
+
+def read_text(text: str) -> Province:
+    """What YAML typed into a form declares. Raises ConfigurationError as `read` does."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "khai-bao.yaml"
+        file.write_text(text, "utf-8")
+        return read(file)
+
+
+def export_text(province: Province) -> str:
+    """The same lists in one text, for a form."""
+    return "\n".join(export(province).values())
 
 
 def export(province: Province) -> dict[str, str]:
@@ -171,7 +186,7 @@ class _Reading:
         except ValidationError as error:
             for fault in error.errors(include_input=False, include_url=False):
                 loc = fault["loc"]
-                self.fault(where.place(loc), *_explain(kind, loc, fault["type"], fault["msg"]))
+                self.fault(where.place(loc), *explain(kind, loc, fault["type"], fault["msg"]))
             return
         except ValueError as error:  # a value of YAML that JSON does not have
             self.fault(where.place(()), f"không ghi được thành JSON: {error}", f"not JSON: {error}")
@@ -241,7 +256,7 @@ _VIETNAMESE = {
 }
 
 
-def _explain(kind: str, loc: tuple[str | int, ...], code: str, message: str) -> tuple[str, str]:
+def explain(kind: str, loc: tuple[str | int, ...], code: str, message: str) -> tuple[str, str]:
     """A fault found by the model, in Vietnamese and English; never the value itself."""
     name = ".".join(map(str, loc)) or kind
     return (

@@ -1,4 +1,4 @@
-"""Figures of documents and tasks as people take them: a month, a quarter or a year, as a file."""
+"""Figures of documents and tasks as people take them: a day, month, quarter or year, as a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from openpyxl import Workbook
@@ -15,9 +15,9 @@ from openpyxl import Workbook
 from bus.ledger.exchange_queries import Figures
 from schemas.errors import InvalidRequest
 from schemas.instant import Instant
-from schemas.vietnam import start_of
+from schemas.vietnam import YEARS, day_of, start_of
 
-_PERIOD = re.compile(r"(\d{4})(?:-(?:Q([1-4])|(0[1-9]|1[0-2])))?")
+_PERIOD = re.compile(r"(\d{4})(?:-(?:Q([1-4])|(0[1-9]|1[0-2])(?:-(\d\d))?))?")
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "received": ("Văn bản đến", "Received"),
@@ -45,6 +45,14 @@ class Period:
     since: Instant
     until: Instant
 
+    @property
+    def first(self) -> date:
+        return day_of(self.since)
+
+    @property
+    def last(self) -> date:
+        return day_of(self.until - 1)
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -54,15 +62,30 @@ class File:
 
 
 def parse_period(text: str) -> Period:
-    """`2026-11`, `2026-Q3` or `2026`. Raises InvalidRequest."""
+    """`2026-11-23`, `2026-11`, `2026-Q3` or `2026`. Raises InvalidRequest."""
     found = _PERIOD.fullmatch(text)
-    if found is None or not 1 <= int(found[1]) < 9999:
+    days = _days(found) if found is not None else None
+    if days is None:
         raise InvalidRequest(
-            "period is a month (2026-11), a quarter (2026-Q3) or a year (2026)",
-            vi="Kỳ báo cáo là tháng (2026-11), quý (2026-Q3) hoặc năm (2026)",
+            "period is a day (2026-11-23), a month (2026-11), a quarter (2026-Q3) or a year (2026)",
+            vi="Kỳ báo cáo là ngày (2026-11-23), tháng (2026-11), quý (2026-Q3) hoặc năm (2026)",
             field="period",
         )
+    first, until = days
+    return Period(text, start_of(first), start_of(until))
+
+
+def _days(found: re.Match[str]) -> tuple[date, date] | None:
+    """The first day and the first one behind the period; None: there is no such day."""
     year = int(found[1])
+    if year not in YEARS:
+        return None
+    if found[4]:
+        try:
+            day = date(year, int(found[3]), int(found[4]))
+        except ValueError:
+            return None
+        return day, day + timedelta(days=1)
     if found[2]:
         first, months = 3 * int(found[2]) - 2, 3
     elif found[3]:
@@ -70,8 +93,7 @@ def parse_period(text: str) -> Period:
     else:
         first, months = 1, 12
     after = first + months
-    until = date(year + (after > 12), after - 12 * (after > 12), 1)
-    return Period(text, start_of(date(year, first, 1)), start_of(until))
+    return date(year, first, 1), date(year + (after > 12), after - 12 * (after > 12), 1)
 
 
 def numbers(figures: Figures) -> dict[str, int | str]:

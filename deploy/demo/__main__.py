@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deploy.demo import play
+from deploy.demo.back import Back
 from deploy.demo.centre import CLIENT, Centre
 from deploy.demo.check import IN_TIME_SECONDS, Verdict, judge
 from deploy.demo.database import own_database
@@ -50,9 +51,10 @@ class Around:
 
     dossiers: Dossiers
     registers: Registers
+    back: Back
 
     def declared(self) -> tuple[Mapping[str, list[Any]], ...]:
-        return self.dossiers.declared(), self.registers.declared()
+        return self.dossiers.declared(), self.registers.declared(), self.back.declared()
 
     def secret_values(self) -> dict[str, str]:
         return self.dossiers.secret_values | self.registers.secret_values
@@ -70,7 +72,7 @@ def main() -> int:
             for process in (*dossiers.processes, registers.process):
                 process.start()
                 stack.callback(process.stop)
-            around = Around(dossiers, registers)
+            around = Around(dossiers, registers, Back(dossiers))
             stages, broker = _stages(options, folder, stack, around)
             for stage in stages:
                 stack.callback(stage.close)
@@ -80,11 +82,14 @@ def main() -> int:
             verdict, seconds, faulty = _play(stages, options, around, centre)
             accesses = registers.written_down(stages[0], len(dossiers.pushed))
             verdict.problems += registers.problems
+            total = asyncio.run(centre.totals())["total"]
+            verdict.problems += around.back.judge(total)
             verdict.problems += [problem for stage in stages for problem in _journal(stage)]
             good = verdict.good
             _summary(stages, verdict, seconds, broker, faulty)
             _deadlines(stages[0], dossiers)
-            _watched(centre)
+            _watched(centre, total)
+            _came_back(around.back, total)
             _looked_up(registers, accesses)
             _say(verdict)
             if sys.stdout.isatty() and not options.once:
@@ -210,6 +215,7 @@ def _play(
                 day.play(),
                 dossiers.play(department, centre, told, day.deadline),
                 around.registers.play(department, len(dossiers.pushed), looked_up),
+                around.back.play(department, day.deadline),
             )
             return await dossiers.check()
 
@@ -276,9 +282,28 @@ def _deadlines(stage: Stage, dossiers: Dossiers) -> None:
     )
 
 
-def _watched(centre: Centre) -> None:
+def _came_back(back: Back, total: Mapping[str, Any]) -> None:
+    """What citizens did at the portal, and what became of it."""
+    table = Table(title="Từ Cổng quốc gia về / back from the portal", title_style="bold")
+    for name in ("Luồng / flow", "Đã tới / arrived"):
+        table.add_column(name)
+    missing = " ".join(back.problems)
+    marks = {
+        "Hồ sơ trực tuyến về một cửa, đã báo nhận / online submission, acknowledged": (
+            "submission" not in missing
+        ),
+        "Câu hỏi đã được trả lời / question answered": "question" not in missing,
+        f"Đánh giá: hài lòng {total['satisfiedPercent']} % / rating: content": (
+            total["verySatisfied"] == back.rated
+        ),
+    }
+    for name, good in marks.items():
+        table.add_row(name, "✓" if good and back.number else "✗")
+    console.print(table)
+
+
+def _watched(centre: Centre, total: Mapping[str, Any]) -> None:
     """What the operations centre followed, and the live totals on its screen."""
-    total = asyncio.run(centre.totals())["total"]
     console.print(
         f"Trung tâm điều hành theo dõi {centre.events} sự kiện qua {centre.connections} lần nối "
         f"luồng; đang xử lý {total['open'] + total['openLate']}, quá hạn {total['openLate']} / the "

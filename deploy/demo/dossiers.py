@@ -83,7 +83,8 @@ class Dossiers:
     def _published(self) -> Path:
         return self._folder / "cong-tinh.received.ndjson"
 
-    def _url(self, name: str) -> str:
+    def url(self, name: str) -> str:
+        """Where the process of that name listens."""
         return f"http://127.0.0.1:{self._ports[name]}"
 
     # --- processes ------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ class Dossiers:
         }
 
     def _national(self) -> dict[str, Any]:
-        adapter = self._url("cong-dvcqg") + FORWARD
+        adapter = self.url("cong-dvcqg") + FORWARD
         config = {
             "url": f"{adapter}/tichhop",
             "login_url": f"{adapter}/login",
@@ -157,18 +158,22 @@ class Dossiers:
             "dstcode": DSTCODE,
             "answer_seconds": 2,
             "lookup_shows_steps": True,
+            "exchange_url": f"{adapter}/hoso",
+            "fetch_questions": True,
+            "poll_seconds": 1,
         }
         return {"name": "cong-dvcqg", "kind": "dvcqg", "title": "Cổng DVC quốc gia"} | {
             "config": config
         }
 
     def _provincial(self) -> dict[str, Any]:
-        config = {"url": self._url("cong-tinh") + "/hooks/dossiers", "secret": "cong-tinh"}
+        config = {"url": self.url("cong-tinh") + "/hooks/dossiers", "secret": "cong-tinh"}
         return {"name": "cong-tinh", "kind": "webhook", "title": "Cổng tỉnh", "config": config}
 
     def _fetched(self) -> dict[str, Any]:
         config: dict[str, Any] = {"unit_code": COMMUNE.code, "poll_seconds": 1}
-        config |= {"url": f"{self._url('mot-cua-xa')}/profiles", "secret": "mot-cua-xa"}
+        config |= {"url": f"{self.url('mot-cua-xa')}/profiles", "secret": "mot-cua-xa"}
+        config["receive_url"] = f"{self.url('mot-cua-xa')}/rest/nhanhsdvcqg"
         return {
             "name": "mot-cua-xa",
             "kind": "onestop",
@@ -190,7 +195,7 @@ class Dossiers:
         async with open_session() as http:
             fault = {"mode": "cut", "probability": 0.05, "seconds": 5}
             for portal in ("cong-dvcqg", "cong-tinh"):
-                await http.post(f"{self._url(portal)}/_sandbox/fault", json=fault)
+                await http.post(f"{self.url(portal)}/_sandbox/fault", json=fault)
             pusher = Pusher(http, client.bus, client.client, client.client_secret)
             pushing = asyncio.create_task(pusher.push(self.pushed))
             while time.monotonic() < give_up:
@@ -204,14 +209,14 @@ class Dossiers:
         following.cancel()
 
     async def _lines(self, http: aiohttp.ClientSession) -> int:
-        async with http.get(f"{self._url('cong-dvcqg')}/_sandbox/report") as answer:
+        async with http.get(f"{self.url('cong-dvcqg')}/_sandbox/report") as answer:
             return int((await answer.json())["line"])
 
     # --- the check ------------------------------------------------------------------------------
 
     async def problems(self, http: aiohttp.ClientSession) -> list[str]:
         """What the portals have, against what was told; knows nothing of the bus."""
-        async with http.get(f"{self._url('cong-dvcqg')}/_sandbox/timelines") as answer:
+        async with http.get(f"{self.url('cong-dvcqg')}/_sandbox/timelines") as answer:
             lines = (await answer.text()).splitlines()
         there = {each["MaHoSo"]: each for each in map(json.loads, lines)}
         found = [f"portal: {code} was never told" for code in there.keys() - self._codes()]

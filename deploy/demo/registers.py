@@ -101,7 +101,7 @@ class Registers:
         """One question about a citizen for each dossier, every third one about a company, too."""
         timeout = aiohttp.ClientTimeout(total=PATIENCE)
         async with aiohttp.ClientSession(client.bus, timeout=timeout) as http:
-            asker = _Asker(http, await _authorized(http, client))
+            asker = _Asker(http, await authorized(http, client))
             for number in range(dossiers):
                 await self._citizen(asker, KNOWN if number % 2 else STRANGER)
                 if number % 3 == 0:
@@ -169,7 +169,8 @@ class _Asker:
             return answer.status, told
 
 
-async def _authorized(http: aiohttp.ClientSession, client: Agency) -> dict[str, str]:
+async def authorized(http: aiohttp.ClientSession, client: Agency) -> dict[str, str]:
+    """The header by which the agency's system is let in."""
     form = {
         "grant_type": "client_credentials",
         "client_id": client.client,

@@ -20,6 +20,9 @@ from schemas.dossier.model import (
     Step,
     SubmittedPaper,
     Supplement,
+    Told,
+    as_told,
+    lacks_reception,
 )
 from schemas.dossier.moments import Form, Moment
 
@@ -45,6 +48,9 @@ __all__ = [
     "Step",
     "SubmittedPaper",
     "Supplement",
+    "Told",
+    "as_told",
+    "lacks_reception",
     "parse_dossier_code",
     "unit_of",
 ]

@@ -4,6 +4,19 @@ National: QĐ 766/QĐ-TTg, the portal's own computation from what was synchronis
 description).  It measures the timeline, not the status field.
 Local: the words of the provinces' reports: early (sớm hạn), on time (đúng hạn), late (quá hạn).
 
+Where the description leaves something open, it is read so:
+- "more than one request for a supplement is late" holds whatever came after, a result too;
+- requests are counted in the timeline; steps of status 5 in a row are one request told twice;
+- the one request ends the clock also when processing went on, or was stopped, without a result;
+- of several steps with the ending status the last one counts;
+- supplement time runs to the completion or to the end of processing, whichever is first; one that
+  has not come is not subtracted, since nobody knows how long it takes;
+- the due date is the record's, also where a supplement has moved it (NgayHenTraMoi): the portal
+  knows no other;
+- time is subtracted from due dates as it passes, and from a procedure's time as that is counted, in
+  working time where it is;
+- withdrawn (7) comes last of all: what ended in another way did.
+
 Nothing here looks at a clock: an open dossier is judged at the end of the reporting period.
 """
 
@@ -62,8 +75,12 @@ class Course:
 
 
 def course_of(record: DossierRecord, steps: Iterable[Step]) -> Course:
-    """Pauses are those of the record; a record that names none is read by its timeline."""
-    marks = tuple(sorted((Mark(s.at, s.status) for s in steps), key=lambda mark: mark.at))
+    """Pauses are those of the record; a record that names none is read by its timeline.
+
+    A step whose status is not understood yet says nothing, until it is.
+    """
+    told = (Mark(step.at, step.status) for step in steps if step.status is not S.UNMAPPED)
+    marks = tuple(sorted(told, key=lambda mark: mark.at))
     named = tuple(Pause(each.asked_at, each.received_at) for each in record.supplements)
     return Course(record.received, record.due, marks, named or _pauses(marks))
 

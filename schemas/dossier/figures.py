@@ -125,6 +125,25 @@ class Figures:
     def satisfaction(self) -> Percentages:
         return percentages(self.very_satisfied, self.satisfied, self.unsatisfied)
 
+    @property
+    def satisfied_percent(self) -> int | None:
+        """Tỷ lệ hài lòng: of the ratings given in the period, those that are content, rounded down;
+        None: nobody said anything.
+        """
+        content = self.very_satisfied + self.satisfied
+        return _percent(content, content + self.unsatisfied)
+
+    @property
+    def online_percent(self) -> int | None:
+        """Tỷ lệ trực tuyến: of what the national portal counts, what was online from submission to
+        result, rounded down; None: nothing is counted.
+        """
+        return _percent(self.online, self.counted)
+
+
+def _percent(part: int, whole: int) -> int | None:
+    return 100 * part // whole if whole else None
+
 
 _SUMMED = tuple(name for name in Figures.__slots__ if name != "agency")
 _LOCAL = {

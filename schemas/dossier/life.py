@@ -17,6 +17,7 @@ from schemas.errors import Text
 class DossierStatus(IntEnum):
     """Trạng thái hồ sơ, as the national portal numbers them."""
 
+    UNMAPPED = 0  # chưa ánh xạ: told in the sender's own code, which no table translates yet
     REGISTERED = 1
     RECEIVED = 2
     REFUSED = 3
@@ -31,7 +32,11 @@ class DossierStatus(IntEnum):
 
 S = DossierStatus
 
+STATUS_NUMBERS = frozenset(f"{status:d}" for status in S if status is not S.UNMAPPED)
+"""As the national portal writes them."""
+
 TITLES: dict[DossierStatus, Text] = {
+    S.UNMAPPED: Text("Chưa ánh xạ trạng thái", "Status not mapped yet"),
     S.REGISTERED: Text("Mới đăng ký", "Registered"),
     S.RECEIVED: Text("Được tiếp nhận", "Received"),
     S.REFUSED: Text("Không được tiếp nhận", "Not received"),
@@ -60,7 +65,10 @@ TRANSITIONS: dict[DossierStatus, frozenset[DossierStatus]] = {
     S.STOPPED: frozenset(),
     S.RETURNED: frozenset(),
 }
-"""What naturally follows what. Several steps of one status are natural while a dossier is open."""
+"""What naturally follows what. Several steps of one status are natural while a dossier is open.
+
+Of one whose meaning is not known yet (UNMAPPED) nothing can be said.
+"""
 
 TERMINAL = frozenset(status for status, onward in TRANSITIONS.items() if not onward)
 """Nothing follows."""
@@ -74,6 +82,8 @@ BEFORE_RECEPTION = frozenset({S.REGISTERED, S.REFUSED, S.WITHDRAWN})
 
 def strange(old: DossierStatus | None, new: DossierStatus) -> bool:
     """Whether a step with `new` behind one with `old` (None: it is the first) is to be flagged."""
+    if S.UNMAPPED in {old, new}:
+        return False
     if old is None:
         return new not in {S.REGISTERED, S.RECEIVED, S.REFUSED}
     if old is new:
@@ -85,7 +95,7 @@ def leads_to(old: DossierStatus, new: DossierStatus) -> bool:
     """Whether a dossier in `old` may come to `new` by natural steps, one or more."""
     reached, open_ends = set[DossierStatus](), [old]
     while open_ends:
-        for status in TRANSITIONS[open_ends.pop()] - reached:
+        for status in TRANSITIONS.get(open_ends.pop(), frozenset()) - reached:
             reached.add(status)
             open_ends.append(status)
     return new in reached

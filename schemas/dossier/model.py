@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -39,6 +39,8 @@ Text2000 = Annotated[str, StringConstraints(max_length=2000, pattern=_PRINTABLE)
 Text4000 = Annotated[str, StringConstraints(max_length=4000, pattern=_PRINTABLE)]
 Code = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f]*$", max_length=100)]
 """A code of a catalogue; local until a mapping has replaced it."""
+LocalStatus = Annotated[str, StringConstraints(pattern=r"^(\S+( \S+)*)?$", max_length=100)]
+"""Mã trạng thái nội bộ: a status in the sender's own words or numbers."""
 RequiredCode = Annotated[Code, StringConstraints(min_length=1)]
 Link = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s]+)?$", max_length=2000)]
 """Where a portal fetches a file; empty when there is none."""
@@ -232,7 +234,9 @@ class DossierRecord(Part):
     summary: Annotated[Text1000, StringConstraints(min_length=1)]  # TrichYeuHoSo
     other_information: Text2000 = ""  # ThongTinKhac
     note: Text2000 = ""  # GhiChu
-    status: DossierStatus  # TrangThaiHoSo
+    local_status: LocalStatus = ""
+    # TrangThaiHoSo; unmapped until a table translates `local_status`
+    status: Annotated[DossierStatus, Field(validate_default=True)] = DossierStatus.UNMAPPED
     submitted: Moment | None = None  # NgayNopHoSo
     received: Annotated[Moment | None, Field(validate_default=True)] = None  # NgayTiepNhan
     due: Moment | None = None  # NgayHenTra
@@ -251,11 +255,17 @@ class DossierRecord(Part):
     fees: Annotated[tuple[Fee, ...], Field(max_length=MAX_ITEMS)] = ()
     supplements: Annotated[tuple[Supplement, ...], Field(max_length=MAX_ITEMS)] = ()
 
+    @field_validator("status")
+    @classmethod
+    def _told(cls, status: DossierStatus, info: ValidationInfo) -> DossierStatus:
+        return _status_or_local(status, info)
+
     @field_validator("received")
     @classmethod
     def _reception(cls, received: Moment | None, info: ValidationInfo) -> Moment | None:
         status = info.data.get("status")
-        if received is None and status is not None and status not in BEFORE_RECEPTION:
+        own = info.data.get("local_status")  # judged when it was accepted, if it was understood
+        if received is None and not own and status is not None and lacks_reception(status):
             msg = f"a dossier in status {status:d} has been received: the moment is needed"
             raise ValueError(msg)
         return received
@@ -270,10 +280,17 @@ class Step(Part):
     title: Text200 = ""  # ChucDanh
     department: Text500 = ""  # PhongBanXuLy
     content: Annotated[Text2000, StringConstraints(min_length=1)]  # NoiDungXuLy
-    status: DossierStatus  # TrangThai
+    local_status: LocalStatus = ""
+    # TrangThai; unmapped until a table translates `local_status`
+    status: Annotated[DossierStatus, Field(validate_default=True)] = DossierStatus.UNMAPPED
     started: Moment | None = None  # NgayBatDau
     due: Moment | None = None  # NgayKetThucTheoQuyDinh
     id: Annotated[Code, Field(validate_default=True)] = ""
+
+    @field_validator("status")
+    @classmethod
+    def _told(cls, status: DossierStatus, info: ValidationInfo) -> DossierStatus:
+        return _status_or_local(status, info)
 
     @field_validator("id")
     @classmethod
@@ -281,5 +298,28 @@ class Step(Part):
         """The sender's own number of the step; without one, the same step gets the same again."""
         if sent or not {"at", "status", "content"} <= info.data.keys():
             return sent
-        told = f"{info.data['at'].isoformat()}\n{info.data['status']:d}\n{info.data['content']}"
+        status = info.data.get("local_status") or f"{info.data['status']:d}"
+        told = f"{info.data['at'].isoformat()}\n{status}\n{info.data['content']}"
         return f"h-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+
+
+def lacks_reception(status: DossierStatus) -> bool:
+    """Whether a dossier in it, of which no reception is told, is told wrongly."""
+    return status is not DossierStatus.UNMAPPED and status not in BEFORE_RECEPTION
+
+
+def _status_or_local(status: DossierStatus, info: ValidationInfo) -> DossierStatus:
+    if status is DossierStatus.UNMAPPED and not info.data.get("local_status"):
+        msg = "a status 1-10 or the sender's own localStatus is needed"
+        raise ValueError(msg)
+    return status
+
+
+Told = TypeVar("Told", DossierRecord, Step)
+"""What agencies tell of dossiers."""
+
+
+def as_told(item: Told) -> Told:
+    """With the status as its sender told it, whatever it was taken to mean: for comparing."""
+    told = item.local_status or f"{item.status:d}"
+    return item.model_copy(update={"status": DossierStatus.UNMAPPED, "local_status": told})

@@ -15,6 +15,7 @@ import orjson
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 from bus.console import passwords
+from bus.ledger.ledger import Ledger
 from schemas import instant
 from tests.integration.cli_harness import HEALTH, HOME_AFFAIRS, ROOT, WARD, Cli, Traffic
 from tests.waiting import wait_until_sync
@@ -36,22 +37,27 @@ async def prepare(cli: Cli) -> People:
     """Accounts, and a few messages in different states, which stay: no worker runs."""
     traffic = await Traffic.open(cli)
     people = People()
-    ledger, stored = traffic.ledger, passwords.hashed(PASSWORD)
     try:
-        for role in ROLES:
-            await ledger.accounts.add(
-                role,
-                title=f"Người {role}",
-                role=role,
-                agencies=(HEALTH,) if role == "agency" else (),
-                password=stored,
-                now=instant.now(),
-            )
-            await ledger.accounts.change(role, must_change=False)
+        await enrol(traffic.ledger)
         await _traffic(traffic, people)
     finally:
-        await ledger.close()
+        await traffic.ledger.close()
     return people
+
+
+async def enrol(ledger: Ledger) -> None:
+    """An account for each role."""
+    stored = passwords.hashed(PASSWORD)
+    for role in ROLES:
+        await ledger.accounts.add(
+            role,
+            title=f"Người {role}",
+            role=role,
+            agencies=(HEALTH,) if role == "agency" else (),
+            password=stored,
+            now=instant.now(),
+        )
+        await ledger.accounts.change(role, must_change=False)
 
 
 async def _traffic(traffic: Traffic, people: People) -> None:
@@ -112,9 +118,12 @@ def served(cli: Cli, people: People, *command: str, **settings: str) -> Iterator
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     def started() -> str:
         assert process.poll() is None, log.read_text()
+        found = ""
         for line in log.read_bytes().splitlines():
             if b"console.started" in line:
-                return str(orjson.loads(line)["address"])
+                found = str(orjson.loads(line)["address"])
+            if b"bus.started" in line:
+                return found
         return ""
 
     return wait_until_sync(started, deadline=90, what=log.read_text)

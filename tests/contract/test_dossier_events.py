@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.ledger import dossier_events, postgres
+from bus.ledger import dossier_events, dossier_waits, postgres
 from bus.ledger.event_queries import Place
 from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
@@ -93,7 +93,7 @@ async def test_a_transaction_that_commits_late_is_not_passed_over(
     inside, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly(tx: Tx, _chain: Chain, _now: Instant) -> None:
-        await dossier_events.note(tx, [step("late", 1)])
+        await dossier_waits.note(tx, [step("late", 1)])
         inside.set()
         await go_on.wait()
 

@@ -60,6 +60,23 @@ def test_mapping_tables_are_imported_with_a_report(cli: Cli) -> None:
     }
 
 
+def test_statuses_of_agencies_are_imported_too(cli: Cli) -> None:
+    """A spreadsheet may keep the national number as a number."""
+    book = Workbook()
+    book.active.append(["cơ quan", "mã nội bộ", "mã quốc gia", "từ ngày"])  # type: ignore[union-attr]
+    book.active.append(["H99.02", "Chờ ký", 4, "01/07/2026"])  # type: ignore[union-attr]
+    book.active.append(["H99.03", "Chờ ký", 5, None])  # type: ignore[union-attr]
+    book.save(cli.folder / "trang-thai.xlsx")
+    given = ("mapping", "import", "trang-thai.xlsx", "--table", "status", "--reason", "đợt 1")
+    assert cli.json(*given)["changed"] == 2
+    assert cli.json(*given)["changed"] == 0
+    listed = cli.json("mapping", "list", "--table", "status")["items"]
+    assert {each["agency"]: (each["local"], each["national"]) for each in listed} == {
+        "H99.02": ("Chờ ký", "4"),
+        "H99.03": ("Chờ ký", "5"),
+    }
+
+
 def test_mappings_and_subscriptions_go_out_to_files_and_come_back(cli: Cli) -> None:
     folder = cli.folder / "ra"
     cli("export", "-o", str(folder))

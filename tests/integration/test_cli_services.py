@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from adapters.citizens.sandbox import Sandbox, document
+from bus.ledger.ledger import Ledger
+from bus.ledger.service_jobs import Job
+from schemas.instant import SECOND
 from tests.integration.cli_harness import Cli
 
 ONE = "001099000001"
@@ -146,3 +149,29 @@ def test_a_call_is_made_and_found_again(cli: Cli, register: str, tmp_path: Path)
     assert "CongDan/HoVaTen" in row["fields"]
     other = cli("service", "accesses", "--subject", "001099000009", "--json", env=SECRET)
     assert json.loads(other.out) == {"items": []}
+
+
+def test_jobs_are_listed_followed_and_cancelled(cli: Cli, sqlite_url: str, tmp_path: Path) -> None:
+    async def send() -> None:
+        ledger = await Ledger.open(sqlite_url, tmp_path / "blobs", actor="test")
+        question = '{"SoDinhDanh": "001099000001"}'
+        now = ledger.clock()
+        expires = now + 86_400 * SECOND
+        who = ("client:van-phong", None, "sha", "H38.01", "CB-01", "thử")
+        what = ("cong-dan@1", "TraCuu", None, "vi", "", 1)
+        for number in ("mot", "hai"):
+            await ledger.add_job(Job(number, *who, *what, now, expires), [question])
+        await ledger.cancel_job("mot", actor="test", reason="thử")
+        await ledger.close()
+
+    assert cli.json("service", "job", "list") == {"items": []}
+    asyncio.run(send())
+    listed = cli("service", "job", "list")
+    assert "client:van-phong" in listed.out
+    assert ONE not in listed.out
+    assert cli.json("service", "job", "show", "mot", "--follow")["state"] == "cancelled"
+    assert "0/1" in cli("service", "job", "show", "hai").out
+    cli("service", "job", "cancel", "hai", "--reason", "quá tải")
+    assert cli.json("service", "job", "show", "hai")["state"] == "cancelled"
+    cli("service", "job", "cancel", "hai", "--reason", "lại", code=1)
+    cli("service", "job", "show", "ba", code=4)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from adapters.onestop.stories import Teller
+from deploy.demo.back import Back
 from deploy.demo.centre import Mark, mark_of
 from deploy.demo.check import Entry, Sent, judge
-from deploy.demo.dossiers import DEPARTMENT, FIRST_DAY, by_code, differing, holidays
+from deploy.demo.dossiers import DEPARTMENT, FIRST_DAY, Dossiers, by_code, differing, holidays
 from schemas.province import calendar_of
 
 PROJECT = Path(__file__).parents[2]
@@ -35,6 +36,15 @@ def test_the_demo_passes_and_ends() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS" in done.stdout
+    assert done.stdout.count("✓") == 4, "what came back from the portal, and the verdict"
+
+
+def test_what_did_not_come_back_is_seen(tmp_path: Path) -> None:
+    back = Back(Dossiers(tmp_path / "dossiers", 4, 1), rated=1)
+    assert len(back.judge({"verySatisfied": 0})) == 2, "nothing was played"
+    back.problems = []
+    assert back.judge({"verySatisfied": 0}) == ["totals: 0 of 1 ratings"]
+    assert back.judge({"verySatisfied": 1}) == []
 
 
 FIRST = Sent("m1", "aa", "status", "a", ("b",), 1.0, "stream")

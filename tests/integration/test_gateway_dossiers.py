@@ -215,6 +215,17 @@ async def test_the_same_dossier_from_two_sides_at_once_keeps_every_step(bus: Har
     assert len((await show(bus))["steps"]) == 20
 
 
+@pytest.mark.parametrize(
+    "period", ["from=0001-01-01&to=0002-01-01", "from=2025-01-01&to=9999-12-31"]
+)
+async def test_days_beyond_reckoning_are_refused(bus: Harness, period: str) -> None:
+    """Schemathesis found the first: an error of the server."""
+    answer = await bus.call("so-xay-dung", "GET", f"/api/v1/dossiers/figures?{period}")
+    assert answer.status_code == 400
+    report = await bus.call("so-xay-dung", "GET", "/api/v1/reports/documents?period=0001")
+    assert report.status_code == 400
+
+
 async def test_figures_count_what_became_of_the_dossiers(bus: Harness) -> None:
     ends = {
         1: "2025-11-20T10:00:00+07:00",

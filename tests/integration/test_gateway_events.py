@@ -355,6 +355,11 @@ async def test_totals_count_what_each_may_see_and_are_not_counted_for_every_call
         record = RECORD | {"code": code, "agency": agency, "received": today, "due": None}
         answer = await bus.call(client, "PUT", f"/api/v1/dossiers/{code}", json=record)
         assert answer.status_code == 202, answer.text
+        for number, score in enumerate((1, 2, 3) if agency == BUILD else (3,)):
+            rating: dict[str, Any] = {"id": f"DG-{number}", "code": code, "agency": agency}
+            rating |= {"score": score, "at": today}
+            answer = await bus.call(client, "POST", "/api/v1/flows/rating", json=rating)
+            assert answer.status_code == 202, answer.text
     counts = 0
     of_period = dossier_figures.of_period
 
@@ -373,5 +378,18 @@ async def test_totals_count_what_each_may_see_and_are_not_counted_for_every_call
     assert (whole["total"]["received"], whole["total"]["open"]) == (2, 2)
     assert [row["name"] for row in part["agencies"]] == ["UBND huyện Mẫu"]
     assert part["total"]["received"] == 1
+    assert [row["satisfiedPercent"] for row in whole["agencies"]] == [66, 0]
+    assert (whole["total"]["satisfiedPercent"], part["total"]["satisfiedPercent"]) == (50, 0)
+    assert whole["total"]["onlinePercent"] == 100
+    tables = [
+        await bus.call(c, "GET", "/api/v1/dossiers/totals", params={"format": kind})
+        for c, kind in ((MAIN.id, "csv"), (MEMBER.id, "csv"), (MEMBER.id, "xlsx"))
+    ]
+    head, first, *_, last = tables[0].content.decode().splitlines()
+    assert head.endswith("Tỷ lệ hài lòng (%) / Content (%)")
+    assert (first.rsplit(",", 1)[1], last.rsplit(",", 1)[1]) == ("66", "50")
+    assert BUILD not in tables[1].content.decode()
+    assert tables[2].content.startswith(b"PK")
+    assert counts == 1
     year = await bus.call(MAIN.id, "GET", "/api/v1/dossiers/totals", params={"span": "year"})
     assert year.json()["since"].endswith("-01-01")

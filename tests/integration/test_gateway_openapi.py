@@ -29,6 +29,7 @@ ORDER = (
     ("get", "/api/v1/inquiries/tracking/{code}"),
     ("get", "/api/v1/dossiers"),
     ("get", "/api/v1/dossiers/figures"),
+    ("get", "/api/v1/service-jobs"),
     ("get", "/api/v1/dossiers/totals"),
     ("get", "/api/v1/dossiers/events"),
     ("get", "/api/v1/dossiers/{code}"),
@@ -50,6 +51,12 @@ ORDER = (
 )
 LASTING = {("get", "/api/v1/dossiers/events/stream")}
 """Answers without an end, tried in test_gateway_events."""
+JOBS = {
+    ("get", "/api/v1/service-jobs/{job_id}"),
+    ("get", "/api/v1/service-jobs/{job_id}/results"),
+    ("post", "/api/v1/service-jobs/{job_id}/cancel"),
+}
+"""Of a job that must be sent before, tried in test_service_jobs."""
 RECEIVER_ROUTES = (
     "/api/v1/mailbox",
     "/api/v1/documents/status",
@@ -119,7 +126,7 @@ class Caller:
 
 async def test_every_example_works(bus: Harness) -> None:
     paths = (await bus.http.get("/openapi.json")).json()["paths"]
-    assert {(m, p) for p, methods in paths.items() for m in methods} == set(ORDER) | LASTING
+    assert {(m, p) for p, methods in paths.items() for m in methods} == set(ORDER) | LASTING | JOBS
     caller = Caller(bus)
     for method, path in ORDER:
         for answer in await caller.execute(method, path, paths[path][method]):

@@ -508,7 +508,9 @@ async def test_the_description_is_openapi_and_its_examples_work(on: Services) ->
     document = (await on.bus.http.get("/services/cong-dan/openapi.json")).json()
     validate(document)
     assert set(document["paths"]) == {
-        f"/services/cong-dan/{name}" for name in ("TraCuu", "DanhSach", "Dem", "GhiNhan")
+        f"/services/cong-dan/{name}{way}"
+        for name in ("TraCuu", "DanhSach", "Dem", "GhiNhan")
+        for way in ("", "/package", "/jobs")
     }
     post = document["paths"]["/services/cong-dan/TraCuu"]["post"]
     demanded = {each["name"] for each in post["parameters"] if each["required"]}

@@ -12,14 +12,17 @@ import yaml
 from openapi_spec_validator import validate
 
 from adapters.national import national_services
+from adapters.national.catalogues.sandbox import CataloguesDesk
 from adapters.national.population.sandbox import PopulationDesk
+from adapters.national.procedures.sandbox import ProceduresDesk
 from adapters.national.sandbox import all_desks
 from adapters.national.sandbox_gateway import SECRET, USER, NationalSandbox
 from bus.cli.service_check import faults_of_service
 from bus.gateway.national import SUFFIX, compile_contract, in_force
+from bus.gateway.providing.changes import _cursor, put_cursor
 from bus.ledger.accesses import subject_hash
 from bus.ops.province_contracts import pinned
-from schemas.errors import ConfigurationError, InvalidContract
+from schemas.errors import ConfigurationError, InvalidContract, PartnerGarbage
 from schemas.service import OperationSettings, Service
 from tests.integration.gateway_harness import BUILD, OFFICE, Harness, opened
 from tests.integration.service_harness import WHY, grant
@@ -53,6 +56,14 @@ class National:
             "secret": "lgsp",
             "client": "VN/GOV/000.00.00.H99/truc",
         }
+        if name == "procedures":  # the portal looks itself who is calling
+            portal = f"{self.sandbox.url}/procedures"
+            sign_on = {
+                "kind": "portal-session",
+                "login_url": f"{portal}/login",
+                "user": USER,
+                "password": "lgsp",
+            }
         declared = {
             "name": name,
             "contract": pinned(f"{name}{SUFFIX}", document(name)),
@@ -209,3 +220,94 @@ def test_options_that_are_wrong_are_refused(text: str, error: type[Exception]) -
     main = f"x{SUFFIX}"
     with pytest.raises(error):
         compile_contract({main: text.encode()}, main)
+
+
+# What changed
+
+
+async def changes(on: National, path: str, body: Any = None, client: str = "van-phong") -> Any:
+    method = "POST" if body is not None else "GET"
+    given = {"json": body} if body is not None else {}
+    return await on.bus.call(client, method, f"/services/{path}", headers=WHY, **given)
+
+
+def desk(on: National, kind: type[Any]) -> Any:
+    return next(each for each in on.sandbox.desks.values() if isinstance(each, kind))
+
+
+async def test_what_changed_in_a_register_has_one_form(on: National) -> None:
+    await on.declare("procedures")
+    await on.declare("catalogues")
+    first = (await changes(on, "procedures/changes/changes")).json()
+    assert [each["code"] for each in first["changed"]] == ["1.000656", "1.001193", "2.000635"]
+    register = desk(on, ProceduresDesk).procedures
+    register["1.000656"] = "Thủ tục đăng ký khai tử lưu động"
+    del register["2.000635"]
+    body = {"cursor": first["cursor"]}
+    second = (await changes(on, "procedures/changes/changes", body)).json()
+    assert second["changed"] == [
+        {"code": "1.000656", "name": "Thủ tục đăng ký khai tử lưu động"},
+    ]
+    assert second["removed"] == ["2.000635"]
+    by_get = await changes(on, f"procedures/changes/changes?cursor={second['cursor']}")
+    assert by_get.json() == {"cursor": second["cursor"], "changed": [], "removed": []}
+
+    question = {"request": {"category": "madantoc"}}
+    peoples = (await changes(on, "catalogues/changes/changes", question)).json()
+    assert [each["code"] for each in peoples["changed"]] == ["01", "02"]
+    rows = desk(on, CataloguesDesk).rows["madantoc"]
+    rows[0]["TenDanToc"] = "Kinh (Việt)"
+    rows.append({"MaDanToc": "03", "TenDanToc": "Thái"})
+    later = question | {"cursor": peoples["cursor"]}
+    found = (await changes(on, "catalogues/changes/changes", later)).json()
+    assert [each["row"]["TenDanToc"] for each in found["changed"]] == ["Kinh (Việt)", "Thái"]
+    assert found["removed"] == []
+
+
+async def test_changes_are_withheld_like_anything_else_but_not_the_cursor(on: National) -> None:
+    await on.declare("procedures")
+    limited = grant(BUILD, "procedures", fields=("changed/code",))
+    await on.bus.declare("grant", None, limited)
+    answer = await changes(on, "procedures/changes/changes", client="so-xay-dung")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["changed"][0] == {"code": "1.000656", "name": HIDDEN}
+    assert answer.json()["removed"] == [HIDDEN], "not even whether anything was"
+    assert isinstance(answer.json()["cursor"], str)
+    refused = await changes(on, "procedures/changes/changes", client="so-y-te")
+    assert refused.status_code == 403
+
+
+async def test_where_changes_are_not_offered_that_is_said(on: National) -> None:
+    await on.declare("population")
+    await on.declare("procedures")
+    for path in ("population/lookUp/changes", "procedures/procedures/changes"):
+        answer = await changes(on, path, {})
+        assert (answer.status_code, answer.json()["code"]) == (400, "mode-not-offered")
+        assert "con trỏ" in answer.json()["detailVi"]
+    wrong = await changes(on, "procedures/changes/changes?cursor=khong-phai")
+    assert wrong.status_code == 422
+    assert (await changes(on, "procedures/changes/changes", {"curser": ""})).status_code == 400
+
+
+async def test_the_description_tells_where_changes_are_asked(on: National) -> None:
+    await on.declare("procedures")
+    described = (await on.bus.http.get("/services/procedures/openapi.json")).json()
+    validate(described)
+    ways = {path.rpartition("/")[2] for path in described["paths"] if "/changes/" in path}
+    assert ways == {"changes", "package", "jobs"}
+    assert "/services/procedures/procedure/changes" not in described["paths"]
+
+
+@pytest.mark.parametrize(
+    ("told", "cursor", "asked"),
+    [("abc", "abc", "abc"), (17, "#17", 17), ("#17", "##17", "#17"), (-3, "#-3", -3)],
+)
+def test_a_cursor_goes_back_as_it_came(told: Any, cursor: str, asked: Any) -> None:
+    assert _cursor({"a": {"b": told}}, "a/b") == cursor
+    assert put_cursor({"x": 1}, "q/since", cursor) == {"x": 1, "q": {"since": asked}}
+
+
+@pytest.mark.parametrize("reply", [{}, {"next": None}, {"next": ""}, {"next": True}, {"next": {}}])
+def test_an_answer_without_a_cursor_is_garbage(reply: Any) -> None:
+    with pytest.raises(PartnerGarbage):
+        _cursor(reply, "next")

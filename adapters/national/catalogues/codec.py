@@ -9,8 +9,9 @@ import re
 from typing import Annotated, Any, Literal
 
 from lxml import etree
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from adapters.national.cursor import MAX_CURSOR, checked, digest, pack, unpack
 from adapters.national.model import Part, blank_is_none, says
 from adapters.national.port import CallContext
 from adapters.national.service import (
@@ -25,6 +26,7 @@ from adapters.national.service import (
     refusal,
 )
 from schemas.errors import InvalidRequest, TooLarge
+from schemas.service import Changes
 from schemas.xml import Limits, parse
 
 _LIMITS = Limits(size=16_000_000, elements=500_000)
@@ -32,6 +34,12 @@ _RECORD = re.compile(r"record \d+", re.IGNORECASE)
 
 Category = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,64}$")]
 Row = dict[str, str | None]
+
+
+Cursor = Annotated[str, StringConstraints(max_length=MAX_CURSOR), AfterValidator(checked)]
+CHANGES = Changes(
+    cursor="cursor", next="cursor", changed=("changed",), removed=("removed",), key="code"
+)
 
 
 class CataloguesConfig(NationalConfig):
@@ -44,6 +52,10 @@ class Nothing(Part):
 
 class CategoryQuestion(Part):
     category: Category
+
+
+class ChangesQuestion(CategoryQuestion):
+    cursor: Cursor = ""  # empty: from the beginning
 
 
 class RowQuestion(CategoryQuestion):
@@ -67,6 +79,17 @@ class Metadata(Part):
 class Rows(Part):
     rows: tuple[Row, ...]
     """Texts as they are written; null where there is none."""
+
+
+class RowChange(Part):
+    code: str  # the row's first column, by which it is known
+    row: Row
+
+
+class RowChanges(Part):
+    changed: tuple[RowChange, ...]  # new ones, and those with another content
+    removed: tuple[str, ...]  # codes
+    cursor: str  # for the next question
 
 
 class Addition(Part):
@@ -102,6 +125,17 @@ def operations(_config: CataloguesConfig) -> tuple[Operation[Any, Any], ...]:
             Rows,
             _ask_rows,
             read_rows,
+        ),
+        Operation(
+            "changes",
+            "Dòng của danh mục thay đổi từ lần hỏi trước",
+            "What changed in the rows of a catalogue since a cursor",
+            ChangesQuestion,
+            RowChanges,
+            _ask_rows,
+            read_changes,
+            finish=since,
+            changes=CHANGES,
         ),
         Operation(
             "add",
@@ -159,6 +193,34 @@ def read_rows(answer: Answer) -> Rows:
     return Rows(
         rows=tuple({name: blank_is_none(text) for name, text in row.items()} for row in rows)
     )
+
+
+def read_changes(answer: Answer) -> RowChanges:
+    """Everything there is; `since` leaves out what the cursor has. Raises PartnerError."""
+    rows = tuple(RowChange(code=_code(row), row=row) for row in read_rows(answer).rows)
+    return RowChanges(changed=rows, removed=(), cursor=pack(_seen(rows)))
+
+
+def since(ask: ChangesQuestion, told: RowChanges) -> RowChanges:
+    known = unpack(ask.cursor) if ask.cursor else {}
+    now = _seen(told.changed)
+    return RowChanges(
+        changed=tuple(each for each in told.changed if known.get(each.code) != now[each.code]),
+        removed=tuple(sorted(known.keys() - now.keys())),
+        cursor=told.cursor,
+    )
+
+
+def _seen(rows: tuple[RowChange, ...]) -> dict[str, str]:
+    """A code that stands twice changes when either row does."""
+    found: dict[str, list[list[tuple[str, str | None]]]] = {}
+    for each in rows:
+        found.setdefault(each.code, []).append(sorted(each.row.items()))
+    return {code: digest(repr(same)) for code, same in found.items()}
+
+
+def _code(row: Row) -> str:
+    return next(iter(row.values()), None) or ""
 
 
 def read_addition(answer: Answer) -> Addition:

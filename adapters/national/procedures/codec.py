@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
+from adapters.national.cursor import MAX_CURSOR, checked, digest, pack, unpack
 from adapters.national.model import Part, blank_is_none, says
 from adapters.national.port import CallContext, Json
-from adapters.national.procedures.cursor import MAX_CURSOR, digest, pack, unpack
 from adapters.national.service import (
     Answer,
     NationalConfig,
@@ -25,11 +25,17 @@ from adapters.national.service import (
     post,
     refusal,
 )
+from schemas.service import Changes as Declared
 
 _NOT_THERE = ("không tồn tại", "không tìm thấy", "không có dữ liệu")
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,60}$")]
-Cursor = Annotated[str, StringConstraints(max_length=MAX_CURSOR)]
+Cursor = Annotated[str, StringConstraints(max_length=MAX_CURSOR), AfterValidator(checked)]
+
+
+CHANGES = Declared(
+    cursor="cursor", next="cursor", changed=("changed",), removed=("removed",), key="code"
+)
 
 
 class ProceduresConfig(NationalConfig):
@@ -47,13 +53,6 @@ class ProcedureQuestion(Part):
 
 class ChangesQuestion(Part):
     cursor: Cursor = ""  # empty: from the beginning
-
-    @field_validator("cursor")
-    @classmethod
-    def _known(cls, text: str) -> str:
-        if text:
-            unpack(text)
-        return text
 
 
 class Listed(Part):
@@ -162,6 +161,7 @@ def operations(config: ProceduresConfig) -> tuple[Operation[Any, Any], ...]:
             read_changes,
             denied=denied,
             finish=since,
+            changes=CHANGES,
         ),
         Operation(
             "procedure",

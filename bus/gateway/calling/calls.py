@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import orjson
+import structlog
 import uuid_utils
 from tenacity import (
     AsyncRetrying,
@@ -18,6 +21,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from bus.engine.spans import Span, Spans, spanning
 from bus.gateway.calling.asker import Asker
 from bus.gateway.calling.catalogue import Served
 from bus.gateway.calling.guard import Guard, Guards
@@ -29,6 +33,7 @@ from bus.gateway.translate import Operation, ServiceFault, Wire
 from bus.ledger.accesses import ANSWERED, SUBJECT_KEY, Access, subject_hash
 from bus.ledger.ledger import Ledger
 from schemas.errors import (
+    ConfigurationError,
     LgspError,
     PartnerGarbage,
     PartnerTimeout,
@@ -39,6 +44,8 @@ from schemas.errors import (
 from schemas.service import ALL, OperationSettings, Personal, Service
 from schemas.vietnam import VIETNAM
 
+log = structlog.get_logger("gateway")
+
 MAX_SUBJECTS = 1_000
 """People of one reply that are written down one by one."""
 
@@ -48,9 +55,13 @@ _AGAIN = (PartnerUnavailable, PartnerTimeout, PartnerGarbage)
 class CallMetrics(Protocol):
     """What calls report (bus.ops.metrics.Metrics)."""
 
+    @property
+    def spans(self) -> Spans | None: ...
+
     def service_called(
         self, service: str, operation: str, outcome: str, seconds: float
     ) -> None: ...
+    def translated(self, direction: str, seconds: float) -> None: ...
 
 
 class Calls:
@@ -91,6 +102,19 @@ class Calls:
             self._metrics.service_called(served.service.id, operation.name, outcome, seconds)
         return reply
 
+    async def serve(
+        self, served: Served, operation: Operation, request: bytes | Mapping[str, Any], asker: Asker
+    ) -> dict[str, Any]:
+        """As `call`, for callers outside: names and folders of secrets are not their business."""
+        try:
+            return await self.call(served, operation, request, asker)
+        except ConfigurationError as error:
+            log.error("service misconfigured", service=served.service.id, error=str(error))  # noqa: TRY400
+            raise ConfigurationError(
+                "the bus is not set up to call this service",
+                vi="Trục chưa được thiết lập để gọi dịch vụ này",
+            ) from None
+
     async def _call(
         self,
         served: Served,
@@ -102,7 +126,8 @@ class Calls:
         service = served.service
         _must_be_open(service)
         settings = service.settings(operation.name)
-        wire = operation.request.to_xml(request)
+        with self._translating("request"):
+            wire = operation.request.to_xml(request)
         guard = self._guards.of(service)
         guard.spend(asker.client)
         one = _One(served, operation, settings, wire, asker, guard, begun)
@@ -112,6 +137,17 @@ class Calls:
             except ServiceFault as fault:
                 raise _shown(fault, asker) from None
         return await self._written_down(one, request, settings.personal)
+
+    def _span(self, one: _One) -> AbstractContextManager[Span]:
+        """Around one attempt at the partner."""
+        name = f"call {one.served.service.id} {one.operation.name}"
+        return spanning(self._metrics.spans, name, "client", one.asker.trace)
+
+    @contextmanager
+    def _translating(self, direction: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._metrics.translated(direction, time.perf_counter() - began)
 
     async def _written_down(
         self, one: _One, request: bytes | Mapping[str, Any], personal: Personal
@@ -166,19 +202,20 @@ class Calls:
 
     async def _attempt(self, one: _One) -> dict[str, Any]:
         async with one.guard.place(one.asker.client, one.deadline):
-            with one.guard.watched(hurried=one.hurried):
+            with one.guard.watched(hurried=one.hurried), self._span(one) as span:
                 answered = await self._partners.ask(
                     one.served.service,
                     one.operation,
                     one.wire,
                     officer=one.asker.officer,
-                    trace=one.asker.trace,
+                    trace=span.trace,
                     deadline=one.deadline,
                     agency=one.asker.agency,
                 )
                 if not answered.body:
                     return {}
-                reply = one.operation.reply.to_json(answered.body, answered.content_type)
+                with self._translating("reply"):
+                    reply = one.operation.reply.to_json(answered.body, answered.content_type)
                 return without_strangers(reply)
 
 

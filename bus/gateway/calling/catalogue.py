@@ -87,6 +87,10 @@ class Catalogue:
     async def find(self, name: str) -> Served:
         """Raises NotFound, InvalidContract, LedgerUnavailable (a contract not compiled yet)."""
         service = self.declared(name)
+        if self._for is self._live.snapshot:
+            declared, known = self._served.get(service.id, (None, None))
+            if known is not None and declared is service:
+                return known
         compiled = await self._compile(service.contract)
         declared, served = self._served.get(service.id, (None, None))
         if served is None or declared is not service or served.compiled is not compiled:

@@ -10,8 +10,11 @@ from starlette.responses import Response
 
 from bus.gateway import openapi
 from bus.gateway.calling.catalogue import Served
+from bus.gateway.calling.describe_ways import AS_OF, ways
 from bus.gateway.calling.partner import TIMEOUT_HEADER
 from bus.gateway.calling.policy import AGENCY, OFFICER, PURPOSE, SECONDS, coming
+from bus.gateway.translate import Message
+from schemas.errors import ContractMismatch
 from schemas.service import OperationSettings, Service
 
 Json = dict[str, Any]
@@ -58,24 +61,38 @@ def _describe(served: Served, path: str) -> Json:
     for methods in made["paths"].values():
         operation = methods["post"]
         settings = service.settings(operation["operationId"])
-        asked = operation["requestBody"]["content"]["application/json"]["schema"]
-        operation["requestBody"]["required"] = bool(asked.get("required"))  # no body is {}
+        request = served.operation(operation["operationId"]).request
+        operation["requestBody"]["required"] = not _may_be_empty(request)
         operation["security"] = openapi.SECURITY
         operation["parameters"] = _parameters(settings)
         operation["description"] = f"{operation.get('description', '')}\n\n{_WITHHELD}".strip()
         problem = operation["responses"]["default"]["content"]
         for status, meaning in _STATUSES.items():
             operation["responses"][status] = {"description": meaning, "content": problem}
+    for address, methods in list(made["paths"].items()):
+        operation = methods["post"]
+        made["paths"] |= ways(address, operation, service.settings(operation["operationId"]))
     return made
+
+
+def _may_be_empty(request: Message) -> bool:
+    """Whether {} is a message, which is what no body stands for."""
+    try:
+        request.to_xml(b"{}")
+    except ContractMismatch:
+        return False
+    return True
 
 
 def _parameters(settings: OperationSettings) -> list[Json]:
     personal = settings.personal is not None
+    dated = [AS_OF] if settings.as_of else []
     return [
         _header(AGENCY, "Cơ quan mà hệ thống thay mặt / the agency it asks for", required=False),
         _header(OFFICER, "Mã cán bộ tra cứu / the officer who asks", required=personal),
         _header(PURPOSE, "Mục đích / purpose", required=settings.needs_purpose),
         _header(TIMEOUT_HEADER, "Số giây còn chờ / seconds still waited", required=False),
+        *dated,
     ]
 
 
@@ -111,6 +128,7 @@ def page(served: Served, path: str, document: Json) -> Response:
     operations = "".join(
         _operation(address, methods["post"], service)
         for address, methods in document["paths"].items()
+        if methods.get("post", {}).get("operationId") in served.operations
     )
     schemas = orjson.dumps(document["components"]["schemas"], option=orjson.OPT_INDENT_2).decode()
     details = f"<details><summary>JSON Schema</summary><pre>{html.escape(schemas)}</pre></details>"

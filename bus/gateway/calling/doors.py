@@ -12,14 +12,14 @@ from typing import Any
 import orjson
 import structlog
 from fastapi import APIRouter, Request
+from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bus.engine.live import LiveConfig
 from bus.gateway import problems
-from bus.gateway.body import too_large
-from bus.gateway.calling import describe, policy, soap_door, wsdl
-from bus.gateway.calling.asker import Asker
+from bus.gateway.body import Pieces, too_large
+from bus.gateway.calling import as_of, describe, policy, soap_door, wsdl
 from bus.gateway.calling.calls import Calls
 from bus.gateway.calling.catalogue import MAX_MESSAGE, Catalogue, Served
 from bus.gateway.calling.describe import Descriptions
@@ -27,12 +27,13 @@ from bus.gateway.calling.policy import Rights
 from bus.gateway.calling.strangers import without_strangers
 from bus.gateway.door import BusDoor, BusDoors
 from bus.gateway.exchange import Exchange
+from bus.gateway.limits import GatewayLimits
 from bus.gateway.services import Entered, Using
 from bus.gateway.soap import refuse as soap_refuse
 from bus.gateway.soap.faults import SEEN
-from bus.gateway.translate import Operation, ServiceFault
+from bus.gateway.translate import ServiceFault
 from schemas.door import Refusal
-from schemas.errors import ConfigurationError, InvalidContract, NotFound, Unauthenticated
+from schemas.errors import InvalidContract, NotFound, Unauthenticated
 from schemas.multipart import MediaType
 from schemas.service import Maintenance, Service
 
@@ -41,6 +42,7 @@ router = APIRouter(include_in_schema=False)
 
 ROOT = "/services"
 SERVICE = f"{ROOT}/{{service}}"
+OPERATION = f"{SERVICE}/{{operation}}"
 OPENAPI = f"{SERVICE}/openapi.json"
 MAINTENANCE = "Lgsp-Maintenance"
 """Header of answers: an interval of ISO 8601, where maintenance is announced."""
@@ -93,22 +95,46 @@ async def _described(request: Request, served: Served, path: str) -> dict[str, A
     return await asyncio.to_thread(descriptions.openapi, served, path)
 
 
-@router.post(f"{SERVICE}/{{operation}}")
-async def call(
-    request: Request, services: Using, door: Entered, service: str, operation: str
-) -> Response:
-    """JSON in, JSON out."""
-    served = await services.catalogue.find(service)
-    found = served.operation(operation)
-    exchange: Exchange = request.scope["exchange"]
-    snapshot = services.deps.live.snapshot
-    asker = services.rights.admit(door.caller, exchange, snapshot, served.service, operation)
-    body = await _whole(request) or b"{}"
-    reply = await _called(services.calls, served, found, body, asker)
-    headers = {"Cache-Control": "no-store"} | _notice(served.service)
-    if found.one_way:
-        return Response(status_code=202, headers=headers)
-    return Response(orjson.dumps(reply), 200, headers, "application/json")
+class JsonServices:
+    """POST /services/{service}/{operation}, as ASGI: JSON in, JSON out."""
+
+    def __init__(
+        self,
+        doors: BusDoors,
+        live: LiveConfig,
+        catalogue: Catalogue,
+        rights: Rights,
+        calls: Calls,
+        limits: GatewayLimits,
+    ) -> None:
+        self._doors = doors
+        self._live = live
+        self._catalogue = catalogue
+        self._rights = rights
+        self._calls = calls
+        self._idle = limits.body_idle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: Exchange = scope["exchange"]
+        door = await self._doors.bearer(scope)
+        asked = scope["path_params"]
+        served = await self._catalogue.find(asked["service"])
+        operation = served.operation(asked["operation"])
+        asker = self._rights.admit(
+            door.caller, exchange, self._live.snapshot, served.service, operation.name
+        )
+        body: bytes | dict[str, Any] = (
+            await _whole(receive, exchange, MAX_MESSAGE, self._idle) or b"{}"
+        )
+        if (day := as_of.asked(QueryParams(scope["query_string"]))) is not None:
+            body = as_of.placed(served.service, operation.name, body, day)
+        reply = await self._calls.serve(served, operation, body, asker)
+        headers = {"Cache-Control": "no-store"} | _notice(served.service)
+        if operation.one_way:
+            response = Response(status_code=202, headers=headers)
+        else:
+            response = Response(orjson.dumps(reply), 200, headers, "application/json")
+        await response(scope, receive, send)
 
 
 class SoapServices:
@@ -121,10 +147,9 @@ class SoapServices:
         catalogue: Catalogue,
         rights: Rights,
         calls: Calls,
-        max_unknown: int,
+        limits: GatewayLimits,
     ) -> None:
-        """`max_unknown`: bytes of a request whose sender is named only in its envelope."""
-        self._max_unknown = max_unknown
+        self._limits = limits
         self._doors = doors
         self._live = live
         self._catalogue = catalogue
@@ -132,17 +157,18 @@ class SoapServices:
         self._calls = calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._answer(Request(scope, receive), scope)
+        response = await self._answer(scope, receive)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, scope: Scope) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
         exchange: Exchange = scope["exchange"]
-        served = await self._catalogue.find(request.path_params["service"])
+        served = await self._catalogue.find(scope["path_params"]["service"])
         bearer = exchange.headers.get(b"authorization", b"").lower().startswith(b"bearer ")
         door = await self._doors.bearer(scope) if bearer else None
         content_type = exchange.headers.get(b"content-type", b"").decode("latin-1")
         # of somebody who is not known yet, no more is read than of any other request
-        body = await _whole(request, MAX_MESSAGE if bearer else self._max_unknown)
+        limit = MAX_MESSAGE if bearer else self._limits.max_json
+        body = await _whole(receive, exchange, limit, self._limits.body_idle)
         envelope, version = soap_door.version_of(body, content_type)
         scope[SEEN] = version
         asked = soap_door.opened(envelope, version, served, _action(exchange))
@@ -153,7 +179,7 @@ class SoapServices:
         asker = self._rights.admit(door.caller, exchange, snapshot, served.service, name)
         value = without_strangers(asked.operation.request.to_json(body, content_type))
         try:
-            reply = await _called(self._calls, served, asked.operation, value, asker)
+            reply = await self._calls.serve(served, asked.operation, value, asker)
         except ServiceFault as fault:
             return soap_door.fault(asked, fault)
         response = soap_door.reply(asked, reply)
@@ -167,23 +193,6 @@ class SoapServices:
                 vi="Cần mã truy cập (Authorization: Bearer) hoặc UsernameToken của WS-Security",
             )
         return await self._doors.key(scope, asked.username, asked.password)
-
-
-async def _called(
-    calls: Calls,
-    served: Served,
-    operation: Operation,
-    request: bytes | dict[str, Any],
-    asker: Asker,
-) -> dict[str, Any]:
-    try:
-        return await calls.call(served, operation, request, asker)
-    except ConfigurationError as error:
-        log.error("service misconfigured", service=served.service.id, error=str(error))  # noqa: TRY400
-        raise ConfigurationError(
-            "the bus is not set up to call this service",
-            vi="Trục chưa được thiết lập để gọi dịch vụ này",
-        ) from None  # names and folders of secrets are no caller's business
 
 
 def refuse(refusal: Refusal) -> Response:
@@ -211,13 +220,19 @@ def _action(exchange: Exchange) -> str:
     return header or media.parameters.get("action", "")
 
 
-async def _whole(request: Request, limit: int = MAX_MESSAGE) -> bytes:
+async def whole(request: Request, limit: int = MAX_MESSAGE) -> bytes:
+    """The body. Raises StatusError (larger than `limit` bytes)."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > limit:
             raise too_large(limit)
     return bytes(body)
+
+
+async def _whole(receive: Receive, exchange: Exchange, limit: int, idle: float) -> bytes:
+    """`limit`: bytes; `idle`: seconds of silence."""
+    return b"".join([piece async for piece in Pieces(receive, exchange, limit=limit, idle=idle)])
 
 
 def _notice(service: Service) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +22,17 @@ as it is or percent-encoded."""
 
 SECONDS = re.compile(r"^(0\.[0-9]{0,6}[1-9][0-9]{0,6}|[1-9][0-9]{0,6}(\.[0-9]{1,12})?)$")
 _MAX_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who wants something, for whom and why, before it is known whether they may."""
+
+    actor: str  # as the journal names it
+    holders: tuple[str, ...]  # of grants: `client:` and an id, own codes of agencies
+    agency: str  # on whose behalf; empty: nobody's
+    officer: str = ""
+    purpose: str = ""
 
 
 class Rights:
@@ -41,22 +53,47 @@ class Rights:
         """Raises Forbidden (no grant, suspended, another purpose), InvalidRequest (a header)."""
         headers = exchange.headers
         agency = _agency(caller, _text(headers, AGENCY))
-        granted = self._granted(caller, (agency,), snapshot, service, operation)
-        usable = _usable(granted, agency or caller.id, service, operation)
-        officer, purpose = _text(headers, OFFICER), _text(headers, PURPOSE)
+        return self.asker(
+            Asking(
+                caller.actor,
+                (f"client:{caller.id}", agency),
+                agency,
+                _text(headers, OFFICER),
+                _text(headers, PURPOSE),
+            ),
+            snapshot,
+            service,
+            operation,
+            trace=exchange.trace,
+            timeout=_timeout(headers),
+        )
+
+    def asker(
+        self,
+        asking: Asking,
+        snapshot: Snapshot,
+        service: Service,
+        operation: str,
+        *,
+        trace: str,
+        timeout: float | None = None,
+    ) -> Asker:
+        """What may be asked now, whoever wants it. Raises as `admit`."""
+        granted = self._granted(asking.holders, snapshot, service, operation)
+        usable = _usable(granted, asking.agency or asking.actor, service, operation)
         settings = service.settings(operation)
-        if settings.personal is not None and not officer:
+        if settings.personal is not None and not asking.officer:
             raise _needed(OFFICER, "mã cán bộ tra cứu", "the officer who asks")
-        if settings.needs_purpose and not purpose:
+        if settings.needs_purpose and not asking.purpose:
             raise _needed(PURPOSE, "mục đích tra cứu", "the purpose")
         return Asker(
-            client=caller.actor,
-            agency=agency,
-            trace=exchange.trace,
-            officer=officer,
-            purpose=purpose,
-            fields=_fields(_for_purpose(usable, purpose)),
-            timeout=_timeout(headers),
+            client=asking.actor,
+            agency=asking.agency,
+            trace=trace,
+            officer=asking.officer,
+            purpose=asking.purpose,
+            fields=_fields(_for_purpose(usable, asking.purpose)),
+            timeout=timeout,
         )
 
     def operations(
@@ -65,25 +102,20 @@ class Rights:
         """Those of `names` that the caller may call, with the fields it may see."""
         found = {}
         for name in names:
-            granted = self._granted(caller, caller.reach, snapshot, service, name)
+            holders = (f"client:{caller.id}", *caller.reach)
+            granted = self._granted(holders, snapshot, service, name)
             usable = [each for each in granted if not each.suspended]
             if usable:
                 found[name] = _fields(usable)
         return found
 
     def _granted(
-        self,
-        caller: Caller,
-        agencies: Iterable[str],
-        snapshot: Snapshot,
-        service: Service,
-        operation: str,
+        self, holders: Iterable[str], snapshot: Snapshot, service: Service, operation: str
     ) -> list[Grant]:
         day = today()
         if self._for is None or self._for[0] is not snapshot or self._for[1] != day:
             self._grants = _by_holder(snapshot, day)
             self._for = (snapshot, day)
-        holders = (f"client:{caller.id}", *agencies)
         return [
             grant
             for holder in holders

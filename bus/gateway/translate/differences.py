@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bus.gateway.translate.json_schema import Schemas
-
 if TYPE_CHECKING:
     from bus.gateway.translate.contract import Contract
-    from bus.gateway.translate.message import Message
 
 Json = dict[str, Any]
 Side = Literal["", "request", "reply"]
 
+_SIDES: tuple[Side, ...] = ("request", "reply")
 _OURS = frozenset({"#type", "#nil", "#lexical"})
 _WORDS = frozenset({"description", "example", "title"})
 
@@ -31,17 +29,17 @@ class Difference:
 
 
 def differences(old: Contract, new: Contract) -> list[Difference]:
-    """In order of operations, then of members."""
+    """In order of operations, then of members; of operations that can be called."""
     found: list[Difference] = []
-    for name in sorted(old.operations.keys() | new.operations.keys()):
-        before, after = old.operations.get(name), new.operations.get(name)
-        if before is None or after is None:
-            gone = after is None
+    before, after = _described(old), _described(new)
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before or name not in after:
+            gone = name not in after
             words = ("operation", "") if gone else ("", "operation")
             found.append(Difference(name, "", "", *words, breaks=gone))
             continue
-        found += _side(name, "request", _flat(before.request, old), _flat(after.request, new))
-        found += _side(name, "reply", _flat(before.reply, old), _flat(after.reply, new))
+        for side in _SIDES:
+            found += _side(name, side, before[name][side], after[name][side])
     return found
 
 
@@ -67,13 +65,24 @@ def _breaks(side: Side, old: str, new: str) -> bool:
     return True
 
 
-def _flat(message: Message, contract: Contract) -> dict[str, str]:
-    """What each member is, by path."""
-    schemas = Schemas(contract.plan)
-    root = schemas.message(message)
-    out: dict[str, str] = {}
-    _walk(root, schemas.components(), "", "", (), out)
-    return out
+def _described(contract: Contract) -> dict[str, dict[Side, dict[str, str]]]:
+    """Of each operation and side, what each member is, by path: as OpenAPI tells it callers."""
+    document = contract.openapi()
+    components = document["components"]["schemas"]
+    found: dict[str, dict[Side, dict[str, str]]] = {}
+    for methods in document["paths"].values():
+        post = methods["post"]
+        bodies: dict[Side, Json] = {
+            "request": post["requestBody"],
+            "reply": post["responses"].get("200", {}),
+        }
+        sides = found[post["operationId"]] = {}
+        for side, body in bodies.items():
+            out: dict[str, str] = {}
+            schema = body.get("content", {}).get("application/json", {}).get("schema", {})
+            _walk(schema, components, "", "", (), out)
+            sides[side] = out
+    return found
 
 
 def _walk(

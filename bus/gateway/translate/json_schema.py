@@ -26,8 +26,13 @@ Json = dict[str, Any]
 _SAFE = 2**53 - 1
 _LEXICAL = {"type": "object", "additionalProperties": {"type": "string"}, "readOnly": True}
 """Read back as it came; a caller who writes a message has no need of it."""
+_ANY_ATTRIBUTE = {"^@": {"type": "string"}}
 _IN_XML = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]*$"
 """Characters that XML 1.0 can hold (section 2.2)."""
+_ASCII = frozenset({"decimal", "dateTime", "date", "time", "duration", "hexBinary", "language"}) | {
+    name for name in builtin.LEXICAL if name.startswith("g")
+}
+"""Written in characters whose classes all readers of patterns agree about."""
 _NOT_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -63,7 +68,7 @@ class Schemas:
         """The value of one element, without the array around it."""
         codec = slot.codec
         if isinstance(codec, SimpleCodec):
-            shown = self.simple(codec)
+            shown = _fixed(self.simple(codec), slot.element.fixed)
             if slot.element.default is not None:
                 shown = {**shown, "description": f"default: {slot.element.default}"}
         else:
@@ -78,15 +83,21 @@ class Schemas:
         if not isinstance(codec, ComplexCodec) or not codec.attributes:
             return []
         attributes = {each.key: self.simple(each.codec) for each in codec.attributes.values()}
-        return [_object({"#nil": {"const": True}, **attributes}, ["#nil"])]
+        marks = {"#nil": {"const": True}, "#type": {"type": "string"}, "#lexical": _LEXICAL}
+        nil = _object(marks | attributes, ["#nil"])
+        if codec.any_attribute is not None:
+            nil["patternProperties"] = _ANY_ATTRIBUTE
+        return [nil | {"additionalProperties": False}]
 
     def _complex(self, slot: Slot) -> Json:
         codec = slot.codec
         assert isinstance(codec, ComplexCodec)  # noqa: S101 - the caller looked
-        choices = [codec, *self._derived(slot)]
-        refs = [self._ref(each, slot.key) for each in choices if not each.type.abstract]
-        if codec.type.abstract:  # of nothing else can be told which one is meant
-            refs = [{"allOf": [each], "required": ["#type"]} for each in refs]
+        refs = [] if codec.type.abstract else [self._ref(codec, slot.key)]
+        refs += [  # of nothing else can be told which one is meant
+            {"allOf": [self._ref(each, slot.key)], "required": ["#type"]}
+            for each in self._derived(slot)
+            if not each.type.abstract
+        ]
         return refs[0] if len(refs) == 1 else {"anyOf": refs} if refs else {"type": "object"}
 
     def _derived(self, slot: Slot) -> list[ComplexCodec]:
@@ -106,7 +117,10 @@ class Schemas:
         return {"$ref": f"#/components/schemas/{self._names[id(codec)]}"}
 
     def _object(self, codec: ComplexCodec) -> Json:
-        properties: Json = {slot.key: self.simple(slot.codec) for slot in codec.attributes.values()}
+        properties: Json = {
+            slot.key: _fixed(self.simple(slot.codec), slot.declared.fixed)
+            for slot in codec.attributes.values()
+        }
         required = [slot.key for slot in codec.required]
         if codec.text is not None:
             properties["#text"] = self.simple(codec.text)
@@ -121,7 +135,7 @@ class Schemas:
         if codec.type.doc:
             found["description"] = codec.type.doc
         if codec.any_attribute is not None:
-            found["patternProperties"] = {"^@": {"type": "string"}}
+            found["patternProperties"] = _ANY_ATTRIBUTE
         found["additionalProperties"] = False
         return found
 
@@ -142,9 +156,10 @@ class Schemas:
                 required.append(slot.key)
 
     def _content(self, codec: ComplexCodec) -> Json:
-        kinds: list[Json] = [{"type": "string"}] if codec.type.mixed else []
+        kinds: list[Json] = [{"type": "string", "pattern": _IN_XML}] if codec.type.mixed else []
         kinds += [
             _object({slot.key: self.slot(slot), "#lexical": _LEXICAL}, [slot.key])
+            | {"additionalProperties": False}
             for slot in codec.slots.values()
         ]
         if codec.model.wildcards:
@@ -206,11 +221,7 @@ def _string(kind: SimpleType) -> Json:
         found["format"] = f"xsd-{kind.builtin}"
     if facets.enumeration is not None and kind.builtin not in {"QName", "decimal"}:
         found["enum"] = list(dict.fromkeys(facets.enumeration))
-    elif kind.builtin not in {"base64Binary", *builtin.LEXICAL}:
-        found["pattern"] = _IN_XML
-    patterns = [p for each in facets.patterns if (p := python_pattern(each)) is not None]
-    if patterns:
-        found["pattern"] = f"^(?:{patterns[-1]})$"
+    found |= _pattern(kind, enumerated="enum" in found)
     if kind.builtin not in {"base64Binary", "hexBinary", "QName"}:
         low = facets.length if facets.length is not None else facets.min_length
         high = facets.length if facets.length is not None else facets.max_length
@@ -219,6 +230,23 @@ def _string(kind: SimpleType) -> Json:
         if high is not None:
             found["maxLength"] = high
     return found
+
+
+def _pattern(kind: SimpleType, *, enumerated: bool) -> Json:
+    patterns = [p for each in kind.facets.patterns if (p := python_pattern(each)) is not None]
+    if patterns:
+        return {"pattern": f"^(?:{patterns[-1]})$"}
+    if enumerated:
+        return {}
+    if kind.builtin in _ASCII:
+        return {"pattern": f"^(?:{builtin.LEXICAL[kind.builtin].pattern})$"}
+    return {} if kind.builtin in {"base64Binary", *builtin.LEXICAL} else {"pattern": _IN_XML}
+
+
+def _fixed(shown: Json, value: str | None) -> Json:
+    """The one value a text may have; numbers and dates may write it in several ways."""
+    plain = shown.get("type") == "string" and "format" not in shown
+    return {"const": value} if plain and value is not None else shown
 
 
 def _object(properties: Json, required: list[str]) -> Json:

@@ -20,6 +20,7 @@ class Logins:
         self.open.set()
         self.fails = False
         self.now = 0.0
+        self.chance = 0.0
 
     async def log_in(self) -> str:
         self.begun += 1
@@ -34,7 +35,7 @@ class Logins:
         return f"session-{number}"
 
     def session(self) -> Session:
-        return Session(self.log_in, seconds=600, clock=lambda: self.now)
+        return Session(self.log_in, seconds=600, clock=lambda: self.now, chance=lambda: self.chance)
 
 
 async def test_many_concurrent_calls_share_one_login() -> None:
@@ -53,6 +54,16 @@ async def test_pitfall_5_an_old_session_is_renewed() -> None:
     assert await session.current() == "session-1"
     logins.now = 600
     assert await session.current() == "session-2"
+
+
+async def test_processes_that_logged_in_together_do_not_do_so_again() -> None:
+    early, late = Logins(), Logins()
+    early.chance = 1.0
+    sessions = [early.session(), late.session()]
+    for session in sessions:
+        await session.current()
+    early.now = late.now = 599
+    assert [await session.current() for session in sessions] == ["session-2", "session-1"]
 
 
 async def test_pitfall_5_a_refused_session_is_renewed_once_for_all() -> None:

@@ -19,6 +19,7 @@ from adapters.webhook import codec
 from adapters.webhook.config import WebhookConfig
 from adapters.webhook.sandbox import Portal
 from schemas.adapter import Adapter, OutboundDelivery, Result
+from schemas.data_change import DataChange
 from schemas.dossier import DossierRecord, Step
 from schemas.errors import ConfigurationError
 from tests.contract.adapter_conformance import delivery_of, small
@@ -213,3 +214,23 @@ async def test_a_portal_that_is_gone_loses_nothing(http: aiohttp.ClientSession) 
 async def test_documents_are_not_published(http: aiohttp.ClientSession) -> None:
     with pytest.raises(TypeError, match="not published"):
         await connect(http, "http://127.0.0.1:1/").deliver(small())
+
+
+async def test_a_change_of_a_register_is_told_as_the_subscriber_may_see_it(
+    http: aiohttp.ClientSession,
+) -> None:
+    told = DataChange(
+        feed="thu-tuc",
+        service="procedures@1",
+        operation="changes",
+        change="changed",
+        item={"code": "1.000656", "name": {"#withheld": True}},
+    )
+    content = told.model_dump_json(by_alias=True).encode()
+    async with Portal(secrets=(NEW,)) as portal:
+        adapter = connect(http, portal.url)
+        delivery = delivery_of(content, kind="change", message_id=ID, sender="H99.14")
+        assert (await adapter.deliver(delivery)).result is Result.DELIVERED
+        (event,) = portal.events.values()
+    assert (event["kind"], event["code"], event["agency"]) == ("change", "thu-tuc", "H99.14")
+    assert event["data"] == orjson.loads(content)

@@ -26,3 +26,11 @@ def test_entries_of_one_commit_become_one_batch_for_each_type() -> None:
         "details": {"endpoint": "e"},
         "deliveryId": 7,
     }
+
+
+def test_who_logged_in_and_who_uncovered_what_is_no_news() -> None:
+    chain = Chain(id="c")
+    for event in ("console-login", "console-account-added", "personal-data-revealed"):
+        chain.add(1, event, "console:lan", {"reason": "x"})
+    chain.add(1, "original-downloaded", "console:lan", {}, "m1")
+    assert of_entries(chain.entries) == []

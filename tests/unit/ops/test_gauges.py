@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 import pytest
 
@@ -26,10 +26,10 @@ class SlowToCount(Queries):
         self.seconds = seconds
         self.counted = self.states_read = 0
 
-    async def backlog(self) -> list[Backlog]:
+    async def backlog(self, *, agencies: Collection[str] | None = None) -> list[Backlog]:
         self.counted += 1
         self.now += self.seconds
-        return await super().backlog()
+        return await super().backlog(agencies=agencies)
 
     async def endpoint_states(self) -> dict[str, EndpointState]:
         self.states_read += 1

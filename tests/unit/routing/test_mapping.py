@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date
 
 import pytest
 
-from routing.mapping import MappingTables, Unmapped, map_order, map_record, unmap_record
-from schemas.dossier import DossierRecord
+from routing.mapping import MappingTables, Unmapped, map_order, map_record, map_status, unmap_record
+from schemas.dossier import DossierRecord, DossierStatus, Step, as_told
 from schemas.errors import ConfigurationError
 from schemas.flows import PostalOrder
 from schemas.province import Mapping
@@ -173,3 +174,86 @@ def test_the_posts_own_numbers_are_never_taken_for_the_states() -> None:
     assert isinstance(mapped, PostalOrder)
     assert mapped.receiver is not None
     assert (mapped.receiver.province, mapped.receiver.district) == ("20", "2010")
+
+
+OWN, HEAD = "H99.132", "H99"
+STATUSES = MappingTables(
+    [
+        Mapping(table="status", agency=OWN, local="CHO", national="4", valid_to=date(2026, 6, 30)),
+        Mapping(table="status", agency=OWN, local="CHO", national="6", valid_from=date(2026, 7, 1)),
+        Mapping(table="status", agency=HEAD, local="CHO", national="5"),
+        Mapping(table="status", agency=HEAD, local="Đang thẩm định", national="4"),
+        Mapping(table="status", local="XONG", national="9"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("agencies", "code", "on", "expected"),
+    [
+        ((OWN, HEAD), "CHO", TODAY, 6),
+        ((OWN, HEAD), "CHO", date(2026, 6, 30), 4),
+        (("H99.7", HEAD), "CHO", TODAY, 5),
+        (("h99.132", HEAD), unicodedata.normalize("NFD", "Đang thẩm định"), TODAY, 4),
+        ((OWN, HEAD), "Đang thẩm định", TODAY, 4),
+        (("H98",), "XONG", TODAY, 9),
+        (("H98",), "3", TODAY, 3),
+    ],
+)
+def test_a_status_means_what_the_nearest_agency_says_on_that_day(
+    agencies: tuple[str, ...], code: str, on: date, expected: int
+) -> None:
+    assert STATUSES.status(agencies, code, on) == expected
+
+
+@pytest.mark.parametrize(("code", "of"), [("CHO", "H98"), ("11", OWN), ("", OWN), ("xong", OWN)])
+def test_a_status_that_nobody_lists_is_unmapped(code: str, of: str) -> None:
+    assert STATUSES.status((of,), code, TODAY) == Unmapped("status", code)
+
+
+def test_an_agency_that_lists_numbers_counts_its_own() -> None:
+    """3 is not the national 3 where 1 is the national 4: unlisted numbers wait."""
+    tables = MappingTables([Mapping(table="status", agency=OWN, local="1", national="4")])
+    assert tables.status((OWN,), "1", TODAY) is DossierStatus.PROCESSING
+    assert tables.status((OWN,), "3", TODAY) == Unmapped("status", "3")
+    assert tables.status(("H98",), "3", TODAY) is DossierStatus.REFUSED
+
+
+def test_what_a_status_was_taken_to_mean_stands_beside_what_was_told() -> None:
+    """So the same told again is the same, before a mapping and after."""
+    told = RECORD.model_copy(update={"status": DossierStatus.UNMAPPED, "local_status": "CHO"})
+    understood = map_status(told, STATUSES, (OWN,), TODAY)
+    assert (understood.status, understood.local_status) == (6, "CHO")
+    assert map_status(understood, STATUSES, (HEAD,), TODAY) == understood, "both: at its word"
+    assert as_told(understood) == told
+    waiting = map_status(told, STATUSES, ("H98",), TODAY)
+    assert waiting == told
+    assert map_status(RECORD, STATUSES, (OWN,), TODAY) is RECORD, "a national number"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"national": "11"},
+        {"national": "0"},
+        {"national": "x"},
+        {"table": "fee", "agency": OWN},
+        {"table": "fee", "local": "a b"},
+    ],
+)
+def test_a_status_entry_that_cannot_be_is_refused(fault: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"status|number"):
+        Mapping.model_validate({"table": "status", "local": "A", "national": "4"} | fault)
+
+
+def test_a_step_without_any_status_is_refused() -> None:
+    """Nor is the mark of what is unmapped taken from outside."""
+    step = {"code": RECORD.code, "at": "2026-08-04T09:00:00+07:00", "by": "A", "content": "x"}
+    with pytest.raises(ValueError, match="localStatus"):
+        Step.model_validate(step)
+    with pytest.raises(ValueError, match="localStatus"):
+        Step.model_validate(step | {"status": 0})
+    assert Step.model_validate(step | {"localStatus": "CHO"}).status is DossierStatus.UNMAPPED
+    assert Step.model_validate(step | {"localStatus": "3"}).id == (
+        Step.model_validate(step | {"status": 3}).id
+    )

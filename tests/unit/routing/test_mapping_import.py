@@ -89,3 +89,27 @@ def test_every_fault_names_its_row_and_column() -> None:
 def test_a_table_without_its_columns_is_refused(head: str) -> None:
     with pytest.raises(InvalidRequest):
         read_mappings(head.encode())
+
+
+def test_statuses_are_of_an_agency() -> None:
+    report = read_mappings(
+        csv(
+            "bảng,cơ quan,mã nội bộ,mã quốc gia",
+            "trạng thái,h99.02,Chờ ký,4",
+            "trạng thái,H99.03,Chờ ký,5",
+            "trạng thái,,Chờ ký,6",
+            "trạng thái,H99.02,Trình,11",
+            "trạng thái,không phải mã,Trình,4",
+            "phí,H99.02,LP,1",
+        )
+    )
+    assert [(each.agency, each.national) for each in report.entries] == [
+        ("H99.02", "4"),
+        ("H99.03", "5"),
+        (None, "6"),
+    ]
+    assert [(fault.row, fault.column) for fault in report.faults] == [
+        (5, ""),
+        (6, "agency"),
+        (7, ""),
+    ]

@@ -1,4 +1,4 @@
-"""Accounts of the console and their sessions.
+"""Accounts of the console and their sessions; what its search finds messages by.
 
 Revision ID: 0009
 """
@@ -9,9 +9,11 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
+
+_PERSONS = sa.text("substr(actor, 1, 4) = 'cli:' OR substr(actor, 1, 8) = 'console:'")
 
 
 def upgrade() -> None:
@@ -43,3 +45,8 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
     )
     op.create_index("console_session_account", "console_session", ["account"])
+    op.create_index("message_sender", "message", ["sender", "id"])
+    op.create_index(
+        "journal_persons", "journal", ["at"], postgresql_where=_PERSONS, sqlite_where=_PERSONS
+    )
+    op.create_index("dossier_nation_code", "dossier", ["nation_code"])

@@ -40,6 +40,7 @@ class Kept:
     def __init__(self) -> None:
         self.items: list[tuple[str, Item]] = []
         self.refused: list[LgspError] = []
+        self.unknown: set[str] = set()  # agencies of questions that are not declared
 
     async def take(self, ref: str, *_: Any) -> Taken:
         raise AssertionError(ref)
@@ -52,6 +53,8 @@ class Kept:
     ) -> Taken:
         assert ref
         assert original
+        if isinstance(item, Question) and item.agency in self.unknown:
+            return Taken(accepted=False)
         self.items.append((agency, item))
         return Taken(accepted=True)
 
@@ -139,13 +142,30 @@ async def test_a_question_is_taken_once_however_often_it_is_listed(
     inbox, poller = Kept(), source(http, portal, fetch_questions=True)
     asked = {"MaDonVi": "H99.19", "NoiDung": "Cần giấy tờ gì?", "NgayHoi": "24/11/2026"}
     portal.ask({"MaCauHoi": "1", **asked})
-    portal.ask({"MaCauHoi": "2", **asked, "NgayHoi": "hôm qua"})
-    assert await poller.poll(inbox) == 2
+    assert await poller.poll(inbox) == 1
     assert await poller.poll(inbox) == 0
     ((_, question),) = inbox.items
     assert isinstance(question, Question)
     assert (question.id, question.agency, question.asked_at.day) == ("1", "H99.19", 24)
+
+
+async def test_a_refused_question_is_tried_again_ever_more_rarely_until_it_is_taken(
+    http: aiohttp.ClientSession, portal: Portal
+) -> None:
+    """What the portal tells wrongly, and one whose agency is not declared yet."""
+    inbox, poller = Kept(), source(http, portal, fetch_questions=True)
+    asked = {"MaDonVi": "H99.19", "NoiDung": "Cần giấy tờ gì?", "NgayHoi": "24/11/2026"}
+    portal.ask({"MaCauHoi": "1", **asked, "NgayHoi": "hôm qua"})
+    portal.ask({"MaCauHoi": "2", **asked})
+    inbox.unknown = {"H99.19"}
+    tried = [number for number in range(1, 17) if await poller.poll(inbox)]
+    assert tried == [1, 2, 4, 8, 16]
     assert "NgayHoi" in inbox.refused[0].detail.vi
+    assert not inbox.items
+    inbox.unknown = set()
+    rounds = [await poller.poll(inbox) for _ in range(48)]
+    assert len(inbox.items) == 1
+    assert sum(rounds) == 3, "the second once, the first twice"
 
 
 async def test_a_refused_list_of_questions_is_no_empty_one(

@@ -155,8 +155,8 @@ def test_a_step_comes_back_as_it_was_with_the_same_derived_id(given_step: Step) 
 def test_what_the_portal_has_no_field_for_is_known() -> None:
     """Whoever adds a field to the model decides whether the portal carries it."""
     carried = {column.path.partition(".")[0] for column in RECORD}
-    assert set(DossierRecord.model_fields) - carried == {"nation_code", "agency"}
-    assert set(Step.model_fields) - {column.path for column in STEP} == {"id"}
+    assert set(DossierRecord.model_fields) - carried == {"nation_code", "agency", "local_status"}
+    assert set(Step.model_fields) - {column.path for column in STEP} == {"id", "local_status"}
 
 
 def _values(item: object) -> Iterator[tuple[str, object]]:
@@ -221,7 +221,8 @@ def test_pitfall_9_another_form_of_time_is_refused_by_name(wrong: str) -> None:
         ({"TrichYeuHoSo": ""}, "TrichYeuHoSo", "bắt buộc"),
         ({"TenTTHC": None}, "TenTTHC", "bắt buộc"),
         ({"LoaiDoiTuong": "9"}, "LoaiDoiTuong", "không hợp lệ"),
-        ({"TrangThaiHoSo": "x"}, "TrangThaiHoSo", "không hợp lệ"),
+        ({"TrangThaiHoSo": "x" * 101}, "TrangThaiHoSo", "dài quá 100"),
+        ({"TrangThaiHoSo": ""}, "TrangThaiHoSo", "không hợp lệ"),
         ({"MaHoSo": "x"}, "MaHoSo", "không hợp lệ"),
         ({"TaiLieuNop": [{"TenTepDinhKem": "x" * 4001}]}, "TaiLieuNop[0].TenTepDinhKem", "4000"),
         ({"DanhSachLePhi": [{"MaPhiLePhi": "1", "TenPhiLePhi": "a", "Gia": "x"}]},
@@ -275,6 +276,14 @@ def test_numbers_booleans_and_nulls_are_put_up_with() -> None:
     wire |= {"NgayHenTra": int(wire["NgayHenTra"]), "FieldOfAProvince": "x"}
     wire["TaiLieuNop"][0]["IsDeleted"] = True
     assert read_record(wire, agency="H99.19") == given_record
+
+
+@pytest.mark.parametrize("own", ["11", "0", "CHO-KY", "Đang thẩm định"])
+def test_a_status_of_the_senders_own_is_kept_until_it_is_mapped(own: str) -> None:
+    read = read_record(write_record(record()) | {"TrangThaiHoSo": own}, agency="H99.19")
+    assert (read.status, read.local_status) == (0, own)
+    told = read_step(write_step(step("H99.19-261124-0001")) | {"TrangThai": own})
+    assert (told.status, told.local_status) == (0, own)
 
 
 def test_pitfall_11_no_dummy_is_made_up_for_what_is_not_known() -> None:

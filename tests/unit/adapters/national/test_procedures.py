@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.national import NationalService
+from adapters.national.cursor import pack, unpack
 from adapters.national.procedures.codec import read_list, read_procedure
-from adapters.national.procedures.cursor import pack, unpack
 from adapters.national.procedures.sandbox import UNIT, ProceduresDesk
 from adapters.national.sandbox_gateway import USER, NationalSandbox
 from adapters.national.service import Answer

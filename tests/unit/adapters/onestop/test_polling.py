@@ -163,22 +163,25 @@ async def test_what_can_never_be_read_is_refused_by_name_and_stops_nothing(
         "content": faulty(step, process_content=None),
         "by": faulty(step, process_officials="x" * 51),
         "time_of_process": faulty(step, time_of_process="04/08/2026"),
-        "status_profile": faulty(step, status_profile="bốn"),
+        "status": faulty(step, status_profile=None),
         "from_unit_code": faulty(step, from_unit_code="UBND"),
         "type": faulty(step, type="khác"),
         "profile": faulty(record, profile=None),
         "attachments": faulty(record, profile=profile | {"attachments": "không"}),
         "note": faulty(record, profile=profile | {"note": "x" * 2001}),
     }
+    own = onestop.publish_raw(step, faulty(step, status_profile="Chờ ký", step_id="own"))
     refs = {name: onestop.publish_raw(step, model) for name, model in wrong.items()}
     onestop.publish(told)
-    assert await poller.poll(inbox) == len(wrong) + len(told)
+    assert await poller.poll(inbox) == len(wrong) + len(told) + 1
+    assert onestop.acks[own] == ["done"], "a status of its own is mapped, or waits until it is"
     for name, profile_id in refs.items():
         assert onestop.acks[profile_id] == ["fail"]
         error = inbox.refused[f"{UNIT}:{profile_id}"]
         assert error.context["field"] == name
         assert error.detail.vi
-    assert len(inbox.items) == len(told)
+    assert len(inbox.items) == len(told) + 1
+    assert [each.status for _, each in inbox.items if each.local_status == "Chờ ký"] == [0]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,25 @@ def course(
     )
 
 
+def told(**given: object) -> DossierRecord:
+    return DossierRecord.model_validate(
+        {
+            "code": "H99.132-260803-0001",
+            "procedure": "1.000656",
+            "procedureName": "Đăng ký khai tử",
+            "agency": "H99.132",
+            "agencyName": "UBND xã Mẫu",
+            "channel": 1,
+            "applicant": {"kind": 1},
+            "summary": "Đăng ký khai tử",
+            "status": 9,
+            "received": at("08-03 08:00"),
+            "due": at("08-10 17:00"),
+        }
+        | given
+    )
+
+
 def judged(case: Course, *, until: str = "09-01 00:00", limit: Limit | None = None) -> National:
     return national(case, until=at(until), limit=limit, calendar=CALENDAR)
 
@@ -91,6 +110,33 @@ def test_with_9_the_request_does_not_end_the_clock() -> None:
     assert judged(case) is National.LATE
 
 
+def test_with_10_alone_the_request_does_not_end_the_clock() -> None:
+    case = course(("08-05 10:00", 5), ("08-05 11:00", 4), ("08-12 10:00", 10))
+    assert end_of_processing(case) == at("08-12 10:00")
+
+
+def test_the_last_of_several_ends_counts() -> None:
+    """A result that was taken back and given again."""
+    assert judged(course(("08-07 10:00", 9), ("08-12 10:00", 9))) is National.LATE
+
+
+def test_stopped_comes_before_withdrawn() -> None:
+    case = course(("08-05 10:00", 7), ("08-06 10:00", 8))
+    assert end_of_processing(case) == at("08-06 10:00")
+
+
+def test_a_result_returned_early_is_in_time_and_early() -> None:
+    """Without a step 9, and whatever the record says of its finish."""
+    case = course(("08-04 08:30", 10))
+    assert judged(case) is National.IN_TIME
+    assert local(case, until=at("09-01 00:00")) is Local.EARLY
+
+
+def test_a_result_does_not_mend_a_second_request_for_a_supplement() -> None:
+    marks = (("08-04 10:00", 5), ("08-04 11:00", 4), ("08-05 10:00", 5), ("08-05 11:00", 4))
+    assert judged(course(*marks, ("08-06 10:00", 9))) is National.LATE
+
+
 def test_more_than_one_request_for_a_supplement_is_late() -> None:
     case = course(("08-04 10:00", 5), ("08-05 10:00", 4), ("08-06 10:00", 5), ("08-07 10:00", 4))
     assert judged(case) is National.LATE
@@ -114,6 +160,47 @@ def test_overlapping_supplements_are_subtracted_once() -> None:
     marks = (("08-06 10:00", 5), ("08-08 10:00", 4), ("08-12 17:01", 9))
     pauses = (("08-06 10:00", "08-08 10:00"), ("08-06 12:00", "08-08 10:00"))
     assert judged(course(*marks, pauses=pauses)) is National.LATE
+
+
+def test_a_supplement_that_ended_after_the_result_is_subtracted_up_to_it() -> None:
+    """Two days, not four: the result was there when the rest of the papers came."""
+    marks, pauses = (("08-10 10:00", 5), ("08-12 17:00", 9)), (("08-10 10:00", "08-14 17:00"),)
+    assert judged(course(*marks, pauses=pauses, due="08-10 10:00")) is National.IN_TIME
+    assert judged(course(*marks, pauses=pauses, due="08-10 09:59")) is National.LATE
+
+
+def test_what_ended_at_the_request_has_no_supplement_to_subtract() -> None:
+    """The clock stood still at the request; its time is not taken off a second time."""
+    marks, pauses = (("08-11 17:00", 5), ("08-13 17:00", 4)), (("08-11 17:00", "08-13 17:00"),)
+    assert judged(course(*marks, pauses=pauses, due="08-10 17:00")) is National.LATE
+
+
+def test_a_supplement_of_record_and_timeline_is_subtracted_once() -> None:
+    """Two days by both: with four the dossier would be in time."""
+    marks = [("08-06 10:00", 5), ("08-08 10:00", 4), ("08-12 17:01", 9)]
+    came = {"askedAt": at("08-06 10:00"), "receivedAt": at("08-08 10:00")}
+    case = told(supplements=[{"id": "1", "request": "x"} | came])
+    by = {"code": case.code, "by": "x", "content": "x"}
+    steps = [Step.model_validate(by | {"at": at(when), "status": n}) for when, n in marks]
+    assert judged(course_of(case, steps)) is National.LATE
+    sooner = [*steps[:2], steps[2].model_copy(update={"at": at("08-12 17:00")})]
+    assert judged(course_of(case, sooner)) is National.IN_TIME
+    assert judged(course_of(case.model_copy(update={"supplements": ()}), sooner)) is (
+        National.IN_TIME
+    )
+    moved = case.model_copy(update={"due": at("08-08 17:00")})
+    assert judged(course_of(moved, sooner)) is National.LATE
+
+
+def test_a_step_not_understood_yet_says_nothing() -> None:
+    """Neither an end, nor the end of a supplement, until its status is mapped."""
+    by = {"code": told().code, "by": "x", "content": "x"}
+    steps = [
+        Step.model_validate(by | {"at": at("08-05 10:00"), "localStatus": "XONG"}),
+        Step.model_validate(by | {"at": at("08-06 10:00"), "status": 4}),
+    ]
+    marks = course_of(told(), steps).marks
+    assert [mark.status for mark in marks] == [4]
 
 
 def test_a_supplement_that_never_came_is_not_subtracted() -> None:
@@ -214,21 +301,7 @@ def test_a_calendar_without_working_days_is_found_out() -> None:
 
 
 def test_a_record_that_names_no_supplement_is_read_by_its_timeline() -> None:
-    record = DossierRecord.model_validate(
-        {
-            "code": "H99.132-260803-0001",
-            "procedure": "1.000656",
-            "procedureName": "Đăng ký khai tử",
-            "agency": "H99.132",
-            "agencyName": "UBND xã Mẫu",
-            "channel": 1,
-            "applicant": {"kind": 1},
-            "summary": "Đăng ký khai tử",
-            "status": 9,
-            "received": at("08-03 08:00"),
-            "due": at("08-10 17:00"),
-        }
-    )
+    record = told()
     steps = [
         Step(code=record.code, at=at(when), by="CV", content="x", status=DossierStatus(status))
         for when, status in [("08-08 10:00", 4), ("08-06 10:00", 5), ("08-12 17:00", 9)]

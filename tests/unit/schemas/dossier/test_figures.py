@@ -119,6 +119,12 @@ def test_the_third_percentage_is_the_rest() -> None:
     assert Figures("", very_satisfied=2, satisfied=1).satisfaction == Percentages(66, 33, 1)
 
 
+def test_shares_are_rounded_down_and_absent_when_nothing_is_counted() -> None:
+    row = Figures("H99", counted=3, online=2, very_satisfied=1, satisfied=2)
+    assert (row.online_percent, row.satisfied_percent) == (66, 100)
+    assert (Figures("H99").online_percent, Figures("H99").satisfied_percent) == (None, None)
+
+
 def test_what_figures_need_is_taken_from_the_record() -> None:
     record = DossierRecord.model_validate(
         {

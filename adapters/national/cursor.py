@@ -42,3 +42,10 @@ def unpack(cursor: str) -> dict[str, str]:
         msg = "not a cursor of this service"
         raise ValueError(msg)
     return dict(found)
+
+
+def checked(cursor: str) -> str:
+    """For a question's model. Raises ValueError."""
+    if cursor:
+        unpack(cursor)
+    return cursor
