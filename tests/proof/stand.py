@@ -1,6 +1,6 @@
 """A province on the test stand: the bus in patched processes, its receivers, the axis, the wires.
 
-Everything that may break is in reach of `breaking.py`, and all that is said and got is kept as NDJSON
+Everything that may break is in reach of `breaking.py`; what is said and got is kept as NDJSON
 below `histories`.
 """
 
