@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,8 @@ from typing import Any
 
 import yaml
 
+from deploy.services import ports
+
 START_SECONDS = 60.0
 PROVINCE = Path(__file__).parent / "demo" / "province"
 
@@ -32,9 +33,8 @@ class StageError(RuntimeError):
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that stays free while its process is down: no outgoing connection gets it."""
+    return ports.choose(("one",))["one"]
 
 
 def bare_environment() -> dict[str, str]:

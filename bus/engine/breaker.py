@@ -41,7 +41,8 @@ class Breaker:
         """May one more delivery go now? PROBE must be answered by `succeeded` or `failed`."""
         if not self.is_open:
             return Permit.GO
-        if self.probing or now < self.probe_at:
+        ahead = self.probe_at - now
+        if self.probing or 0 < ahead <= self._pause:  # further away: the clock was put right
             return Permit.WAIT
         self.probing = True
         return Permit.PROBE
@@ -70,6 +71,10 @@ class Breaker:
     def distinct(self) -> int:
         return min(self.policy.distinct, self.policy.failures)
 
+    @property
+    def _pause(self) -> Instant:
+        return int(self.policy.probe_every * SECOND)
+
     def learn(self, *, is_open: bool, probe_at: Instant) -> None:
         """What the ledger says, where another worker may have opened or closed it."""
         if self.is_open and not is_open:
@@ -83,5 +88,5 @@ class Breaker:
     def _open(self, now: Instant) -> Change:
         self.is_open = True
         self.probing = False
-        self.probe_at = now + int(self.policy.probe_every * SECOND)
+        self.probe_at = now + self._pause
         return Change.OPENED

@@ -21,12 +21,14 @@ from bus.engine.outlive import outliving
 from bus.ledger import acts
 from bus.ledger.ledger import Ledger
 from schemas.errors import LedgerUnavailable
+from schemas.instant import SECOND
 
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 1.0
 LOST_SECONDS = 5.0
 SILENT_SECONDS = 2.5  # so long without a beat, its share of the work is given to others
+SET_BACK_SECONDS = 2.0  # by which a clock goes back before anything is done about it
 GAP_SECONDS = 2.5  # readings further apart than this prove nothing about the time between
 
 
@@ -75,6 +77,7 @@ class Membership:
         self._callbacks: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._registered = False
+        self._ahead: float | None = None  # wall clock over monotonic clock, seconds
 
     def start(self) -> None:
         self._task = outliving(self._run, name="membership")
@@ -122,6 +125,7 @@ class Membership:
                     await self._register()
                     self._registered = True
                 await self._look()
+                await self._mind_clock()
             except LedgerUnavailable as error:
                 log.debug("membership.ledger_away", error=str(error))
             await asyncio.sleep(BEAT_SECONDS)
@@ -151,6 +155,8 @@ class Membership:
         rows = await self._ledger.queries.processes()
         members = {row.id: row.roles for row in rows}
         others = {row.id: row.beat for row in rows if row.id != self._ledger.process}
+        if self._buries:
+            others |= await self._unregistered(members)
         at = time.monotonic()
         lost = self._watch.read(others, at)
         if self._buries:
@@ -162,6 +168,30 @@ class Membership:
             self._members = members
             for callback in self._callbacks:
                 callback()
+
+    async def _mind_clock(self) -> None:
+        """Nothing may wait for a moment that a clock has set which was ahead and was put right: not
+        ours now, and not one that wrote into the ledger before we came.
+        """
+        wall = self._ledger.clock() / SECOND
+        ahead = wall - time.monotonic()
+        if self._ahead is None:
+            back = await self._ledger.queries.newest_entry() / SECOND - wall
+        else:
+            back = self._ahead - ahead
+        if back > SET_BACK_SECONDS:
+            freed = await self._ledger.act(
+                lambda tx, chain, now: acts.clock_set_back(
+                    tx, chain, now, seconds=back, actor=self._ledger.process
+                )
+            )
+            log.warning("membership.clock_set_back", seconds=round(back, 1), freed=freed)
+        self._ahead = ahead
+
+    async def _unregistered(self, members: Collection[str]) -> dict[str, int]:
+        """Processes that hold deliveries and that nobody would ever miss."""
+        holders = await self._ledger.queries.holders()
+        return dict.fromkeys(holders.difference(members, [self._ledger.process]), acts.UNREGISTERED)
 
     async def _bury(self, process: str, beat: int) -> None:
         taken = await self._ledger.act(

@@ -13,13 +13,16 @@ from bus.ledger import exchange
 from bus.ledger.dossier_queries import FileRow
 from bus.ledger.journal import Chain
 from bus.ledger.records import Head, SendAgain
-from bus.ledger.tx import OPEN_SQL, Changed, NewDelivery, Tx, blocking
+from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, NewDelivery, Tx, blocking
 from schemas.delivery import CANCELLABLE, DeliveryState
 from schemas.errors import Conflict, NotFound
 from schemas.instant import Instant
 from schemas.message import Lane
 
 S = DeliveryState
+UNREGISTERED = -1
+"""Instead of the beat of a process that has deliveries in hand and is not registered: killed before
+it was, or between being taken for dead and noticing it."""
 MEND_KEYS = 1_000  # order keys locked at once: PostgreSQL's table of locks is finite
 EXPIRABLE = (S.QUEUED.value, S.WAITING.value, S.HELD.value)
 
@@ -479,6 +482,21 @@ async def beat(tx: Tx, chain: Chain, now: Instant, process: str) -> bool:
     )
 
 
+async def clock_set_back(tx: Tx, chain: Chain, now: Instant, *, seconds: float, actor: str) -> int:
+    """A clock was ahead by so much: what waits for a moment that it set may go now, once too early
+    at worst. Returns how many deliveries.
+    """
+    rows = await tx.execute(
+        f"UPDATE delivery SET next_attempt_at = ?"  # noqa: S608 - a constant of this package
+        f" WHERE state IN {READY_SQL} AND next_attempt_at > ? RETURNING id",
+        now,
+        now,
+    )
+    await tx.execute("UPDATE endpoint_state SET probe_at = ? WHERE probe_at > ?", now, now)
+    chain.add(now, "clock-set-back", actor, {"seconds": round(seconds, 1), "freed": len(rows)})
+    return len(rows)
+
+
 async def take_back(
     tx: Tx, chain: Chain, now: Instant, worker: str, *, keep: Sequence[int], actor: str
 ) -> list[int]:
@@ -494,12 +512,15 @@ async def bury(
 ) -> list[int] | None:
     """Remove a process that stopped beating and take its deliveries back.
 
-    None: it has beaten since, so it lives.
+    None: it has beaten since, so it lives. One seen with the beat UNREGISTERED lives if it is
+    registered now.
     """
     gone = await tx.execute(
         "DELETE FROM process WHERE id = ? AND beat = ? RETURNING id", process, beat_seen
     )
-    if not gone:
+    if not gone and (
+        beat_seen != UNREGISTERED or await tx.execute("SELECT 1 FROM process WHERE id = ?", process)
+    ):
         return None
     chain.add(now, "process-lost", actor, {"process": process})
     return await take_back(tx, chain, now, process, keep=(), actor=actor)

@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from schemas.errors import LedgerUnavailable, NotFound
@@ -54,8 +54,9 @@ class BlobWriter:
 
     def abort(self) -> None:
         """Forget it; harmless after a commit."""
-        self._file.close()
         self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # closing writes what is left in the buffer; the disk may be full
+            self._file.close()
 
     def _publish(self, target: Path) -> None:
         self._file.flush()

@@ -99,7 +99,12 @@ async def _unavailable() -> AsyncIterator[None]:
     """Turns "the database is not there" into the error callers know; other errors stay bugs."""
     try:
         yield
-    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, *GONE) as error:
+    except (
+        sqlalchemy.exc.OperationalError,
+        sqlalchemy.exc.InterfaceError,
+        sqlalchemy.exc.TimeoutError,  # all connections of the pool wait for a database that is slow
+        *GONE,
+    ) as error:
         # GONE: SQLAlchemy lets asyncpg's own errors through while it sets a new connection up
         raise LedgerUnavailable(f"database: {type(error).__name__}", retry_after=2) from error
     except sqlalchemy.exc.DBAPIError as error:

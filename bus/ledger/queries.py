@@ -408,6 +408,16 @@ class Queries:
         rows = await self._all(select(*_PROCESS).order_by(process.c.started_at, process.c.id))
         return [ProcessRow(number, tuple(roles.split()), *rest) for number, roles, *rest in rows]
 
+    async def newest_entry(self) -> Instant:
+        """By the clock of whoever wrote it; 0 in an empty journal."""
+        async with self._db.read() as connection:
+            return int(await connection.scalar(select(func.max(journal_chain.c.at))) or 0)
+
+    async def holders(self) -> set[str]:
+        """Ids of all processes that have deliveries in hand."""
+        query = select(delivery.c.worker).distinct().where(delivery.c.worker.is_not(None))
+        return {str(row[0]) for row in await self._all(query)}
+
     async def traces(self, delivery_ids: Collection[int]) -> dict[int, str]:
         """Traceparents of the messages that these deliveries carry."""
         query = (

@@ -162,6 +162,8 @@ class Writer:
                 trouble = await self._commit(batch, trouble)
                 if trouble and self._closing:
                     self._give_up()
+                if self._acts:  # under load batches never end, and a beat must not wait for that
+                    await self._perform(self._acts.pop(0))
             while self._acts:
                 await self._perform(self._acts.pop(0))
             if self._closing and not (self._finishes or self._acceptances or self._acts):

@@ -181,7 +181,7 @@ class Service(ABC):
             env={"PATH": PATH, "LANG": "C.UTF-8", **env},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,  # rabbitmqctl takes a second, on a loaded machine a minute
             check=False,
         )
         if done.returncode:

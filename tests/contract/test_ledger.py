@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import uuid_utils
+from sqlalchemy.pool import QueuePool
 
+from bus.ledger import acts
+from bus.ledger.database import Database
 from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Acceptance, Claimed, Finish, Planned
@@ -17,7 +21,7 @@ from bus.ledger.tx import Tx
 from schemas import instant
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
-from schemas.errors import Conflict, DuplicateMessage
+from schemas.errors import Conflict, DuplicateMessage, LedgerUnavailable
 from schemas.instant import Instant
 from schemas.message import DocumentBody, Lane, Message
 from tests.ledgers import prepare
@@ -231,3 +235,67 @@ async def test_a_probe_takes_the_least_tried_of_the_heads(ledgers: tuple[Ledger,
     assert untried is not None
     assert untried.id != probe.id
     assert await ledger.ready_probe("elsewhere") is None
+
+
+async def test_what_a_process_holds_that_nobody_knows_is_taken_back(
+    ledgers: tuple[Ledger, Ledger],
+) -> None:
+    """It was killed before it was registered, or when it had been taken for dead."""
+    a, b = ledgers
+
+    async def bury() -> list[int] | None:
+        return await b.act(
+            lambda tx, chain, now: acts.bury(
+                tx, chain, now, "a", beat_seen=acts.UNREGISTERED, actor="b"
+            )
+        )
+
+    await a.accept(acceptance("1"))
+    claimed = await take(a)
+    assert await b.queries.holders() == {"a"}
+    await a.act(
+        lambda tx, chain, now: acts.register(tx, chain, now, "a", roles="worker", host="h", pid=1)
+    )
+    assert await bury() is None, "it has registered since"
+    await a.act(lambda tx, _chain, _now: tx.execute("DELETE FROM process"))
+    assert await bury() == [claimed.id]
+    assert await b.queries.holders() == set()
+    assert await states(b) == [(S.WAITING, True)]
+
+
+async def test_nothing_waits_for_a_moment_that_a_wrong_clock_has_set(
+    ledgers: tuple[Ledger, Ledger],
+) -> None:
+    a, b = ledgers
+    await a.accept(acceptance("1"))
+    claimed = await take(a)
+    hour = instant.now() + 3_600 * instant.SECOND
+    outcome = Outcome(Result.TRANSIENT)
+    await a.finish(Finish(claimed, S.WAITING, outcome, next_attempt_at=hour))
+    await a.open_breaker("ep", probe_at=hour, error="away")
+    assert await b.read_heads(["ep"], 10) == []
+    freed = await b.act(
+        lambda tx, chain, now: acts.clock_set_back(tx, chain, now, seconds=3_600, actor="b")
+    )
+    assert freed == 1
+    assert [head.id for head in await b.read_heads(["ep"], 10)] == [claimed.id]
+    probe_at = (await b.queries.endpoint_states())["ep"].probe_at
+    assert probe_at is not None
+    assert probe_at <= instant.now()
+
+
+@pytest.mark.postgres
+async def test_when_every_connection_waits_the_ledger_is_unavailable(postgres_url: str) -> None:
+    """And no fault of the bus: senders are told to try again."""
+    database = Database(postgres_url)
+    pool = database._reader.pool
+    assert isinstance(pool, QueuePool)
+    pool._timeout = 0.1
+    try:
+        async with AsyncExitStack() as stack:
+            for _ in range(pool.size() + pool._max_overflow):
+                await stack.enter_async_context(database.read())
+            with pytest.raises(LedgerUnavailable):
+                await stack.enter_async_context(database.read())
+    finally:
+        await database.close()

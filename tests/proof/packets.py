@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 from xml.sax.saxutils import escape
 
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
@@ -53,6 +57,57 @@ def status(*, sender: str, receiver: str, document_id: str, note: str) -> bytes:
         "<e:Timestamp>2026/03/02 09:30:00</e:Timestamp>",
         "",
     )
+
+
+_STATUS = (
+    rb"<[\w:]*StatusCode[^>]*>([^<]*)<",
+    rb"<[\w:]*From[^>]*>\s*<[\w:]*OrganId[^>]*>([^<]*)<",
+    rb"<[\w:]*DocumentId[^>]*>([^<]*)<",
+)
+
+
+def status_of(packet: bytes) -> list[str]:
+    """Of a status packet: its code, who sends it, and the document it is about."""
+    found = [re.search(pattern, packet) for pattern in _STATUS]
+    return [each.group(1).decode().strip() if each else "" for each in found]
+
+
+FACTS = ("code", "id", "status", "content", "by", "procedure", "summary")
+"""What a dossier's record or step must still say when it arrives in the bus' canonical form."""
+
+
+def record(*, code: str, sender: str) -> dict[str, Any]:
+    """Hồ sơ: the record of a dossier that has just been received."""
+    return {
+        "code": code,
+        "procedure": "1.000656",
+        "procedureName": "Đăng ký khai tử",
+        "agency": sender,
+        "agencyName": "Cơ quan",
+        "channel": 1,
+        "applicant": {"kind": 1, "name": "Nguyễn Văn Mẫu"},
+        "summary": f"Hồ sơ {code}",
+        "status": 2,
+        "received": "2026-03-02T08:15:00+07:00",
+    }
+
+
+def step(*, code: str, number: int) -> dict[str, Any]:
+    """Bước xử lý thứ `number`."""
+    return {
+        "code": code,
+        "id": str(number),
+        "at": f"2026-03-02T09:{number % 60:02d}:00+07:00",
+        "by": "Trần Thị Ví Dụ",
+        "content": f"{code} bước {number}",
+        "status": 4,
+    }
+
+
+def says(said: Mapping[str, Any]) -> str:
+    """Digest (hex) of what a record or step says."""
+    facts = {name: said[name] for name in FACTS if said.get(name)}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _organ(tag: str, code: str) -> str:

@@ -1,7 +1,7 @@
 """The invariants of the design that can be shown in seconds, on the embedded bus, one test each.
 
 Those of crashes (2), sick partners (5) and order (4) have files of their own; who may see what (8)
-is in tests/integration/test_gateway_access.py.
+is in tests/integration/test_gateway_access.py. All nine at once are judged by test_proof.py.
 """
 
 from __future__ import annotations

@@ -133,6 +133,12 @@ def test_what_it_learns_never_brings_the_probe_forward_nor_ends_one() -> None:
     assert breaker.permit(3 * EVERY) is Permit.WAIT
 
 
+def test_a_probe_is_not_put_off_by_a_clock_that_was_ahead() -> None:
+    breaker = opened()
+    breaker.learn(is_open=True, probe_at=1_000 * EVERY)
+    assert breaker.permit(EVERY) is Permit.PROBE
+
+
 def test_learning_nothing_new_does_not_forget_failures() -> None:
     breaker, _ = after(1, 2, 3, 4)
     breaker.learn(is_open=False, probe_at=0)
