@@ -81,9 +81,9 @@ async def _traffic(stand: Stand, seed: int) -> AsyncIterator[None]:
 
     async def others() -> None:
         while True:
-            for mode in ("500", "ok"):
+            for mode, quarters in (("500", 4), ("ok", 12)):  # longer well than between two probes
                 await stand.fault(SYSTEMS[0], mode)
-                for _ in range(4):
+                for _ in range(quarters):
                     stand.put()
                     await asyncio.sleep(0.25)
 
