@@ -132,7 +132,7 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
             at = await _console(stack, settings, acceptor, membership, broker)
             log.info("console.started", address=at)
             address = address or at
-        elif settings.ops_port is not None:
+        if "gateway" not in roles and settings.ops_port is not None:
             app = create_probes_app(probed)
             address = await _listen(stack, settings, app, (settings.ops_host, settings.ops_port))
         _settle_heap()

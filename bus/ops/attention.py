@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from bus.ledger.alerts import AlertRow
 from bus.ops.endpoints import EndpointView
 from schemas.delivery import DeliveryState
 from schemas.errors import Text
 from schemas.instant import Instant, to_datetime
 
 Level = Literal["ok", "notice", "problem"]
-Subject = Literal["ledger", "broker", "process", "endpoint"]
+Subject = Literal["ledger", "broker", "process", "endpoint", "alert"]
 ROLES = ("gateway", "dispatcher", "worker")
 
 
@@ -62,6 +63,20 @@ def of_endpoints(
     for view in views:
         if view.declared is not None and view.declared.kind in kinds:
             yield from _silent(view, now)
+
+
+_LOOKED_AT = frozenset(
+    {"breaker-open", "broker-away", "deliveries-dead", "fetch-failing", "role-missing"}
+)
+"""Rules of alerts about what the other findings tell as it is at this moment."""
+
+
+def of_alerts(unresolved: Iterable[AlertRow]) -> Iterator[Finding]:
+    """What the bus has told its operators of and is not over: with the next step."""
+    for alert in unresolved:
+        if alert.raised_at is not None and alert.rule not in _LOOKED_AT:
+            level: Level = "problem" if alert.severity == "critical" else "notice"
+            yield Finding("alert", level, alert.what, alert.step)
 
 
 def _waiting(view: EndpointView) -> Iterator[Finding]:

@@ -63,7 +63,7 @@ async def build(view: View) -> None:
             view.html(_tiles(view, endpoints, await _figures(view)))
         needs.clear()
         with needs:
-            view.html(_needs(view, _findings(view, endpoints)))
+            view.html(_needs(view, await _findings(view, endpoints)))
         listed.clear()
         with listed:
             view.html(_listed(view, flows))
@@ -115,7 +115,7 @@ async def _figures(view: View) -> Figures:
     return await view.console.shared.get(("figures", agencies, today), make, seconds=60)
 
 
-def _findings(view: View, endpoints: Sequence[EndpointView]) -> list[Finding]:
+async def _findings(view: View, endpoints: Sequence[EndpointView]) -> list[Finding]:
     found = list(attention.of_endpoints(endpoints, view.ledger.clock(), view.console.polled))
     if view.visitor.agencies is not None:  # what is theirs; how the bus runs is not their care
         return [each for each in found if each.state is not None]
@@ -127,6 +127,8 @@ def _findings(view: View, endpoints: Sequence[EndpointView]) -> list[Finding]:
             "RabbitMQ does not answer; accepting runs",
         )
         found.append(Finding("broker", "problem", text))
+    alerts = await view.console.shared.get(("alerts",), view.ledger.alerts.unresolved, seconds=4)
+    found += attention.of_alerts(alerts)
     return sorted(found, key=lambda each: each.level != "problem")
 
 
