@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bus.gateway.describe import ALWAYS, SCHEMA, operation, query
+from bus.ops.reports import MEDIA_TYPES
 from schemas.errors import InvalidRequest, LedgerUnavailable
 
 
@@ -46,9 +47,14 @@ TOTALS = operation(
     LedgerUnavailable,
     *ALWAYS,
     extra=query("span", "year"),
-    responses=_answer(
-        "Số liệu đến thời điểm đếm / figures up to the moment they were counted",
-        "application/json",
-        {"$ref": f"{SCHEMA}DossierTotals"},
-    ),
+    responses={
+        200: {
+            "description": "Số liệu đến thời điểm đếm / figures up to the moment they were counted",
+            "content": {
+                "application/json": {"schema": {"$ref": f"{SCHEMA}DossierTotals"}},
+                "text/csv": {"schema": {"type": "string"}},
+                MEDIA_TYPES["xlsx"]: {},
+            },
+        }
+    },
 )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import random
+import functools
+import itertools
+import os
 import socket
+from collections.abc import Iterator
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
 # Below the range the kernel hands to outgoing connections (32768 up), so that a port stays ours
 # while its service is down for a restart.
 CANDIDATES: Final = range(20_000, 32_000)
+STRIDE: Final = 4_801  # ports between processes started one after the other
 
 
 def is_free(port: int) -> bool:
@@ -24,7 +28,16 @@ def is_free(port: int) -> bool:
 
 
 def choose(names: tuple[str, ...]) -> dict[str, int]:
-    """A free port for each name, at random so that two copies started together do not meet."""
-    order = random.SystemRandom().sample(CANDIDATES, len(CANDIDATES))
-    free = (port for port in order if is_free(port))
-    return {name: next(free) for name in names}
+    """A free port for each name. Those chosen before are not chosen again: what they are for may
+    not listen yet.
+    """
+    walk = _walk(os.getpid())
+    return {name: next(walk) for name in names}
+
+
+@functools.cache
+def _walk(process: int) -> Iterator[int]:
+    """Every process, a forked one too, begins far from its neighbours: they do not meet."""
+    first = process * STRIDE % len(CANDIDATES)
+    order = itertools.cycle([*CANDIDATES[first:], *CANDIDATES[:first]])
+    return (port for port in order if is_free(port))

@@ -25,11 +25,13 @@ WHO_MAY = {
     Act.TEST: {O, D},
     Act.REVEAL: {O, G, D},
     Act.DOWNLOAD: {O, G, D},
+    Act.REPORT: {O, G, U, D},
+    Act.ACCESSES: {U, D},
     Act.VERIFY: {O, U, D},
     Act.CONFIGURE: {D},
     Act.MANAGE_KEYS: {D},
 }
-CHANGES_NOTHING = {Act.VERIFY}
+CHANGES_NOTHING = {Act.REPORT, Act.ACCESSES, Act.VERIFY}
 
 
 @pytest.mark.parametrize("act", list(Act))
