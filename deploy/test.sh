@@ -41,15 +41,15 @@ step "import contracts" "$venv/bin/lint-imports"
 status=0
 tests() { "$python" -m pytest "$@" || status=$?; }
 requests="tests/integration/test_schemathesis.py"
-alone="tests/proof tests/integration/test_bench.py tests/integration/test_bench_doors.py"
+heavy="tests/proof tests/integration/test_bench.py tests/integration/test_bench_doors.py"
 # shellcheck disable=SC2046,SC2086  # one word per path
 if [ $# -gt 0 ]; then
     tests "$@"
-else # two at once, each file in one process; those that kill or measure have the machine alone
-    tests --numprocesses 2 --dist loadfile $(printf -- '--ignore=%s ' $alone $requests)
+else # two at once, each file in one process; those that kill or measure behind the others
+    tests --numprocesses 2 --dist loadfile $(printf -- '--ignore=%s ' $heavy $requests)
+    tests --numprocesses 2 --dist loadfile $heavy
     # what it asks is made of the constants of all loaded modules: alone they are always the same
     tests -p no:randomly $requests
-    tests $alone
 fi
 if [ -n "$failed" ]; then
     say "failed before the tests: ${failed#, }"

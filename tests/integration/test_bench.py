@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -10,39 +11,28 @@ from pathlib import Path
 import pytest
 
 from tests.bench import mediation, translate
+from tests.bench.__main__ import FASTSTREAM, LEDGERED, NAIVE, peers, scenes
 
 BUSES = {
     f"bus: {broker} + {database}"
     for broker in ("RabbitMQ", "embedded")
     for database in ("PostgreSQL", "SQLite")
 }
-PEER = "peer P: FastStream"
-WITHOUT_PEER = (
-    "import runpy, sys; sys.modules['faststream'] = None;"
-    "runpy.run_module('tests.bench', run_name='__main__', alter_sys=True)"
-)
 
 
 @pytest.mark.rabbitmq
 @pytest.mark.postgres
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    ("python", "peers"),
-    [(["-m", "tests.bench"], {PEER}), (["-c", WITHOUT_PEER], set())],
-    ids=["all", "without FastStream"],
-)
 @pytest.mark.usefixtures("rabbitmq", "postgres")
-def test_every_variant_is_measured_beside_its_baselines(
-    tmp_path: Path, python: list[str], peers: set[str]
-) -> None:
+def test_every_variant_is_measured_beside_its_baselines(tmp_path: Path) -> None:
     """Its own verification (nothing lost or doubled, the ledger agrees) is part of the run."""
     out = tmp_path / "bench.json"
-    command = [sys.executable, *python, "--quick", "--json", str(out)]
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--json", str(out)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5_000:]
-    assert ("install it with" in done.stderr) == (not peers)
+    assert "install it with" not in done.stderr
     scenes = json.loads(out.read_text())["scenes"]
-    flow = {"naive: aio-pika", "naive + ledger"} | peers | BUSES
+    flow = {"naive: aio-pika", "naive + ledger", FASTSTREAM} | BUSES
     assert scenes["flow"]["median"].keys() == flow
     assert scenes["accept"]["median"].keys() == {"one INSERT a request"} | BUSES
     assert all(scenes["flow"]["median"][name]["app_cpu"] > 0 for name in BUSES)
@@ -51,6 +41,14 @@ def test_every_variant_is_measured_beside_its_baselines(
         for name in BUSES:
             assert all(ratio > 0 for ratio in scene["ratios"][name].values())
             assert scene["median"][name]["accepted"] > 0
+
+
+def test_the_peer_is_left_out_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = argparse.Namespace(messages=100, in_flight=8)
+    assert [each.baselines[0] for each in scenes(asked) if each.delivers] == [FASTSTREAM] * 2
+    monkeypatch.setitem(sys.modules, "faststream", None)
+    assert peers() == ()
+    assert [each.baselines for each in scenes(asked) if each.delivers] == [(LEDGERED,), (NAIVE,)]
 
 
 def test_translation_is_measured_beside_its_peers() -> None:
