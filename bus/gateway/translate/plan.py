@@ -84,11 +84,13 @@ class ComplexCodec:
         self.read, self.write = self._first_read, self._first_write
 
     def _first_read(self, children: list[etree._Element], reader: Reader) -> Json:
-        self.read = sequence_reader(self)
+        if self.read == self._first_read:
+            self.read = sequence_reader(self)
         return self.read(children, reader)
 
     def _first_write(self, value: Json, writer: Writer) -> str | None:
-        self.write = sequence_writer(self)
+        if self.write == self._first_write:  # a caller may still hold this one
+            self.write = sequence_writer(self)
         return self.write(value, writer)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from bus.gateway.translate import Contract, Message, compile_wsdl
+from bus.gateway.translate import Contract, Message, compile_wsdl, plan
+from bus.gateway.translate.compiled import sequence_writer
 from bus.gateway.translate.examples import example
 from bus.gateway.translate.plan import ComplexCodec, reachable
 from schemas.errors import LgspError
@@ -142,6 +143,17 @@ def test_what_is_missing_or_repeated_in_a_sequence_keeps_its_place() -> None:
     ]
     for value in values:
         assert request.to_json(request.to_xml(json.dumps(value).encode()).body) == value
+
+
+def test_the_code_of_a_type_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(plan, "sequence_writer", lambda c: made.append(c) or sequence_writer(c))  # type: ignore[func-returns-value]
+    schema = """<xs:element name="Ask"><xs:complexType><xs:sequence>
+      <xs:element name="row" type="t:Row" maxOccurs="9"/></xs:sequence></xs:complexType>
+    </xs:element><xs:complexType name="Row"><xs:sequence><xs:element name="a" type="xs:int"/>
+    </xs:sequence></xs:complexType>"""
+    service(schema, "Ask").operations["Ask"].request.to_xml({"row": [{"a": 1}] * 5})
+    assert len(made) == len(set(map(id, made))) == 2
 
 
 def test_a_character_that_xml_lacks_is_refused_by_any_pattern() -> None:
