@@ -88,11 +88,11 @@ async def beats(db: Database) -> dict[str, int]:
         return {row.id: row.beat for row in rows}
 
 
-async def _page(connection: AsyncConnection, after: str) -> list[Row[Any]]:
+async def _page(connection: AsyncConnection, after: str) -> Sequence[Any]:
     m = message.c
     columns = (m.id, m.sender, m.sender_ref, m.sha256, m.size, m.content)
     query = select(*columns).where(m.id > after).order_by(m.id).limit(PAGE)
-    return [*(await connection.execute(query)).all()]
+    return (await connection.execute(query)).all()
 
 
 class _Page:
@@ -162,8 +162,9 @@ def _by_message(rows: Iterable[Row[Any]]) -> dict[str, list[Row[Any]]]:
 async def _keys(connection: AsyncConnection, result: Audit) -> None:
     """Only what is open can be wrong now; the look is over the index of open deliveries."""
     for kind, words, sql in _ORDER:
-        for row in await connection.exec_driver_sql(sql):
-            result.found(kind, f"{row[0]}, key {row[1]}: {words}")
+        rows: Iterable[Any] = await connection.exec_driver_sql(sql)
+        for endpoint, order_key in rows:
+            result.found(kind, f"{endpoint}, key {order_key}: {words}")
 
 
 _SAME = "o.endpoint = d.endpoint AND o.order_key = d.order_key"

@@ -27,7 +27,8 @@ from schemas.errors import LedgerUnavailable
 
 log = structlog.get_logger(__name__)
 
-LOCK_SECONDS = 1.0
+LOCK_SECONDS = 0.5
+"""Less than the second after which PostgreSQL looks for a deadlock: a migration is to yield."""
 LOCK_TIMEOUT = f"SET lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'"
 PAUSE_SECONDS = 2.0
 """Between two tries: whoever waited behind the first goes on meanwhile."""

@@ -153,6 +153,9 @@ def broken_rules(sql: str) -> list[str]:
     statements = [re.sub(r"\s+", " ", each).strip() for each in lines.split(";")]
     aside = [each for each in statements if " CONCURRENTLY " in each]
     others = [each for each in statements if each not in aside and not _NOTHING.match(each)]
+    changed = set(re.findall(r"^ALTER TABLE (\w+)", lines, re.MULTILINE)) - made
+    if len(changed) > 1:  # it would keep one while it waits for the other
+        broken.append(f"several tables: {', '.join(sorted(changed))}")
     if aside and others:  # it may be done again from its beginning
         broken.append(f"not alone: {others[0]}")
     for statement in statements:
@@ -182,6 +185,10 @@ def broken_rules(sql: str) -> list[str]:
         (
             "CREATE INDEX CONCURRENTLY more ON message (trace); CREATE TABLE one (id TEXT)",
             "not alone",
+        ),
+        (
+            "ALTER TABLE message ADD COLUMN more TEXT;\nALTER TABLE delivery ADD COLUMN more TEXT",
+            "several tables",
         ),
     ],
 )

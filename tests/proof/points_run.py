@@ -1,4 +1,4 @@
-"""Dies at every crash point, on either backend: `python -m tests.proof.points_run --seeds 3`.
+"""Dies at every crash point, on either backend: `python -m tests.proof.points_run`.
 
 Each seed chooses the order of the points and the passage at which a process dies.  Where roles are
 apart all processes of the point's role are down when the one that is to die comes up, so that it is
@@ -271,7 +271,7 @@ def table(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[int]]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.proof.points_run")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds 1 to this")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--backend", choices=BOTH, action="append", help="both without it")
     options = parser.parse_args()
     backends = options.backend or list(BOTH)
@@ -288,7 +288,7 @@ def main() -> int:
                 for service in services:
                     stack.callback(service.stop)
                     service.start()
-            for seed in range(1, options.seeds + 1):
+            for seed in options.seeds:
                 place = folder / f"{backend}-{seed}"
                 place.mkdir()
                 print(f"{backend}, seed {seed} …", file=sys.stderr, flush=True)
@@ -296,7 +296,7 @@ def main() -> int:
     points = table(runs)
     wanted = {name: set(POINTS[name].backends) & set(backends) for name in POINTS}
     hit = all(
-        len(points[name].get(backend, ())) == options.seeds
+        len(points[name].get(backend, ())) == len(options.seeds)
         for name, some in wanted.items()
         for backend in some
     )

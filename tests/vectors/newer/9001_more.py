@@ -1,4 +1,4 @@
-"""Of a release to come, for tests: columns and a table more.
+"""Of a release to come, for tests: a column and a table more.
 
 Revision ID: 9001
 """
@@ -16,7 +16,6 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("message", sa.Column("classification", sa.Text(), nullable=True))
-    op.add_column("delivery", sa.Column("weight", sa.Integer(), server_default="1", nullable=False))
     op.create_table(
         "remark",
         sa.Column("message_id", sa.Text(), primary_key=True),

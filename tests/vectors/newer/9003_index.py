@@ -1,14 +1,14 @@
 """Of a release to come, for tests: an index on a large table.
 
-Revision ID: 9002
+Revision ID: 9003
 """
 
 from __future__ import annotations
 
 from bus.ledger.migrations import online
 
-revision = "9002"
-down_revision = "9001"
+revision = "9003"
+down_revision = "9002"
 branch_labels = None
 depends_on = None
 
