@@ -66,11 +66,15 @@ def seal(secret: bytes, key: bytes, name: str) -> bytes:
     return nonce + _cipher(key).encrypt(nonce, secret, name.encode())
 
 
-def unseal(sealed: bytes, key: bytes, name: str) -> bytes:
-    """Raises ConfigurationError when the key is another than the one it was sealed with."""
+def unseal(sealed: bytes, key: bytes, name: str, *, previous: bytes | None = None) -> bytes:
+    """Raises ConfigurationError when the key is another than the one it was sealed with, and the
+    previous one, too.
+    """
     try:
         return _cipher(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], name.encode())
     except InvalidTag:
+        if previous is not None:
+            return unseal(sealed, previous, name)
         raise ConfigurationError(
             f"secret {KEY_NAME} is not the one with which authenticators were registered; put the "
             "old one back, or reset the account: lgsp account reset",
