@@ -15,9 +15,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bus.ledger.pulse import CONNECT_SECONDS, DEAD_PEERS, Pulse
 from schemas.errors import ConfigurationError, LedgerUnavailable
 
 BUSY_MILLISECONDS = 5_000
+IDLE = {"idle_in_transaction_session_timeout": "60000"}
+"""Milliseconds: nobody who is out of reach keeps a lock for longer."""
 
 GONE = (
     OSError,
@@ -48,11 +51,13 @@ class Database:
                 vi="Địa chỉ CSDL phải bắt đầu bằng postgresql+asyncpg:// hoặc sqlite+aiosqlite:///",
             )
         self.is_sqlite = self.url.drivername.startswith("sqlite")
+        plain = self.url.set(drivername="postgresql")
+        self.pulse = Pulse(plain.render_as_string(hide_password=False))
         if self.is_sqlite:
             self._reader = _sqlite_engine(url, begin="BEGIN")
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE")
         else:
-            self._reader = self._writer = create_async_engine(url, pool_size=5, max_overflow=5)
+            self._reader = self._writer = _postgres_engine(url, self.pulse)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -66,9 +71,25 @@ class Database:
             yield connection
 
     async def close(self) -> None:
+        await self.pulse.close()
         await self._reader.dispose()
         if self._writer is not self._reader:
             await self._writer.dispose()
+
+
+def _postgres_engine(url: str, pulse: Pulse) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=5,
+        max_overflow=5,
+        connect_args={"timeout": CONNECT_SECONDS, "server_settings": DEAD_PEERS | IDLE},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        pulse.watch(connection.driver_connection)
+
+    return engine
 
 
 def _sqlite_engine(url: str, *, begin: str) -> AsyncEngine:

@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 
 from bus.ledger.database import GONE
 from bus.ledger.journal import Chain, JournalTuple
+from bus.ledger.pulse import CONNECT_SECONDS, DEAD_PEERS, Pulse
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
 from bus.ledger.tx import READY_SQL, Changed, Closing, Columns, NewDelivery, T, Work, blocking
@@ -28,11 +29,10 @@ from schemas.message import Lane
 log = structlog.get_logger(__name__)
 
 CHANNEL = "lgsp_heads"
-CONNECT_SECONDS = 5.0
 TRANSACTION_SECONDS = 20.0
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 5.0
 """After which the server ends a transaction in which nothing happens: a process that is frozen (a
-stopped virtual machine) must not keep its locks from the others."""
+stopped virtual machine) or out of reach must not keep its locks from the others."""
 IDS_PER_NOTE = 400  # a notification holds 8,000 bytes
 
 PLANNER = {
@@ -276,7 +276,8 @@ class PostgresTx:
 class PostgresStore:
     """One connection for transactions, one for reading heads, one that listens."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pulse: Pulse) -> None:
+        self._pulse = pulse
         self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._writer: asyncpg.Connection | None = None
         self._reader: asyncpg.Connection | None = None
@@ -321,8 +322,10 @@ class PostgresStore:
 
     async def _connect(self) -> asyncpg.Connection:
         idle = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000:.0f}"}
-        return await asyncpg.connect(
-            self._dsn, timeout=CONNECT_SECONDS, server_settings=PLANNER | idle
+        return self._pulse.watch(
+            await asyncpg.connect(
+                self._dsn, timeout=CONNECT_SECONDS, server_settings=PLANNER | DEAD_PEERS | idle
+            )
         )
 
     async def _keep_listening(self, heard: Callable[[list[Head]], None]) -> None:
