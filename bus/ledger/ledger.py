@@ -83,7 +83,9 @@ class Ledger:
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
         self._store: Store = (
-            SqliteStore(database_url) if self.db.is_sqlite else PostgresStore(database_url)
+            SqliteStore(database_url)
+            if self.db.is_sqlite
+            else PostgresStore(database_url, self.db.pulse)
         )
         self._writer = Writer(
             self._store,
@@ -109,6 +111,8 @@ class Ledger:
         """Start its writer. The database may be away: what is asked then is refused, not lost."""
         ledger = cls(database_url, blob_dir, actor=actor, clock=clock, committed=committed)
         ledger._writer.start()
+        if not ledger.db.is_sqlite:
+            ledger.db.pulse.start()
         return ledger
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ import structlog
 
 from bus.ledger.database import GONE
 from bus.ledger.journal import Chain, JournalTuple
+from bus.ledger.pulse import Pulse
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
 from bus.ledger.servers import Servers, ledger_url
@@ -29,9 +30,9 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "lgsp_heads"
 TRANSACTION_SECONDS = 20.0
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 5.0
 """After which the server ends a transaction in which nothing happens: a process that is frozen (a
-stopped virtual machine) must not keep its locks from the others."""
+stopped virtual machine) or out of reach must not keep its locks from the others."""
 IDS_PER_NOTE = 400  # a notification holds 8,000 bytes
 
 PLANNER = {
@@ -279,7 +280,8 @@ class PostgresTx:
 class PostgresStore:
     """One connection for transactions, one for reading heads, one that listens."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pulse: Pulse) -> None:
+        self._pulse = pulse
         self._servers = Servers(ledger_url(url))
         self._writer: asyncpg.Connection | None = None
         self._reader: asyncpg.Connection | None = None
@@ -324,7 +326,7 @@ class PostgresStore:
 
     async def _connect(self) -> asyncpg.Connection:
         idle = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000:.0f}"}
-        return await self._servers.connect(PLANNER | idle)
+        return self._pulse.watch(await self._servers.connect(PLANNER | idle))
 
     async def _keep_listening(self, heard: Callable[[list[Head]], None]) -> None:
         """A lost listener only costs time: the dispatcher also looks by itself."""
