@@ -28,6 +28,7 @@ from bus.ledger.flow_queries import FlowQueries
 from bus.ledger.handover import Reserve
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
+from bus.ledger.partner_sessions import PartnerSessions
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
@@ -120,6 +121,10 @@ class Ledger:
         await self._writer.close()
         await self._store.close()
         await self.db.close()
+
+    def partner_sessions(self, secret: bytes) -> PartnerSessions:
+        """Where processes that know `secret` keep partners' sessions for each other."""
+        return PartnerSessions(self.db, secret, self.clock)
 
     # --- the hot path ---------------------------------------------------------------------------
 
