@@ -88,7 +88,7 @@ async def beats(db: Database) -> dict[str, int]:
         return {row.id: row.beat for row in rows}
 
 
-async def _page(connection: AsyncConnection, after: str) -> Sequence[Any]:
+async def _page(connection: AsyncConnection, after: str) -> Sequence[Row[*tuple[Any, ...]]]:
     m = message.c
     columns = (m.id, m.sender, m.sender_ref, m.sha256, m.size, m.content)
     query = select(*columns).where(m.id > after).order_by(m.id).limit(PAGE)
@@ -96,7 +96,9 @@ async def _page(connection: AsyncConnection, after: str) -> Sequence[Any]:
 
 
 class _Page:
-    def __init__(self, result: Audit, blobs: BlobStore, rows: Sequence[Row[Any]]) -> None:
+    def __init__(
+        self, result: Audit, blobs: BlobStore, rows: Sequence[Row[*tuple[Any, ...]]]
+    ) -> None:
         self._result = result
         self._blobs = blobs
         self._rows = rows
@@ -115,7 +117,7 @@ class _Page:
             for each in deliveries[row.id]:
                 self._delivery(each, entries[row.id])
 
-    def _content(self, row: Row[Any]) -> None:
+    def _content(self, row: Row[*tuple[Any, ...]]) -> None:
         if row.content is None:
             if not self._blobs.path(row.sha256).exists():
                 self._result.found("content", f"message {row.id}: its original is not in data_dir")
@@ -123,7 +125,10 @@ class _Page:
             self._result.found("content", f"message {row.id}: not the bytes that were received")
 
     def _receipt(
-        self, row: Row[Any], entries: Iterable[Row[Any]], deliveries: Iterable[Row[Any]]
+        self,
+        row: Row[*tuple[Any, ...]],
+        entries: Iterable[Row[*tuple[Any, ...]]],
+        deliveries: Iterable[Row[*tuple[Any, ...]]],
     ) -> None:
         accepted = [orjson.loads(each.data) for each in entries if each.event == "accepted"]
         if len(accepted) != 1:
@@ -140,7 +145,9 @@ class _Page:
         for endpoint in missing:
             self._result.found("missing", f"message {row.id}: no delivery to {endpoint}")
 
-    def _delivery(self, row: Row[Any], entries: Iterable[Row[Any]]) -> None:
+    def _delivery(
+        self, row: Row[*tuple[Any, ...]], entries: Iterable[Row[*tuple[Any, ...]]]
+    ) -> None:
         self._result.deliveries[row.state] += 1
         state = S(row.state)
         if state in TERMINAL:
@@ -152,8 +159,8 @@ class _Page:
             self._result.found("unexplained", f"delivery {row.id}: {state.value} without a reason")
 
 
-def _by_message(rows: Iterable[Row[Any]]) -> dict[str, list[Row[Any]]]:
-    found: dict[str, list[Row[Any]]] = defaultdict(list)
+def _by_message(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[str, list[Row[*tuple[Any, ...]]]]:
+    found: dict[str, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
     for row in rows:
         found[row.message_id].append(row)
     return found
@@ -162,8 +169,8 @@ def _by_message(rows: Iterable[Row[Any]]) -> dict[str, list[Row[Any]]]:
 async def _keys(connection: AsyncConnection, result: Audit) -> None:
     """Only what is open can be wrong now; the look is over the index of open deliveries."""
     for kind, words, sql in _ORDER:
-        rows: Iterable[Any] = await connection.exec_driver_sql(sql)
-        for endpoint, order_key in rows:
+        for row in await connection.exec_driver_sql(sql):
+            endpoint, order_key = row.endpoint, row.order_key
             result.found(kind, f"{endpoint}, key {order_key}: {words}")
 
 

@@ -15,11 +15,14 @@ from sqlalchemy import URL, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bus.ledger.pulse import Pulse
 from bus.ledger.servers import Servers, ledger_url
 from schemas.errors import ConfigurationError, LedgerUnavailable
 
 BUSY_MILLISECONDS = 5_000
 READ_ONLY = asyncpg.ReadOnlySQLTransactionError.sqlstate
+IDLE = {"idle_in_transaction_session_timeout": "60000"}
+"""Milliseconds: nobody who is out of reach keeps a lock for longer."""
 
 GONE = (
     OSError,
@@ -51,11 +54,13 @@ class Database:
                 vi="Địa chỉ CSDL phải bắt đầu bằng postgresql+asyncpg:// hoặc sqlite+aiosqlite:///",
             )
         self.is_sqlite = self.url.drivername.startswith("sqlite")
+        servers = Servers(self.url)
+        self.pulse = Pulse(servers)
         if self.is_sqlite:
             self._reader = _sqlite_engine(url, begin="BEGIN")
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE")
         else:
-            self._reader = self._writer = _postgres_engine(self.url)
+            self._reader = self._writer = _postgres_engine(self.url, servers, self.pulse)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -75,15 +80,17 @@ class Database:
             yield connection
 
     async def close(self) -> None:
+        await self.pulse.close()
         await self._reader.dispose()
         if self._writer is not self._reader:
             await self._writer.dispose()
 
 
-def _postgres_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(
-        url, async_creator=Servers(url).connect, pool_size=5, max_overflow=5
-    )
+def _postgres_engine(url: URL, servers: Servers, pulse: Pulse) -> AsyncEngine:
+    async def connect() -> asyncpg.Connection:
+        return pulse.watch(await servers.connect(IDLE))
+
+    engine = create_async_engine(url, async_creator=connect, pool_size=5, max_overflow=5)
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def leave_standby(context: ExceptionContext) -> None:

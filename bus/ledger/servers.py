@@ -16,10 +16,14 @@ from sqlalchemy.exc import ArgumentError
 from schemas.errors import ConfigurationError
 
 CONNECT_SECONDS = 5.0
-"""For one of several. One that is switched off says nothing at all, and the next is tried then."""
-ALONE_SECONDS = 30.0
-"""For the only one, which may be slow to answer."""
+"""One that is switched off says nothing at all: then the next is tried, or the same again."""
 PORT = 5432
+DEAD_PEERS = {
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""Settings of every session: in seconds, when the server looks whether we are still there."""
 
 _PLACE = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>\d{1,5}))?")
 _SEVERAL = re.compile(r"^(?P<scheme>[^:/?#]+://)(?P<who>[^/?#]*@)?(?P<places>[^/?#@]*,[^/?#@]*)")
@@ -87,13 +91,12 @@ class Servers:
         Raises what asyncpg raises (`bus.ledger.database.GONE`) when none of them takes writes.
         """
         failure: BaseException | None = None
-        seconds = CONNECT_SECONDS if len(self._dsns) > 1 else ALONE_SECONDS
         for dsn in list(self._dsns):
             try:
                 connection = await asyncpg.connect(
                     dsn,
-                    timeout=seconds,
-                    server_settings=dict(settings or {}),
+                    timeout=CONNECT_SECONDS,
+                    server_settings=DEAD_PEERS | dict(settings or {}),
                     target_session_attrs=self._wanted,
                 )
             except _NEXT as error:

@@ -8,6 +8,7 @@ import asyncio
 import io
 import re
 import runpy
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ async def test_accepting_goes_on_while_a_migration_waits_for_a_table(
             await connection.execute(text("SELECT count(*) FROM message"))
             upgrade = asyncio.create_task(migrate(postgres_url))
             async with reader.read() as other:
-                _: bool = await wait_until(lambda: _waits(other), 60, "the migration to wait")
+                await wait_until(partial(_waits, other), 60, "the migration to wait")
             for number in range(5):
                 await ledger.accept(acceptance(f"m{number}"))
             assert not upgrade.done()
