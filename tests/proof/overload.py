@@ -42,7 +42,7 @@ NEIGHBOURS = 5
 ABUSER, ABUSER_AGENCY = "lam-dung", "H99.67"
 SETTLE_SECONDS = 600.0
 CONNECTIONS = 64  # in closed loop
-MANY = 400  # and in open loop
+MANY = 800  # and in open loop: more than a gateway has places
 
 
 class CrowdedStand(Stand):
@@ -125,13 +125,13 @@ async def _token(stand: Stand, port: int, client: str) -> str:
 # --- what is done ---------------------------------------------------------------------------------
 
 
-async def flood(crowd: Crowd, seconds: float) -> dict[str, Any]:
+async def flood(crowd: Crowd, seconds: float, many: int) -> dict[str, Any]:
     """Ten times the sustained rate, from all neighbours."""
     who, packet = crowd.neighbours, crowd.packet
     warm = await pump(who, packet, min(2.0, seconds), connections=CONNECTIONS)
     before = await pump(who, packet, seconds, connections=CONNECTIONS)
     rate = TIMES * before.goodput
-    over = await pump(who, packet, seconds, connections=MANY, rate=rate)
+    over = await pump(who, packet, seconds, connections=many, rate=rate)
     after = await pump(who, packet, seconds, connections=CONNECTIONS)
     crowd.keep(warm, before, over, after)
     peak = max(before.goodput, after.goodput)  # the machine may be another one meanwhile
@@ -210,12 +210,15 @@ async def overload(
     services: Iterable[Any],
     *,
     seconds: float,
+    many: int = MANY,
     rate: float | None = None,
+    settings: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """`rate` of the neighbours beside the abuser; otherwise a quarter of what is sustained."""
-    async with CrowdedStand(folder, nest, backend, *services) as stand:
+    extra = settings or {}
+    async with CrowdedStand(folder, nest, backend, *services, extra=extra) as stand:
         people = await crowd(stand)
-        flooded = await flood(people, seconds)
+        flooded = await flood(people, seconds, many)
         lost = await settle(people)  # the abuse is to meet a bus that has nothing else to do
         quarter = flooded["sustained"]["accepted_per_second"] / 4
         abused = await abuse(people, seconds, rate or quarter)

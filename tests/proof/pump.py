@@ -40,7 +40,8 @@ class Tally:
     offered: int = 0
     given_up: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
-    broken: int = 0  # connections that ended before their answer
+    broken: int = 0  # connections that ended before their answer, or could not be made
+    unanswered: int = 0  # within ANSWER_SECONDS
     unclean: list[str] = field(default_factory=list)  # refusals that do not say when to come back
     latencies: list[float] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)  # message ids
@@ -64,6 +65,7 @@ class Tally:
             "accepted_per_second": round(self.goodput, 1),
             "receipt_p99_ms": round(self.p99 * 1000, 1),
             "connections_broken": self.broken,
+            "unanswered": self.unanswered,
             "unclean_refusals": len(self.unclean),
         }
 
@@ -102,8 +104,11 @@ async def _connection(who: Who, body: Body, until: float, rate: float | None, ta
                 tally.given_up += 1
                 continue
             await asyncio.sleep(max(0.0, due - now) if rate is not None else 0.0)
-            if line is None:
-                line = _Line(*await asyncio.open_connection("127.0.0.1", who.port))
+            try:
+                line = line or _Line(*await asyncio.open_connection("127.0.0.1", who.port))
+            except OSError:
+                tally.broken += 1
+                continue
             if not await line.ask(who, body(next(_numbers)), tally):
                 line.close()
                 line = None
@@ -134,7 +139,10 @@ class _Line:
                     sending.cancel()
                     with suppress(asyncio.CancelledError, OSError):
                         await sending
-        except (OSError, EOFError, TimeoutError, ValueError):
+        except TimeoutError:
+            tally.unanswered += 1
+            return False
+        except (OSError, EOFError, ValueError):
             tally.broken += 1
             return False
         tally.statuses[status] += 1
