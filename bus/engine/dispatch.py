@@ -93,7 +93,7 @@ class Dispatcher:
     async def start(self) -> None:
         self._membership.on_change(self._owned.clear)
         self._live.on_change(lambda _snapshot: self._owned.clear())
-        await self._ledger.hear_heads(self._heard)
+        await self._ledger.hear_heads(self._heard, self._mine)
         self._tasks = [
             outliving(self._publish_loop, name="dispatch-publish"),
             outliving(self._sweep_loop, name="dispatch-sweep"),

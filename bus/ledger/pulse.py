@@ -12,18 +12,12 @@ from weakref import WeakSet
 import asyncpg
 import structlog
 
+from bus.ledger.servers import Servers
+
 log = structlog.get_logger(__name__)
 
 PULSE_SECONDS = 1.0  # between questions
 SILENT_SECONDS = 4  # without an answer, after which every connection is given up
-CONNECT_SECONDS = 5.0
-
-DEAD_PEERS = {
-    "tcp_keepalives_idle": "30",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-}
-"""Settings of a session: in seconds, when the server looks whether we are still there."""
 
 
 class Pulse:
@@ -31,8 +25,8 @@ class Pulse:
     after any other cut.
     """
 
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
         self._watched: WeakSet[asyncpg.Connection] = WeakSet()
         self._task: asyncio.Task[None] | None = None
 
@@ -53,7 +47,7 @@ class Pulse:
         while True:
             await asyncio.sleep(PULSE_SECONDS)
             try:
-                connection = await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS)
+                connection = await self._servers.connect()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 continue  # those who have work say so
             try:
