@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 from yarl import URL
 
 from adapters.http import FAILURES, MAX_ANSWER, failure_outcome
@@ -73,7 +74,12 @@ async def meaning(url: URL, *, seconds: float = 10) -> tuple[Result, str]:
     return outcome.result, outcome.detail
 
 
-async def test_one_connection_serves_many_and_each_request_is_whole() -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_one_connection_serves_many_and_each_request_is_whole(run: Callable[..., None]) -> None:
+    run(_many())
+
+
+async def _many() -> None:
     got: list[tuple[str, bytes]] = []
     connections = 0
 
