@@ -91,9 +91,12 @@ async def test_accepting_goes_on_while_a_migration_waits_for_a_table(
             await connection.execute(text("SELECT count(*) FROM message"))
             upgrade = asyncio.create_task(migrate(postgres_url))
             async with reader.read() as other:
-                await wait_until(partial(_waits, other), 60, "the migration to wait")
+                waiting: bool = await wait_until(
+                    partial(_waits, other), 60, "the migration to wait"
+                )
             for number in range(5):
                 await ledger.accept(acceptance(f"m{number}"))
+            assert waiting
             assert not upgrade.done()
         await upgrade
     await reader.close()
