@@ -94,9 +94,9 @@ async def test_accepting_goes_on_while_a_migration_waits_for_a_table(
                 waiting: bool = await wait_until(
                     partial(_waits, other), 60, "the migration to wait"
                 )
-            assert waiting
             for number in range(5):
                 await ledger.accept(acceptance(f"m{number}"))
+            assert waiting
             assert not upgrade.done()
         await upgrade
     await reader.close()
