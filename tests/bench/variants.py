@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,13 +82,20 @@ class Bus:
     delivers = True
 
     def __init__(
-        self, name: str, folder: Path, broker: RabbitMQ | None, database: PostgreSQL | None
+        self,
+        name: str,
+        folder: Path,
+        broker: RabbitMQ | None,
+        database: PostgreSQL | None,
+        *,
+        roles: Sequence[str] = ("serve",),
     ) -> None:
         self.name = name
         self.stage = Stage(
             folder,
             database_url=database.create_database(f"bench{folder.name}") if database else None,
             broker_url=broker.url if broker else None,
+            roles=roles,
             settings=SETTINGS,
             endpoint_options={"concurrency": 64},
         )
@@ -99,7 +107,7 @@ class Bus:
             f"{self.stage.url}/api/v1/documents",
             headers,
             {
-                "app": [self.stage.bus[0].pid],
+                "app": [process.pid for process in self.stage.bus],
                 "broker": pids_of(broker),
                 "database": pids_of(database),
             },
