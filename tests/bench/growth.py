@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import asyncpg
 import uvloop
 import yaml
 from rich.console import Console
@@ -28,11 +29,36 @@ from rich.table import Table
 from deploy.services import PostgreSQL, RabbitMQ
 from schemas.instant import SECOND, now
 from tests.bench.load import Result, run
-from tests.bench.search import STEP, fill
 from tests.bench.variants import RECEIVER, Bus
 from tests.proof import packets
 
 IN_FLIGHT = 64
+CHUNK = 100_000  # kept messages in one transaction
+YEAR = 365 * 86_400 * SECOND
+KEPT = """
+WITH made AS (INSERT INTO message (id, sender, sender_ref, client, kind, receivers, document_id,
+    document_code, order_key, lane, accepted_at, sha256, size, media_type, trace, canonical,
+    decision, content)
+  SELECT substr(hex, 1, 8) || '-' || substr(hex, 9) || '-7000-8000-' || lpad(to_hex(n), 12, '0'),
+    'H99.P' || n % 400, md5('ref' || n), 'phan-mem', 'document', 'H99.P' || n * 7 % 400, 'cu-' || n,
+    n || '/BC-SYT', 'cu-' || n, 'normal', at, md5('a' || n) || md5('b' || n), 2000,
+    'application/edxml+xml', '00-' || md5('t' || n) || '-b7ad6b7169203331-01', '{}', '{}', '\\x00'
+  FROM (SELECT n, $1::bigint + n * 1000000 AS at,
+      lpad(to_hex(($1::bigint + n * 1000000) / 1000), 12, '0') AS hex
+    FROM generate_series($2::bigint, $3::bigint) n) numbered
+  RETURNING *),
+exchanges AS (INSERT INTO exchange (message_id, receiver, sender, document_id, document_code,
+    promulgated, subject, business, priority, steering, state, recall, sent_at, arrived_at,
+    changed_at, reports, arrival_told)
+  SELECT id, receivers, sender, document_id, document_code, '2026-03-02', 'V/v báo cáo', 0, 0, 0,
+    'arrived', 'none', accepted_at, accepted_at, accepted_at, false, true FROM made),
+deliveries AS (INSERT INTO delivery (message_id, endpoint, receivers, order_key, lane, state, pull,
+    head, attempts, next_attempt_at, created_at, first_attempt_at, finished_at)
+  SELECT id, 'phan-mem', receivers, order_key, 'normal', 'delivered', false, false, 1, accepted_at,
+    accepted_at, accepted_at, accepted_at FROM made)
+INSERT INTO journal (chain, seq, at, event, message_id, actor, data, hash)
+SELECT 'past', accepted_at, accepted_at, 'accepted', id, 'phan-mem', '{}', '\\x00' FROM made
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +72,11 @@ class Step:
     keys: int = 0  # 0: each message its own
     workers: int = 0  # 0: all roles in one process
     kept: int = 0  # messages the ledger has from before
+
+    @property
+    def in_flight(self) -> int:
+        """A client has sixteen places for packets over 1 MiB (bus.gateway.places)."""
+        return IN_FLIGHT if self.size < 1_000_000 else 12
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -81,7 +112,7 @@ class Grown(Bus):
         super().__init__(folder.name, folder, broker, database, roles=step.roles)
         self._step = step
         self._made = 0
-        self.kept = 0  # messages of the past
+        self.sent = 0
         self._receivers = [self._receiver.code]
         if step.endpoints > 1:
             self._receivers = self._declare(step.endpoints)
@@ -129,19 +160,17 @@ def _name(code: str) -> str:
 
 async def grow(step: Step, bus: Grown, count: int, rounds: int) -> list[Result]:
     """Warm up, then measure; at the end each message has arrived once, or AssertionError."""
-    sent = 0
 
-    async def round_of(packets_: list[bytes]) -> Result:
-        nonlocal sent
-        sent += len(packets_)
-        return await run(bus, packets_, IN_FLIGHT)
+    async def send(batch: list[bytes]) -> Result:
+        bus.sent += len(batch)
+        return await run(bus, batch, step.in_flight)
 
     if step.keys:
-        await round_of(bus.openers())
-    await round_of(bus.packets(max(20, count // 4)))
-    results = [await round_of(bus.packets(count)) for _ in range(rounds)]
-    await bus.settle(sent)
-    bus.verify(sent)
+        await send(bus.openers())
+    await send(bus.packets(max(20, count // 4)))
+    results = [await send(bus.packets(count)) for _ in range(rounds)]
+    await bus.settle(bus.sent)
+    bus.verify(bus.sent)
     return results
 
 
@@ -177,7 +206,7 @@ async def measure(dimension: str, options: argparse.Namespace, folder: Path) -> 
                 bus = Grown(step, folder / f"{dimension}{number}", rabbit, postgres)
                 stack.callback(bus.close)
             if step.kept > kept:
-                await keep(bus, step.kept - kept)
+                await keep(bus.stage.env["LGSP_DATABASE_URL"], kept, step.kept - kept)
                 kept = step.kept
             # bytes count, too: what is large is sent less often
             count = max(40, options.messages // (1 + step.size // 100_000))
@@ -188,11 +217,17 @@ async def measure(dimension: str, options: argparse.Namespace, folder: Path) -> 
     return found
 
 
-async def keep(bus: Grown, count: int) -> None:
-    """Messages of the past, as a province's ledger has them."""
-    start = now() - 400 * 86_400 * SECOND - bus.kept * STEP
-    bus.kept += count
-    await fill(bus.stage.env["LGSP_DATABASE_URL"], count, start - count * STEP)
+async def keep(url: str, first: int, count: int) -> None:
+    """Messages of the year before, as a province's ledger has them."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        await connection.execute("SET synchronous_commit = off")
+        for start in range(first, first + count, CHUNK):
+            end = min(start + CHUNK, first + count) - 1
+            await connection.execute(KEPT, now() - YEAR, start, end, timeout=3600)
+        await connection.execute("ANALYZE", timeout=3600)
+    finally:
+        await connection.close()
 
 
 def show(found: list[Figures]) -> None:
