@@ -61,6 +61,9 @@ log = structlog.get_logger(__name__)
 
 ROLES = frozenset({"gateway", "dispatcher", "worker"})
 CONSOLE_PORT = 8090  # of `lgsp console`, when the settings name none
+KEEP_ALIVE_SECONDS = 75
+"""A connection is kept without a request: longer than callers and proxies keep theirs, so that they
+end it. Whoever sends on a connection in the moment in which it is ended gets no answer."""
 MAX_FRAME = 1_000_000  # bytes of one WebSocket message from a browser
 
 
@@ -328,6 +331,7 @@ async def _gateway(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,
             max_in_flight=settings.max_in_flight,
+            max_accepting=settings.max_accepting,
             max_streams=settings.max_streams,
             token_lifetime=settings.token_lifetime,
             public_url=settings.public_url,
@@ -344,6 +348,7 @@ async def _gateway(
         runner.start()
         stack.push_async_callback(runner.close)
     stack.push_async_callback(app.state.services.feed.close)  # streams would outlast the drain
+    stack.push_async_callback(_leave, probed, settings.leave_seconds)
     return url
 
 
@@ -381,7 +386,11 @@ def _console_settings(settings: Settings) -> ConsoleSettings:
     return ConsoleSettings(
         settings.console_url,
         Limits(settings.console_idle_minutes * 60, settings.console_session_hours * 3600),
-        Secrets(_optional(settings, "console-totp"), _optional(settings, "oidc-client")),
+        Secrets(
+            totp=_optional(settings, "console-totp"),
+            totp_previous=_optional(settings, "console-totp-previous"),
+            oidc=_optional(settings, "oidc-client"),
+        ),
         settings.secret,
         provider,
     )
@@ -412,6 +421,7 @@ async def _listen(
         http="httptools",
         lifespan=lifespan,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         **{"ws": "none"} | options,
         timeout_graceful_shutdown=int(settings.drain_seconds),
     )
@@ -427,6 +437,12 @@ async def _listen(
     stack.push_async_callback(close)
     host, port = listener.getsockname()[:2]
     return f"http://{host}:{port}"
+
+
+async def _leave(probed: Probed, seconds: float) -> None:
+    """Nothing is refused meanwhile: balancers notice by /readyz, callers by their connections."""
+    probed.leaving.set()
+    await asyncio.sleep(seconds)
 
 
 def _no_signals() -> Any:

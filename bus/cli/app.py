@@ -23,6 +23,7 @@ from bus.cli import (
     feed,
     health,
     journal,
+    ledger,
     mapping,
     message,
     province,
@@ -75,6 +76,7 @@ GROUPS = (
     schema,
     health,
     journal,
+    ledger,
     backup,
     alert,
 )

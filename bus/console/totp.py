@@ -63,10 +63,14 @@ def seal(secret: bytes, key: bytes, name: str) -> bytes:
     return Sealer(_PURPOSE, key).seal(secret, name.encode())
 
 
-def unseal(sealed: bytes, key: bytes, name: str) -> bytes:
-    """Raises ConfigurationError when the key is another than the one it was sealed with."""
+def unseal(sealed: bytes, key: bytes, name: str, *, previous: bytes | None = None) -> bytes:
+    """Raises ConfigurationError when the key is another than the one it was sealed with, and the
+    one before it, too.
+    """
     secret = Sealer(_PURPOSE, key).unseal(sealed, name.encode())
     if secret is None:
+        if previous is not None:
+            return unseal(sealed, previous, name)
         raise ConfigurationError(
             f"secret {KEY_NAME} is not the one with which authenticators were registered; put the "
             "old one back, or reset the account: lgsp account reset",
