@@ -307,7 +307,8 @@ class EndpointRunner:
             return Change.NONE
         if outcome.result in {Result.DELIVERED, Result.REJECTED}:
             return self._breaker.succeeded()
-        return self._breaker.failed(claimed.id, now, probe=probe)
+        blameless = outcome.result is Result.TRANSIENT
+        return self._breaker.failed(claimed.id, now, probe=probe, blameless=blameless)
 
     def _tell(self, change: Change, outcome: Outcome) -> None:
         """Write a change of the breaker to the ledger, for the others and for operators."""

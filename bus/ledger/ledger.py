@@ -28,6 +28,7 @@ from bus.ledger.flow_queries import FlowQueries
 from bus.ledger.handover import Reserve
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
+from bus.ledger.partner_sessions import PartnerSessions
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
@@ -84,7 +85,9 @@ class Ledger:
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
         self._store: Store = (
-            SqliteStore(database_url) if self.db.is_sqlite else PostgresStore(database_url)
+            SqliteStore(database_url)
+            if self.db.is_sqlite
+            else PostgresStore(database_url, self.db.pulse)
         )
         self._writer = Writer(
             self._store,
@@ -110,12 +113,18 @@ class Ledger:
         """Start its writer. The database may be away: what is asked then is refused, not lost."""
         ledger = cls(database_url, blob_dir, actor=actor, clock=clock, committed=committed)
         ledger._writer.start()
+        if not ledger.db.is_sqlite:
+            ledger.db.pulse.start()
         return ledger
 
     async def close(self) -> None:
         await self._writer.close()
         await self._store.close()
         await self.db.close()
+
+    def partner_sessions(self, secret: bytes) -> PartnerSessions:
+        """Where processes that know `secret` keep partners' sessions for each other."""
+        return PartnerSessions(self.db, secret, self.clock)
 
     # --- the hot path ---------------------------------------------------------------------------
 

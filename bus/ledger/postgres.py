@@ -14,12 +14,13 @@ from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy.engine import make_url
 
 from bus.ledger.database import GONE
 from bus.ledger.journal import Chain, JournalTuple
+from bus.ledger.pulse import Pulse
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
+from bus.ledger.servers import Servers, ledger_url
 from bus.ledger.tx import (
     READY_SQL,
     Changed,
@@ -38,11 +39,10 @@ from schemas.message import Lane
 log = structlog.get_logger(__name__)
 
 CHANNEL = "lgsp_heads"
-CONNECT_SECONDS = 5.0
 TRANSACTION_SECONDS = 20.0
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 5.0
 """After which the server ends a transaction in which nothing happens: a process that is frozen (a
-stopped virtual machine) must not keep its locks from the others."""
+stopped virtual machine) or out of reach must not keep its locks from the others."""
 IDS_PER_NOTE = 400  # a notification holds 8,000 bytes
 
 PLANNER = {
@@ -157,6 +157,10 @@ class PostgresTx:
         return {row[0] for row in inserted}
 
     async def receipts(self, keys: Sequence[tuple[str, str]]) -> list[Receipt]:
+        """A receipt is a promise: this transaction, which writes nothing else, has to wait for the
+        synchronous standby, too. The message may be here and not there yet.
+        """
+        await self._connection.fetch("SELECT pg_logical_emit_message(true, 'lgsp', '')")
         rows = await self._connection.fetch(
             "SELECT m.id, m.sender, m.sender_ref, m.sha256, m.accepted_at, m.decision"
             " FROM message m JOIN unnest($1::text[], $2::text[]) AS k(sender, ref)"
@@ -287,8 +291,9 @@ class PostgresTx:
 class PostgresStore:
     """One connection for transactions, one for reading heads, one that listens."""
 
-    def __init__(self, url: str) -> None:
-        self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    def __init__(self, url: str, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._servers = Servers(ledger_url(url))
         self._writer: asyncpg.Connection | None = None
         self._reader: asyncpg.Connection | None = None
         self._reading = asyncio.Lock()
@@ -334,9 +339,7 @@ class PostgresStore:
 
     async def _connect(self) -> asyncpg.Connection:
         idle = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000:.0f}"}
-        return await asyncpg.connect(
-            self._dsn, timeout=CONNECT_SECONDS, server_settings=PLANNER | idle
-        )
+        return self._pulse.watch(await self._servers.connect(PLANNER | idle))
 
     async def _keep_listening(self, heard: Callable[[list[Head]], None]) -> None:
         """A lost listener only costs time: the dispatcher also looks by itself."""

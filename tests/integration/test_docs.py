@@ -146,6 +146,15 @@ def test_connecting_over_soap_works_as_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_rolling_keys_over_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "roll-keys-over.md"), tmp_path)
+    assert (tmp_path / "before.txt").read_text().split() == ["200"] * 3
+    assert (tmp_path / "after.txt").read_text().split() == ["401", "200"]
+    assert json.loads((tmp_path / "checked.json").read_text())["clean"]
+    assert [each["name"] for each in json.loads((tmp_path / "endpoints.json").read_text())["items"]]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
 def test_connecting_one_stop_software_works_as_written(tmp_path: Path) -> None:
     _run(_script(DOCS / "connect-one-stop-software.md"), tmp_path)
     shown = json.loads((tmp_path / "shown.json").read_text())
