@@ -17,7 +17,7 @@ BUSES = {
     f"bus: {broker} + {database}"
     for broker in ("RabbitMQ", "embedded")
     for database in ("PostgreSQL", "SQLite")
-}
+} | {"bus: roles apart"}
 
 
 @pytest.mark.rabbitmq
