@@ -17,7 +17,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,11 +202,15 @@ def swollen(stand: Stand) -> list[str]:
     return [f"{name}: {size // 2**20} MiB" for name, size in grown.items() if size > MOST_GROWTH]
 
 
+Services = tuple[RabbitMQ | None, PostgreSQL | None, str | None]
+NO_SERVICES: Services = (None, None, None)
+
+
 async def overload(
     folder: Path,
     nest: Nest,
     backend: Backend,
-    services: Iterable[Any],
+    services: Services,
     *,
     seconds: float,
     many: int = MANY,
@@ -216,7 +219,8 @@ async def overload(
 ) -> dict[str, Any]:
     """`rate` of the neighbours beside the abuser; otherwise a quarter of what is sustained."""
     extra = settings or {}
-    async with CrowdedStand(folder, nest, backend, *services, extra=extra) as stand:
+    broker, postgres, url = services
+    async with CrowdedStand(folder, nest, backend, broker, postgres, url, extra) as stand:
         people = await crowd(stand)
         flooded = await flood(people, seconds, many)
         lost = await settle(people)  # the abuse is to meet a bus that has nothing else to do
@@ -258,7 +262,7 @@ def main() -> int:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # user postgres enters it
-        services: tuple[Any, ...] = ()
+        services: Services = NO_SERVICES
         if options.backend == BOTH[1]:
             broker, database = RabbitMQ(folder / "rabbitmq"), PostgreSQL(folder / "postgres")
             for service in (broker, database):
