@@ -1,25 +1,31 @@
-"""The dispatcher's bookkeeping, where two of its tasks meet."""
+"""What the dispatcher looks for while other things happen."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from types import SimpleNamespace
+from typing import Any, cast
 
-from bus.engine import dispatch
-from bus.engine.dispatch import Dispatcher, _Published
+import pytest
+
+from bus.engine.dispatch import LOST_AFTER, Dispatcher, _Published
 from schemas.message import Lane
 
 
-async def test_what_fails_while_its_queue_is_looked_at_is_simply_gone() -> None:
-    """Publishing it again has failed meanwhile: the next sweep finds it in the ledger."""
-    long_ago = _Published(-10 * dispatch.LOST_AFTER, 0)
-    published = {1: long_ago, 2: long_ago}
+@pytest.mark.parametrize(("depth", "left"), [(0, set[int]()), (1, {2})])
+async def test_what_was_not_handed_over_after_all_is_not_looked_for(
+    depth: int, left: set[int]
+) -> None:
+    """While the broker is asked how much it has, handing over number 1 fails, which takes it off
+    the list of what is out.
+    """
+    old = _Published(time.monotonic() - LOST_AFTER - 1, 0)
+    published = {1: old, 2: old}
 
-    class Broker:
-        async def depth(self, _endpoint: str, _lane: Lane) -> int:
-            del published[1]
-            return 3
+    async def asked(_endpoint: str, _lane: Lane) -> int:
+        del published[1]
+        return depth
 
-    dispatcher: Any = Dispatcher.__new__(Dispatcher)
-    dispatcher._broker = Broker()
-    await dispatcher._find_lost(("he-1", Lane.NORMAL), published)
-    assert published.keys() == {2}
+    dispatcher = cast("Any", SimpleNamespace(_broker=SimpleNamespace(depth=asked)))
+    await Dispatcher._find_lost(dispatcher, ("so-y-te", Lane.NORMAL), published)
+    assert set(published) == left
