@@ -63,8 +63,13 @@ async def test_what_subscribers_have_not_taken_is_counted_by_feed(ledger: Ledger
         ("feed:xong", "rejected", 1),
         ("feedback", "queued", 1),
     ]
-    common: dict[str, Any] = {"message_id": "m", "endpoint": "e", "receivers": "H99"}
-    common |= {"lane": "normal", "pull": True, "head": False, "next_attempt_at": 0}
+    common: dict[str, Any] = {
+        "message_id": "m",
+        "endpoint": "e",
+        "receivers": "H99",
+        "lane": "normal",
+    }
+    common |= {"pull": True, "head": False, "next_attempt_at": 0}
     async with ledger.db.write() as connection:
         for key, state, at in rows:
             row = common | {"order_key": key, "state": state, "created_at": at}
