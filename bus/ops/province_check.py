@@ -12,7 +12,7 @@ from routing.mapping import MappingTables
 from routing.table import parse_pattern
 from schemas.errors import ConfigurationError, Text
 from schemas.province import Agency, Alias, Endpoint, Province, calendar_of
-from schemas.service import ALL, NOTICE_DAYS, Service
+from schemas.service import NOTICE_DAYS, Service
 
 
 def faults_of(
@@ -197,7 +197,7 @@ def _feeds(province: Province) -> Iterator[Text]:
             for each in province.grants
             if each.agency == feed.agency and each.service == feed.service
         )
-        if not any({ALL, feed.operation} & set(each.operations) for each in granted):
+        if not any(each.names(feed.operation) for each in granted):
             yield Text(
                 f"{vi}: cơ quan {feed.agency} chưa được cấp quyền {feed.service}/{feed.operation}",
                 f"{en}: agency {feed.agency} has no grant for {feed.service}/{feed.operation}",
