@@ -38,6 +38,7 @@ from bus.gateway.app import create_app, create_probes_app
 from bus.gateway.calling import Partners
 from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
+from bus.gateway.national import operations_of
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
 from bus.ledger.ledger import Ledger
@@ -189,7 +190,7 @@ async def _engine(
     metrics: Metrics,
 ) -> None:
     ledger, live = acceptor.ledger, acceptor.live
-    states = EndpointStates(ledger)
+    states = EndpointStates(ledger, live)
     await states.start()
     stack.push_async_callback(states.close)
     pull_kinds = _pull_kinds()
@@ -369,6 +370,9 @@ def _console_settings(settings: Settings) -> ConsoleSettings:
         Limits(settings.console_idle_minutes * 60, settings.console_session_hours * 3600),
         Secrets(_optional(settings, "console-totp"), _optional(settings, "oidc-client")),
         settings.secret,
+        settings.secrets_dir,
+        settings.alerts.thresholds,
+        operations_of,
         provider,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from bus.console.ends import end_mark
 from bus.console.frame import View
 from bus.console.html import code, facts, table, tag
 from bus.console.marks import mark
@@ -74,7 +75,9 @@ class Keyring:
             (
                 code(key.hint),
                 say.moment(key.created_at),
-                say.moment(key.expires_at) if key.expires_at else say("không hạn", "never"),
+                end_mark(self._view, key.expires_at)
+                if key.expires_at
+                else say("không hạn", "never"),
                 mark("✓", "good", say("còn hiệu lực", "in force"))
                 if keys.good(key, now)
                 else mark("–", "off", say("đã hết", "ended")),

@@ -35,6 +35,9 @@ class Words:
             return "—"
         return to_datetime(at).astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S")
 
+    def day(self, at: Instant) -> str:
+        return to_datetime(at).astimezone(VIETNAM).strftime("%d/%m/%Y")
+
     def span(self, microseconds: int) -> str:
         """The two largest units: 2 giờ 5 phút."""
         left = max(0, microseconds // SECOND)

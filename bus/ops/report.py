@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from bus.ledger.flow_queries import Outage
 from bus.ledger.ledger import Ledger
-from bus.ops import dossier_figures, reports
+from bus.ops import dossier_figures, reports, usage
 from bus.ops.reports import Period
 from bus.ops.wording import BRIEF, EXCHANGE, KINDS, reason
 from schemas.dossier.calendar import WorkingCalendar
@@ -315,7 +315,49 @@ _RESPONSE = (
 )
 
 
-_PARTS = (_volumes, _documents, _states, _dossiers, _failures, _responses)
+async def _services(ledger: Ledger, period: Period, scope: Scope, now: Instant) -> list[Section]:
+    del now
+    rows = await ledger.usage.of_period(
+        since=period.since, until=period.until, agencies=scope.agencies
+    )
+    calls = usage.grouped(rows, lambda row: (row.service, row.agency))
+    title = Text("Gọi dịch vụ dùng chung, theo cơ quan", "Calls of services, by agency")
+    note = Text(
+        "Lỗi: không có câu trả lời, vì đối tác, vì bên gọi hoặc vì trục. Vượt hạn mức: trục từ "
+        "chối vì bên gọi hỏi quá dày.",
+        "Failed: not answered, because of the partner, the caller or the bus. Over quota: refused "
+        "by the bus, since the caller asked too often.",
+    )
+    made: list[Row] = [
+        (
+            service,
+            agency,
+            scope.names.get(agency, ""),
+            each.count,
+            each.failed,
+            each.over_quota,
+            100 * each.answered / each.count if each.count else None,
+            None if each.mean is None else each.mean / 1000,
+            each.longest / 1000,
+        )
+        for (service, agency), each in calls.items()
+    ]
+    return [_section("services", title, _SERVICE, made, note)]
+
+
+_SERVICE = (
+    Column("service", Text("Dịch vụ", "Service"), "text"),
+    *_NAMED,
+    Column("calls", Text("Lượt gọi", "Calls")),
+    Column("failed", Text("Lỗi", "Failed")),
+    Column("over_quota", Text("Vượt hạn mức", "Over quota")),
+    Column("answered_share", Text("Có trả lời", "Answered"), "percent"),
+    Column("mean", Text("Trung bình", "Mean"), "seconds"),
+    Column("longest", Text("Lâu nhất", "Longest"), "seconds"),
+)
+
+
+_PARTS = (_volumes, _documents, _states, _dossiers, _failures, _responses, _services)
 PARTS = len(_PARTS)
 
 

@@ -192,9 +192,10 @@ async def test_services_and_who_called_them(walk: Walk) -> None:
     row = await called.locator("tr", has_text="phan-mem-y-te").locator("td").all_inner_texts()
     assert [text.strip() for text in row[2:]] == [
         "Đối tác không trả lời kịp: 1",
-        "3",
-        "✗ 1 (33,3 %)",
-        "6.800 ms",
+        "4",
+        "✗ 1 (25,0 %)",
+        "! 1",
+        "5.100 ms",
         "20.000 ms",
     ]
     assert await called.locator("tr", has_text="phan-mem-noi-vu").count() == 1

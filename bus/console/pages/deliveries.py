@@ -22,6 +22,7 @@ from schemas.errors import InvalidRequest, NotFound, Text
 from schemas.instant import SECOND
 
 LIMIT = 200
+FRESH_SECONDS = 1.0  # a change of state is on screen within two
 LEAST_REASON = 5
 MOST_RATE = 5_000
 PERIODS = {"1h": 3600, "1d": 86_400, "7d": 7 * 86_400, "": 0}
@@ -49,18 +50,20 @@ async def build(view: View) -> None:
 
     async def read() -> None:
         nonlocal shown
+        rows = [_row(view, row) for row in await _rows(view)]
+        if rows != table.rows:
+            table.rows = rows
         found = view.console.jobs.of(view.visitor)
         now = [(id(job), job.tried, str(job.state)) for job in found]
         if now != shown:
             shown = now
-            table.rows = [_row(view, row) for row in await _rows(view)]
             jobs.clear()
             with jobs:
                 for job in found:
                     _job(view, job)
 
     await read()
-    view.fresh(read, 1.0)
+    view.fresh(read, FRESH_SECONDS)
 
 
 async def _rows(view: View) -> list[DeliveryRow]:
