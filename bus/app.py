@@ -371,7 +371,7 @@ def _console_settings(settings: Settings) -> ConsoleSettings:
         Secrets(_optional(settings, "console-totp"), _optional(settings, "oidc-client")),
         settings.secret,
         settings.secrets_dir,
-        settings.alerts.thresholds,
+        settings.alerts,
         operations_of,
         provider,
     )

@@ -67,7 +67,7 @@ def create(
         acceptor=acceptor,
         secret=settings.secret,
         secrets_dir=settings.secrets_dir,
-        thresholds=settings.thresholds,
+        alerts=settings.alerts,
         operations=settings.operations,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Hashable
 from urllib.parse import urlencode
 
 from bus.console.frame import View
@@ -16,11 +17,16 @@ from schemas.errors import by_code
 WAITS = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.WAITING)
 
 
+def endpoints_key(view: View, agencies: Collection[str] | None = None) -> Hashable:
+    """What a change of the declaration brings is seen at once."""
+    return "endpoints", agencies, view.snapshot.revision
+
+
 async def found_endpoints(view: View) -> list[EndpointView]:
     async def make() -> list[EndpointView]:
         return await views_of(view.ledger, view.snapshot.endpoints.values())
 
-    return await view.console.shared.get(("endpoints", None), make, seconds=2)
+    return await view.console.shared.get(endpoints_key(view), make, seconds=2)
 
 
 def state_of(view: View, each: EndpointView) -> Html:

@@ -24,17 +24,21 @@ async def known_ends(view: View) -> list[Expiry]:
     async def make() -> list[Expiry]:
         return await expiring.all_of(view.ledger, view.snapshot)
 
-    return await view.console.shared.get(("ends",), make, seconds=KEPT_SECONDS)
+    return await view.console.shared.get(
+        ("ends", view.snapshot.revision), make, seconds=KEPT_SECONDS
+    )
 
 
 def end_mark(view: View, at: Instant) -> Html:
     """`✓ 12/03/2027, còn 102 ngày`; nearer, with the day before which to renew."""
-    say, limits = view.say, view.console.thresholds
+    say, limits = view.say, view.console.alerts.thresholds
     left = (at - view.ledger.clock()) / DAY
     day = say.day(at)
     if left < 0:
-        ago = say.number(-left)
-        text = say(f"đã hết hạn {day}, {ago} ngày trước", f"ended {day}, {ago} days ago")
+        ago = int(-left)
+        text = say(f"đã hết hạn {day}", f"ended {day}")
+        if ago:
+            text += say(f", {say.number(ago)} ngày trước", f", {say.number(ago)} days ago")
         return mark("✗", "bad", text)
     days = say.number(int(left))
     text = say(f"{day}, còn {days} ngày", f"{day}, {days} days left")

@@ -29,7 +29,7 @@ from bus.console.words import Words
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig, Snapshot
 from bus.ledger.ledger import Ledger
-from bus.ops.alerts.policy import Thresholds
+from bus.ops.alerts.policy import AlertPolicy
 from bus.ops.granted_operations import Operations
 from bus.ops.pulse import Pulse
 from schemas.errors import Forbidden, LgspError, Text, Unauthenticated
@@ -60,7 +60,7 @@ class Console:
     acceptor: Acceptor  # for messages that try a connection
     secret: Callable[[str], bytes]  # raises ConfigurationError when there is none of that name
     secrets_dir: Path | None  # where secrets made here are put
-    thresholds: Thresholds  # of the alerts
+    alerts: AlertPolicy
     operations: Operations  # those that a contract has
 
 

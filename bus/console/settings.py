@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bus.ops.alerts.policy import Thresholds
+from bus.ops.alerts.policy import AlertPolicy
 from bus.ops.granted_operations import Operations
 
 
@@ -38,7 +38,7 @@ class ConsoleSettings:
     secrets: Secrets
     secret: Callable[[str], bytes]  # of an endpoint; raises ConfigurationError
     secrets_dir: Path | None  # where secrets made here are put
-    thresholds: Thresholds  # of the alerts
+    alerts: AlertPolicy
     operations: Operations  # those that a contract has
     provider: Provider | None = None
 

@@ -81,6 +81,7 @@ async def test_every_page_in_light_and_dark_wide_and_narrow(walk: Walk) -> None:
         "search": "/search",
         "message": f"/message/{message}",
         "deliveries": "/deliveries?state=open",
+        "alerts": "/alerts",
         "endpoints": "/endpoints",
         "endpoint": "/endpoints?name=so-y-te",
         "journal": "/journal",
@@ -94,6 +95,7 @@ async def test_every_page_in_light_and_dark_wide_and_narrow(walk: Walk) -> None:
         await walk.page.goto("/login")
         faults[f"login {theme}"] = await walk.page.evaluate(FAULTS)
         await walk.log_in("operator")
+        await walk.page.wait_for_selector(".who button")
         for name, path in pages.items():
             await walk.open(path)
             await walk.page.wait_for_function("document.fonts.status === 'loaded'")
@@ -103,6 +105,7 @@ async def test_every_page_in_light_and_dark_wide_and_narrow(walk: Walk) -> None:
         await walk.page.wait_for_selector("input[name=password]")
     await walk.page.set_viewport_size({"width": 390, "height": 800})
     await walk.log_in("operator")
+    await walk.page.wait_for_selector(".who button")
     for name, path in pages.items():
         await walk.open(path)
         assert await walk.page.locator(".menu nav").is_visible() is False, "it would cover the page"

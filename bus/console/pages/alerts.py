@@ -32,6 +32,12 @@ SPANS: dict[int, Text] = {
 
 
 async def build(view: View) -> None:
+    if not view.console.alerts.channels:
+        text = view.say(
+            "Chưa đặt kênh nào (thư, webhook): cảnh báo chỉ hiện ở đây.",
+            "No channel is set (mail, webhook): alerts are shown here alone.",
+        )
+        view.html(tag("p", mark("!", "warn", text)))
     firing = ui.element("div").props('aria-live="polite"').classes("stack")
     view.heading("Đang tắt tiếng", "Silenced")
     hushed = ui.element("div").classes("stack")
@@ -63,7 +69,7 @@ async def build(view: View) -> None:
 
     if view.visitor.may(Act.SILENCE):
         form = _Form(view, read)
-    view.heading("Đã qua", "History")
+    view.heading("Lịch sử cảnh báo", "Alert history")
     history = ui.element("div")
     await read()
     view.fresh(read)
@@ -83,10 +89,10 @@ def _alert(view: View, row: AlertRow, silences: Sequence[Silence]) -> Html:
     say, now = view.say, view.ledger.clock()
     if is_silenced(row.key, silences, now):
         told = mark("‖", "off", say("đang tắt tiếng", "silenced"))
-    elif row.told_at is not None:
+    elif row.told_at is not None and view.console.alerts.channels:
         told = join(say("đã báo", "told"), say.moment(row.told_at))
     else:
-        told = Html(say("chưa báo kênh nào", "no channel is told yet"))
+        told = Html(say("chưa báo kênh nào", "no channel is told"))
     since = join(say("từ", "since"), say.moment(row.since), f"({say.span(now - row.since)})")
     return tag(
         "li",
@@ -94,6 +100,7 @@ def _alert(view: View, row: AlertRow, silences: Sequence[Silence]) -> Html:
         tag("p", join(say("Có thể do:", "Likely cause:"), say.text(row.cause))),
         tag("p", join(say("Việc cần làm:", "Next step:"), say.text(row.step), _where(view, row))),
         tag("p", join(since, told, code(row.key), by=" · "), class_="note"),
+        class_=row.severity,
     )
 
 

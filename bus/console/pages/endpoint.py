@@ -13,6 +13,7 @@ from bus.console.endpoint_words import (
     WAITS,
     count,
     counted,
+    endpoints_key,
     error_of,
     found_endpoints,
     latency,
@@ -156,7 +157,7 @@ async def _set(view: View, now: Visitor, name: str, reason: str | None, paused: 
     if paused and len(given) < LEAST_REASON:
         raise InvalidRequest("a reason is needed", vi="cần nêu lý do", field="reason")
     await view.ledger.set_paused(name, paused=paused, actor=now.actor, reason=given)
-    view.console.shared.forget(("endpoints", None))
+    view.console.shared.forget(endpoints_key(view))
     if paused:
         return view.say(f"{name} đã tạm dừng.", f"{name} is paused.")
     return view.say(f"{name} chạy tiếp.", f"{name} runs again.")

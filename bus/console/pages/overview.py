@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from bus.console.endpoint_words import endpoints_key
 from bus.console.flow_charts import UNKNOWN, Flows, Health, flow_chart, pace_chart
 from bus.console.frame import Page, View
 from bus.console.granting import services_of
@@ -83,7 +84,7 @@ async def _endpoints(view: View) -> list[EndpointView]:
         declared = view.snapshot.endpoints.values()
         return await views_of(view.ledger, declared, agencies=agencies)
 
-    return await view.console.shared.get(("endpoints", agencies), make, seconds=2)
+    return await view.console.shared.get(endpoints_key(view, agencies), make, seconds=2)
 
 
 async def _figures(view: View) -> Figures:
