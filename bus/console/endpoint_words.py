@@ -33,7 +33,9 @@ def state_of(view: View, each: EndpointView) -> Html:
     """With the maintenance that is on, or comes next."""
     announced = each.declared.maintenance if each.declared else ()
     away = away_mark(view, announced)
-    return tag("div", _state(view, each), tag("div", away)) if away else _state(view, each)
+    if not away:
+        return _state(view, each)
+    return tag("div", _state(view, each), tag("div", away), class_="announced")
 
 
 def _state(view: View, each: EndpointView) -> Html:

@@ -12,6 +12,8 @@ from bus.ops.pulse import KEPT_SECONDS, SLOT_SECONDS, Slot
 from schemas.errors import Text
 from schemas.instant import SECOND
 
+VIETNAM_MILLISECONDS = 7 * 3_600_000
+"""Drawn as if it were UTC: moments are Vietnam's wherever the browser is."""
 MOST_NODES = 12  # senders and endpoints drawn apart; the others together
 _COLOURS = {"good": "#2e8b57", "warn": "#d98200", "bad": "#c8323b"}
 
@@ -58,7 +60,7 @@ def flow_chart(view: View, flows: Flows) -> dict[str, Any]:
             {
                 "type": "sankey",
                 "left": 20,
-                "right": 190,
+                "right": "25%",
                 "top": 12,
                 "bottom": 12,
                 "nodeGap": 14,
@@ -97,8 +99,9 @@ def pace_chart(view: View) -> dict[str, Any]:
     for start in range(last - KEPT_SECONDS * SECOND, last + 1, step):
         slot = slots.get(start) or Slot(start)
         seen = sum(n for (sender, _, to), n in slot.flows.items() if view.visitor.sees(sender, *to))
-        came.append([start / 1000, (seen if own else slot.accepted) * 60 / SLOT_SECONDS])
-        left.append([start / 1000, sum(slot.sent_on.values()) * 60 / SLOT_SECONDS])
+        at = start / 1000 + VIETNAM_MILLISECONDS
+        came.append([at, (seen if own else slot.accepted) * 60 / SLOT_SECONDS])
+        left.append([at, sum(slot.sent_on.values()) * 60 / SLOT_SECONDS])
     lines = [(say("Vào", "In"), came, "#0b84c6", "solid")]
     if not own:
         lines.append((say("Ra", "Out"), left, "#2e8b57", "dashed"))
@@ -106,6 +109,7 @@ def pace_chart(view: View) -> dict[str, Any]:
     axis = {"axisLabel": {"color": ink}, "splitLine": {"lineStyle": {"opacity": 0.25}}}
     return {
         "aria": {"enabled": True},
+        "useUTC": True,
         "animation": False,
         "grid": {"left": 50, "right": 16, "top": 36, "bottom": 28},
         "legend": {"top": 0, "right": 0, "textStyle": {"color": ink}},

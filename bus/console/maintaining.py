@@ -9,13 +9,13 @@ from nicegui import ui
 from nicegui.elements.input import Input
 
 from bus.console.frame import View
-from bus.console.html import Html, join, table, tag
+from bus.console.html import Html, table, tag
 from bus.console.marks import mark
 from bus.console.proposing import Review
 from bus.console.rights import Act
 from bus.ops.province_change import in_place_of
 from schemas.errors import ConfigurationError, InvalidRequest, LgspError
-from schemas.instant import from_datetime, to_datetime
+from schemas.instant import to_datetime
 from schemas.maintenance import NOTICE_DAYS, Maintenance, away, coming
 from schemas.province import Endpoint, Province
 from schemas.service import Service
@@ -149,19 +149,17 @@ def _listed(view: View, items: Sequence[Held]) -> Html:
     rows = [
         (
             _id(item),
-            say.moment(from_datetime(each.begins)),
-            say.moment(from_datetime(each.ends)),
+            say.period(each.begins, each.ends),
             each.reason,
             f"{each.announced:%d/%m/%Y}",
-            away_mark(view, (each,)),
+            _stage(view, each, now),
         )
         for item in items
         for each in coming(item.maintenance, now)
     ]
     columns = [
         say("Của", "Of"),
-        say("Từ", "From"),
-        say("Đến", "Until"),
+        say("Khi nào", "When"),
         say("Nội dung", "What for"),
         say("Báo ngày", "Announced"),
         say("Tình trạng", "State"),
@@ -170,18 +168,23 @@ def _listed(view: View, items: Sequence[Held]) -> Html:
     return table(say("Bảo trì có báo trước", "Announced maintenance"), columns, rows, empty=empty)
 
 
+def _stage(view: View, each: Maintenance, now: datetime) -> Html:
+    if each.begins <= now:
+        return mark("‖", "warn", view.say("đang bảo trì", "going on"))
+    return mark("!", "warn", view.say("sắp tới", "to come"))
+
+
 def away_mark(view: View, announced: Sequence[Maintenance]) -> Html:
     """What goes on now, else what comes next; nothing when nothing is announced."""
     say, now = view.say, to_datetime(view.ledger.clock())
     present = away(announced, now)
     if present is not None:
-        until = say.moment(from_datetime(present.ends))
+        until = f"{present.ends.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
         return mark("‖", "warn", say(f"bảo trì đến {until}", f"in maintenance until {until}"))
     following = coming(announced, now)
     if not following:
         return Html("")
     first = following[0]
-    at, until = (say.moment(from_datetime(each)) for each in (first.begins, first.ends))
+    when = say.period(first.begins, first.ends)
     why = f": {first.reason}" if first.reason else ""
-    text = say(f"bảo trì từ {at} đến {until}{why}", f"maintenance {at} until {until}{why}")
-    return join(mark("!", "warn", text))
+    return mark("!", "warn", say(f"bảo trì {when}{why}", f"maintenance {when}{why}"))

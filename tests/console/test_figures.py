@@ -135,6 +135,9 @@ async def test_a_report_on_the_page_as_a_file_and_by_command(
     await walk.picture("report")
     shown = await walk.page.inner_text(".report")
     assert "Mức độ đáp ứng của hệ thống nhận" in shown
+    quality = walk.page.locator(".report section", has_text="Hồ sơ theo Cổng DVCQG")
+    cells = await quality.locator("tr").last.locator("td").all_inner_texts()
+    assert cells[-2].strip() == "100,0 %", "the share of all, not the sum of the shares"
     content = await _download(walk, "CSV")
     figures = _figures(content)
     assert figures["documents", HEALTH, "overdue"] == "1"
@@ -207,7 +210,7 @@ async def test_services_and_who_called_them(walk: Walk) -> None:
     await walk.page.wait_for_selector("table.data")
     declared = await walk.page.locator("table.data").first.inner_text()
     assert "Cơ sở dữ liệu mẫu" in declared
-    assert "bảo trì từ" in declared
+    assert "bảo trì" in declared
     assert "nâng cấp" in declared
     assert "5/s mỗi bên gọi" in declared
     called = walk.page.locator("table.data").nth(1)

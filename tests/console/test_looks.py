@@ -56,6 +56,12 @@ FAULTS = """() => {
   if (document.querySelectorAll('h1').length !== 1) faults.push('not one h1');
   if (document.documentElement.scrollWidth > innerWidth + 1)
     faults.push(`scrolls sideways: ${document.documentElement.scrollWidth} > ${innerWidth}`);
+  for (const e of document.querySelectorAll('main *')) {
+    const box = e.getBoundingClientRect();
+    if (box.width > 2 && box.right > innerWidth + 1 && e.checkVisibility()
+        && !e.parentElement.closest('.scroll, .q-table__middle, pre, svg, .q-expansion-item'))
+      faults.push(`sticks out: ${e.outerHTML.slice(0, 80)}`);
+  }
   return faults;
 }"""
 
@@ -70,7 +76,7 @@ async def test_the_check_itself_finds_what_is_wrong(walk: Walk) -> None:
         "document.querySelector('.long').style.width = '3000px'"
     )
     found = "\n".join(await walk.page.evaluate(FAULTS))
-    for expected in ("contrast", "no label", "no name", "not one h1", "scrolls sideways"):
+    for expected in ("contrast", "no label", "no name", "not one h1", "scrolls", "sticks out"):
         assert expected in found
 
 

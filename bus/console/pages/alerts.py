@@ -112,6 +112,9 @@ def _severity(view: View, row: AlertRow) -> Html:
 def _where(view: View, row: AlertRow) -> Cell:
     """The page of the culprit."""
     kind, _, name = row.culprit.partition(":")
+    client = view.snapshot.clients.get(name) if kind == "client" else None
+    if client is not None and client.agencies:
+        kind, name = "agency", client.agencies[0]
     address = {
         "endpoint": f"/endpoints?{urlencode({'name': name})}",
         "agency": f"/agency/{name}",

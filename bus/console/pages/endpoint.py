@@ -56,9 +56,10 @@ async def build_one(view: View, name: str) -> None:
 
     await read()
     each = await look()
-    ends = of_culprits(await known_ends(view), {f"endpoint:{name}"})
+    known = of_culprits(await known_ends(view), {f"endpoint:{name}"})
+    ends = [end for end in known if not end.name.startswith("secret/")]  # those stand below
     view.heading("Chứng thư và bí mật", "Certificates and secrets")
-    empty = view.say("Không biết thứ gì có hạn.", "Nothing is known to end.")
+    empty = view.say("Không biết chứng thư nào có hạn.", "No certificate is known to end.")
     view.html(ends_table(view, ends, empty=empty))
     if each.declared is not None:
         EndpointSecrets(view, each.declared, await view.ledger.secret_lives.all())

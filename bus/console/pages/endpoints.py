@@ -19,7 +19,7 @@ from bus.console.endpoint_words import (
 )
 from bus.console.ends import end_mark, ends_table, known_ends
 from bus.console.frame import Page, View
-from bus.console.html import Cell, Html, link, table
+from bus.console.html import Cell, Html, link, table, tag
 from bus.console.pages.endpoint import build_one
 from bus.console.rights import STAFF
 from bus.ops.alerts.look import Expiry
@@ -88,7 +88,8 @@ def _listed(view: View, found: Sequence[EndpointView], ends: Sequence[Expiry]) -
         for each in found
     ]
     empty = say("Chưa khai báo điểm kết nối nào.", "No endpoint is declared.")
-    return table(say("Điểm kết nối", "Endpoints"), columns, rows, empty=empty)
+    listed = table(say("Điểm kết nối", "Endpoints"), columns, rows, empty=empty)
+    return tag("div", listed, class_="wrap")
 
 
 def _soonest(view: View, end: Expiry | None) -> Cell:

@@ -207,7 +207,7 @@ def _need(view: View, finding: Finding) -> Html:
             text,
             link(view.say("Xem", "Look"), f"/endpoints?{urlencode({'name': finding.endpoint})}"),
         )
-    if finding.subject == "alert":
+    if finding.subject in {"alert", "process", "broker"}:
         return tag("li", text, link(view.say("Xem", "Look"), "/alerts"))
     return tag("li", text)
 

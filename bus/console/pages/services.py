@@ -168,7 +168,7 @@ def _state(view: View, service: Service) -> Html:
         return mark("‖", "bad", say("tạm dừng", "suspended"))
     away = away_mark(view, service.maintenance)
     good = mark("✓", "good", say("mở", "open"))
-    return tag("div", good, tag("div", away)) if away else good
+    return tag("div", good, tag("div", away), class_="announced") if away else good
 
 
 def _quotas(view: View, service: Service) -> Html:
