@@ -193,6 +193,13 @@ class Settings(BaseSettings):
         default_factory=AlertPolicy,
         description="when something counts as trouble, and who is told; deploy/docs/alerts.md",
     )
+    leave_seconds: float = Field(
+        0,
+        ge=0,
+        le=600,
+        description="seconds on SIGTERM during which a gateway still takes everything while /readyz"
+        " answers 503: as long as the balancer before it needs to see that",
+    )
     drain_seconds: float = Field(
         20, ge=0, description="seconds given on SIGTERM to what is in hand; then it is requeued"
     )

@@ -60,7 +60,7 @@ class RetryPolicy(Declared):
     """
 
     first: float = Field(1.0, gt=0, description="seconds before the second attempt")
-    soft_cap: float = Field(8.0, gt=0, description="seconds")
+    soft_cap: float = Field(6.0, gt=0, description="seconds")
     cap: float = Field(300.0, gt=0, description="seconds")
     max_attempts: int = Field(100, ge=1, description="attempts of unknown outcome before dead")
 

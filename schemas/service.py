@@ -107,6 +107,38 @@ class OperationSettings(Declared):
         return self.purpose_required or self.personal is not None
 
 
+_XmlName = r"^([A-Za-z_][A-Za-z0-9._-]{0,99})?$"
+
+
+class SoapNames(Declared):
+    """What a JSON service is called in the WSDL that the bus makes of it; empty: by its title.
+
+    Clients are written against these names, so they stay when the partner changes its title, and
+    may be those of the SOAP service that it replaces.
+    """
+
+    namespace: str = Field(
+        "",
+        pattern=r"^((urn:|https?://)[A-Za-z0-9._~:/?#@!$&'()*+,;=%\-]{1,300})?$",
+        description="targetNamespace",
+    )
+    service: str = Field("", pattern=_XmlName, description="of service, port type and bindings")
+    port: str = Field("", pattern=_XmlName, description="of SOAP 1.1; none: the service's, Soap11")
+    port_12: str = Field(
+        "", pattern=_XmlName, description="of SOAP 1.2; else the service's, Soap12"
+    )
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> SoapNames:
+        if self.port and self.port == self.port_12:
+            msg = "the two ports have one name"
+            raise ValueError(msg)
+        return self
+
+
+NO_NAMES = SoapNames()
+
+
 class Service(Declared):
     """Dịch vụ: one version of a partner's service."""
 
@@ -118,6 +150,9 @@ class Service(Declared):
     title_vi: str = ""
     title_en: str = ""
     contract: Contract
+    soap: SoapNames = Field(
+        NO_NAMES, description="names in the WSDL; of services described by OpenAPI alone"
+    )
     address: str = Field(
         "", pattern=r"^(https?://[^\s#]+)?$", description="where it is; none: what the WSDL says"
     )

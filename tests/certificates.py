@@ -20,11 +20,12 @@ def certificate(
     key: PrivateKey | None = None,
     password: bytes | None = None,
     days: float = 0.05,
+    days_ago: int = 0,
 ) -> tuple[Path, Path]:
-    """A self-signed certificate of 127.0.0.1, good for `days`, and its key, as PEM files."""
+    """A self-signed certificate of 127.0.0.1 and its key, as PEM files; good for `days`."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(days=days_ago)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     made = (
         x509.CertificateBuilder()

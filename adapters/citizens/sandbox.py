@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from types import TracebackType
@@ -73,6 +74,9 @@ class Sandbox:
         self.asked: list[Asked] = []
         self.arrived: list[bytes] = []  # bodies, also of what nobody waited for
         self.empty = False  # answer HTTP 200 without a body
+        self.sealed: Callable[[bytes], bytes] | None = (
+            None  # what an envelope is made before it goes
+        )
         self.fault = False  # answer every request with a fault of the server
         self.gate: asyncio.Event | None = None  # requests wait for it, if there is one
         self.free = 0  # so many do not wait for it
@@ -138,6 +142,8 @@ class Sandbox:
         self.asked.append(Asked(operation, dict(request.headers), body))
         mode = self.server.switch.draw()
         status, content = self._reply(operation, asked, namespace)
+        if self.sealed is not None:
+            content = self.sealed(content)
         if mode is not Mode.OK:
             refused = _fault(namespace, ServiceError(9, "từ chối", by_client=False))
             return await misbehave(

@@ -22,6 +22,7 @@ from bus.cli import (
     failure,
     health,
     journal,
+    ledger,
     mapping,
     message,
     province,
@@ -73,6 +74,7 @@ GROUPS = (
     schema,
     health,
     journal,
+    ledger,
     backup,
     alert,
 )

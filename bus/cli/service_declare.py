@@ -286,7 +286,7 @@ async def _look(ledger: Ledger, name: str) -> tuple[Province, Service, Contract]
     province = await ledger.config.province()
     service = find(province, name)
     documents = await ledger.contracts.read(service.contract.documents)
-    contract = compile_contract(documents, service.contract.main)
+    contract = compile_contract(documents, service.contract.main, names=service.soap)
     return province, in_force(service, contract), contract
 
 

@@ -19,6 +19,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Secrets:
     totp: bytes | None = None
+    totp_previous: bytes | None = None  # authenticators registered under it go on
     oidc: bytes | None = None  # of this client at the identity provider; none: a public client
 
 

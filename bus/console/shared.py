@@ -38,5 +38,6 @@ class Shared:
             ended = self._monotonic()
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
+                self._making.clear()  # whoever waits for one of them has it
             self._kept[key] = (ended + max(seconds, (ended - began) / SHARE), made)
             return made

@@ -93,6 +93,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         | {"/soap": soap.refuse, service_doors.ROOT: service_doors.refuse},
         large=_is_large,
         access_log=deps.access_log,
+        leaving=deps.probed.leaving.is_set,
     )
     app = _Gateway(edge)
     app.state.services = Services(

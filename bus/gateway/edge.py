@@ -58,9 +58,12 @@ class Edge:
         doors: Mapping[str, Refuse],
         large: Callable[[str], bool] = lambda _path: False,
         access_log: bool = True,
+        leaving: Callable[[], bool] = lambda: False,
     ) -> None:
         """`doors`: how doors other than REST answer errors, by the path each stands under.
         `large`: whether a path of REST takes bodies as large as a packet.
+        `leaving`: whether the process ends soon; each answer then ends its connection (RFC 9112
+        §9.6), so that none is cut in the middle of a request.
         """
         self._large = large
         self._app: ASGIApp | None = None
@@ -69,6 +72,7 @@ class Edge:
         self._direct = HotRoutes(direct)
         self._doors = doors
         self._access_log = access_log
+        self._leaving = leaving
         self._in_flight = 0
 
     def around(self, app: ASGIApp) -> Edge:
@@ -86,7 +90,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        exchange = scope["exchange"] = Exchange(scope, send)
+        exchange = scope["exchange"] = Exchange(scope, send, last=self._leaving())
         token = tracing.current.set(exchange.trace)
         self._in_flight += 1
         self._metrics.request_started()

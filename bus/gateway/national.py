@@ -22,7 +22,7 @@ from bus.gateway.translate.openapi import PROBLEMS, problem
 from bus.gateway.translate.plan import Plan
 from bus.gateway.translate.schema import Index
 from schemas.errors import ConfigurationError, ContractMismatch, InvalidContract
-from schemas.service import OperationSettings, Personal, Service
+from schemas.service import NO_NAMES, OperationSettings, Personal, Service, SoapNames
 from schemas.xml import DEFAULT_LIMITS, Limits
 
 SUFFIX = ".national.yaml"
@@ -135,15 +135,27 @@ def in_force(service: Service, contract: Contract) -> Service:
 
 
 def compile_contract(
-    documents: Mapping[str, bytes], main: str, *, limits: Limits = DEFAULT_LIMITS
+    documents: Mapping[str, bytes],
+    main: str,
+    *,
+    names: SoapNames = NO_NAMES,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Contract:
     """Of a WSDL, of an OpenAPI document, or of a national service by its options.
 
+    `names` are for an OpenAPI document alone: others have theirs, or no WSDL.
+
     Raises InvalidContract, ConfigurationError (options).
     """
+    described = is_openapi(main) and not main.endswith(SUFFIX)
+    if names != NO_NAMES and not described:
+        raise ConfigurationError(
+            f"`soap` names the WSDL of a service described by OpenAPI, which {main} is not",
+            vi=f"`soap` chỉ đặt tên cho WSDL của dịch vụ mô tả bằng OpenAPI; {main} không phải",
+        )
     if not main.endswith(SUFFIX):
-        if is_openapi(main) and main in documents:
-            return compile_rest(documents[main], main, limits=limits)
+        if described and main in documents:
+            return compile_rest(documents[main], main, names=names, limits=limits)
         return compile_wsdl(documents, main, limits=limits)
     try:
         options = yaml.safe_load(documents[main])

@@ -593,3 +593,15 @@ console_session = Table(
     Column("expires_at", BigInteger, nullable=False),
     Index("console_session_account", "account"),
 )
+
+partner_session = Table(
+    "partner_session",  # sessions and tokens that partners gave: bus.ledger.partner_sessions
+    metadata,
+    Column("account", LargeBinary, primary_key=True),  # keyed hash of where and as whom it was got
+    Column("serial", BigInteger, nullable=False),  # of what is sealed; 0: nothing yet
+    Column("sealed", LargeBinary),  # with the secret `partner-sessions`
+    Column("renew_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),  # who may renew it
+    Column("held_until", BigInteger, nullable=False),
+)

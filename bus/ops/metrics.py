@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -48,8 +49,14 @@ class Metrics:
         self._declare_polling()
         self._declare_backlog()
         self._declare_alerts()
-        self._requests_by: dict[tuple[str, str, int], Counter] = {}
-        self._seconds_by: dict[str, Histogram] = {}
+        # the children of what is counted for every message, looked up once
+        self._requests_of = cache(self._requests.labels)
+        self._seconds_of = cache(self._seconds.labels)
+        self._accepted_of = cache(self._accepted.labels)
+        self._attempts_of = cache(self._attempts.labels)
+        self._attempt_seconds_of = cache(self._attempt_seconds.labels)
+        self._finished_of = cache(self._finished.labels)
+        self._delivery_seconds_of = cache(self._delivery_seconds.labels)
 
     def _declare_gateway(self) -> None:
         r = self.registry
@@ -244,15 +251,8 @@ class Metrics:
     def request_finished(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` is a template (`/messages/{id}`), never a path a caller made up."""
         self._in_flight.dec()
-        key = (method, route, status)
-        counter = self._requests_by.get(key)
-        if counter is None:
-            counter = self._requests_by[key] = self._requests.labels(method, route, str(status))
-        counter.inc()
-        histogram = self._seconds_by.get(route)
-        if histogram is None:
-            histogram = self._seconds_by[route] = self._seconds.labels(route)
-        histogram.observe(seconds)
+        self._requests_of(method, route, status).inc()
+        self._seconds_of(route).observe(seconds)
 
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()
@@ -279,7 +279,7 @@ class Metrics:
     # The engine's Observer.
 
     def accepted(self, kind: str, lane: str, seconds: float) -> None:
-        self._accepted.labels(kind, lane).inc()
+        self._accepted_of(kind, lane).inc()
         self._accept_seconds.observe(seconds)
 
     def heard(self, sender: str, news: News) -> None:
@@ -290,13 +290,13 @@ class Metrics:
         self.tallies.heard(sender, news)
 
     def attempted(self, endpoint: str, result: str, seconds: float) -> None:
-        self._attempts.labels(endpoint, result).inc()
-        self._attempt_seconds.labels(endpoint).observe(seconds)
+        self._attempts_of(endpoint, result).inc()
+        self._attempt_seconds_of(endpoint).observe(seconds)
         self.tallies.attempted(endpoint, result)
 
     def finished(self, endpoint: str, state: str, seconds_since_accept: float) -> None:
-        self._finished.labels(endpoint, state).inc()
-        self._delivery_seconds.labels(endpoint).observe(seconds_since_accept)
+        self._finished_of(endpoint, state).inc()
+        self._delivery_seconds_of(endpoint).observe(seconds_since_accept)
 
     def acknowledged(self, state: str) -> None:
         self._acknowledged.labels(state).inc()

@@ -1,0 +1,20 @@
+"""What migrations do to tables that are large and in use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import op
+from sqlalchemy import text
+
+
+def create_index(name: str, table: str, columns: list[str], **options: Any) -> None:
+    """As `op.create_index`, without stopping those who write to the table (PostgreSQL builds it
+    aside, outside of a transaction). An index that an earlier try left unfinished is made anew.
+    """
+    if op.get_context().dialect.name != "postgresql":
+        op.create_index(name, table, columns, **options)
+        return
+    with op.get_context().autocommit_block():
+        op.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+        op.create_index(name, table, columns, postgresql_concurrently=True, **options)
