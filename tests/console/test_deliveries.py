@@ -130,19 +130,3 @@ async def test_a_role_taken_away_counts_at_once(walk: Walk) -> None:
         await traffic.ledger.accounts.change("operator", role="operator")
         await traffic.ledger.close()
     assert (await states(walk.console, ids))[0][0] == DeliveryState.DEAD
-
-
-async def test_a_change_of_state_comes_by_itself(walk: Walk) -> None:
-    (number,) = await sent(walk.console, "vb-tu-doi")
-    await walk.log_in("operator", path="/deliveries?state=all&endpoint=so-y-te")
-    row = f".deliveries tbody tr:has(td:text-is('{number}'))"
-    await walk.page.wait_for_selector(f"{row} .mark.busy")
-    await walk.page.click(f"{row} .q-checkbox")
-    traffic = await Traffic.open(walk.console.cli)
-    try:
-        await traffic.ledger.cancel([number], actor="test", reason="không cần nữa")
-    finally:
-        await traffic.ledger.close()
-    await walk.page.wait_for_selector(f"{row} .mark.off")
-    chosen = walk.page.locator(f"{row} .q-checkbox[aria-checked=true]")
-    assert await chosen.count() == 1, "what was chosen stays chosen"

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Download
 
 from tests.console.harness import Served, Walk
-from tests.integration.cli_harness import HEALTH, Traffic
+from tests.integration.cli_harness import Traffic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SECRET_WORDS = "ông A"  # of every subject
@@ -92,19 +92,5 @@ async def test_a_change_of_state_appears_by_itself(walk: Walk, console: Served) 
         await walk.page.wait_for_selector(".where:has-text('sắp gửi')")
         await traffic.delivered(message)
         await walk.page.wait_for_selector(".where:has-text('so-y-te đã nhận')")
-    finally:
-        await traffic.ledger.close()
-
-
-async def test_a_change_of_state_comes_by_itself(walk: Walk) -> None:
-    traffic = await Traffic.open(walk.console.cli)
-    traffic._number = itertools.count(7_000)
-    try:
-        message = await traffic.send(HEALTH, document="vb-tu-den")
-        await walk.log_in("operator", path=f"/message/{message}")
-        await walk.page.wait_for_selector("table.data .mark.busy")
-        await traffic.delivered(message)
-        await walk.page.wait_for_selector("table.data .mark.good")
-        await walk.page.wait_for_selector(".timeline:has-text('so-y-te đã nhận')")
     finally:
         await traffic.ledger.close()
