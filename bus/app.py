@@ -332,6 +332,7 @@ async def _gateway(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,
             max_in_flight=settings.max_in_flight,
+            max_accepting=settings.max_accepting,
             max_streams=settings.max_streams,
             token_lifetime=settings.token_lifetime,
             public_url=settings.public_url,

@@ -116,6 +116,12 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(
         2000, ge=1, description="requests at once in one gateway process; beyond: 503"
     )
+    max_accepting: int = Field(
+        512,
+        ge=1,
+        description="small documents taken in at once by one gateway process; one system alone "
+        "may have half of them. Beyond: 429 or 503",
+    )
     max_streams: int = Field(
         500,
         ge=0,

@@ -7,6 +7,7 @@ A service is known as `name@version`; versions stand side by side. The documents
 from __future__ import annotations
 
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
@@ -205,7 +206,9 @@ class Grant(Declared):
     agency: AgencyCode | None = None
     client: str | None = None
     service: ServiceName
-    operations: tuple[str, ...] = Field((ALL,), min_length=1)
+    operations: tuple[str, ...] = Field(
+        (ALL,), min_length=1, description="names, or patterns: `TraCuu*`; `*` alone means all"
+    )
     fields: tuple[FieldPath, ...] = Field(
         (ALL,), description="members of replies that may be seen; the others are withheld"
     )
@@ -223,7 +226,10 @@ class Grant(Declared):
             raise ValueError(msg)
         return self
 
+    def names(self, operation: str) -> bool:
+        """Whether it is for that operation, on any day."""
+        return any(fnmatchcase(operation, each) for each in self.operations)
+
     def covers(self, operation: str, day: date) -> bool:
-        named = ALL in self.operations or operation in self.operations
         begun = self.valid_from is None or self.valid_from <= day
-        return named and begun and (self.valid_to is None or day <= self.valid_to)
+        return self.names(operation) and begun and (self.valid_to is None or day <= self.valid_to)

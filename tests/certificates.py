@@ -19,12 +19,15 @@ def certificate(
     *,
     key: PrivateKey | None = None,
     password: bytes | None = None,
+    common_name: str = "127.0.0.1",
     days: float = 0.05,
     days_ago: int = 0,
 ) -> tuple[Path, Path]:
-    """A self-signed certificate of 127.0.0.1 and its key, as PEM files; good for `days`."""
+    """A self-signed certificate of 127.0.0.1 and its key, as PEM files; good for `days`. Those
+    that one side trusts together need different names.
+    """
     key = key or ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     now = dt.datetime.now(dt.UTC) - dt.timedelta(days=days_ago)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     made = (

@@ -1,4 +1,4 @@
-"""A release to come: the product's migrations and one more, for tests of upgrades."""
+"""A release to come: the product's migrations and some more, for tests of upgrades."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from alembic.script import ScriptDirectory
 
 from bus.ledger import migrate
 
-REVISION = "9001"
-_MORE = Path(__file__).parent / "vectors" / "newer" / "9001_more.py"
+MORE = Path(__file__).parent / "vectors" / "newer"
 
 
 @contextmanager
@@ -22,7 +21,8 @@ def newer_program(folder: Path) -> Iterator[None]:
     scripts = folder / "migrations"
     shutil.copytree(migrate._SCRIPTS, scripts)
     head = ScriptDirectory(str(scripts)).get_current_head()
-    text = _MORE.read_text().replace("down_revision = None", f'down_revision = "{head}"')
-    (scripts / "versions" / _MORE.name).write_text(text)
+    for path in MORE.glob("*.py"):
+        text = path.read_text().replace('"HEAD"', f'"{head}"')
+        (scripts / "versions" / path.name).write_text(text)
     with mock.patch.object(migrate, "_SCRIPTS", scripts):
         yield

@@ -49,7 +49,7 @@ KINDS = {
 )
 def check(context: typer.Context, *, json: Json = False) -> None:
     began = time.monotonic()
-    found, report = Session.of(context).run(_check)
+    found, report = Session.of(context).run(look)
     for problem in report.problems:
         found.found("journal", problem)
     clean = not found.problems
@@ -72,7 +72,8 @@ def check(context: typer.Context, *, json: Json = False) -> None:
         raise typer.Exit(PROBLEM)
 
 
-async def _check(ledger: Ledger) -> tuple[Audit, JournalReport]:
+async def look(ledger: Ledger) -> tuple[Audit, JournalReport]:
+    """All that is wrong but the journal's chains, and what they say."""
     # late: SQLAlchemy is behind it
     from bus.ledger.audit import audit, beats, count_messages, held_by  # noqa: PLC0415
 

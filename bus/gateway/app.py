@@ -69,7 +69,7 @@ PUBLIC = frozenset(
 def create_app(deps: GatewayDeps) -> FastAPI:
     """Everything under one roof; the routes keep what they need in `app.state.services`."""
     gate = Gate(deps.ledger.identities, deps.live)
-    doors = BusDoors(gate, deps.acceptor, deps.secrets)
+    doors = BusDoors(gate, deps.acceptor, deps.secrets, deps.limits)
     token_desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
     receive = ReceiveDocument(doors, deps.limits)
     documents = soap.SoapDocuments(doors, deps.limits)

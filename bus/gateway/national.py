@@ -213,13 +213,23 @@ def _operation(face: NationalFace, name: str, options: Json, plan: Plan) -> Nati
         reply=_Answer(plan, "1.1", [], {}, reply=True),
         one_way=False,
         options=options,
-        schemas=(told.request, told.reply),
+        schemas=(_with_officer(told.request) if told.personal else told.request, told.reply),
         settings=OperationSettings(
             idempotent=told.idempotent,
             personal=Personal(subjects=told.subjects) if told.personal else None,
             changes=told.changes,
         ),
     )
+
+
+def _with_officer(question: Json) -> Json:
+    """Who asks and why may be told in the question, in place of headers."""
+    text = {"type": "string", "maxLength": 200}
+    said = {
+        "officer": text | {"description": "Lgsp-Officer: mã cán bộ tra cứu / the officer who asks"},
+        "purpose": text | {"description": "Lgsp-Purpose: mục đích tra cứu / the purpose"},
+    }
+    return question | {"properties": question["properties"] | said}
 
 
 def _post(name: str, operation: NationalCall, schemas: Json) -> Json:

@@ -9,6 +9,7 @@ queue for a table up after `LOCK_SECONDS` and tries again: nobody behind it wait
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,12 +23,17 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bus.ledger.database import Database
+from schemas.errors import LedgerUnavailable
 
 log = structlog.get_logger(__name__)
 
-LOCK_SECONDS = 1.0
+LOCK_SECONDS = 0.5
+"""Less than the second after which PostgreSQL looks for a deadlock: a migration is to yield."""
+LOCK_TIMEOUT = f"SET lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'"
 PAUSE_SECONDS = 2.0
 """Between two tries: whoever waited behind the first goes on meanwhile."""
+EMBEDDED_SECONDS = 120.0
+"""That another process may take on SQLite."""
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 _LOCK = 4_774_950_010  # any number, the same in every process
@@ -42,9 +48,7 @@ async def migrate(database_url: str) -> None:
     db = Database(database_url)
     try:
         if db.is_sqlite:
-            async with db.write() as connection:
-                if await connection.run_sync(_behind):
-                    await connection.run_sync(_upgrade)
+            await _embedded(db)
             return
         async with db.session() as connection:
             if await _ask(connection, _behind):
@@ -52,6 +56,21 @@ async def migrate(database_url: str) -> None:
                 await _online(connection)
     finally:
         await db.close()
+
+
+async def _embedded(db: Database) -> None:
+    """All in one transaction; another process that does it may take longer than SQLite waits."""
+    deadline = time.monotonic() + EMBEDDED_SECONDS
+    while True:
+        try:
+            async with db.write() as connection:
+                if await connection.run_sync(_behind):
+                    await connection.run_sync(_upgrade)
+        except LedgerUnavailable as error:
+            if "locked" not in str(error.__cause__) or time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 async def _alone(connection: AsyncConnection) -> None:
@@ -62,7 +81,7 @@ async def _alone(connection: AsyncConnection) -> None:
     while not (await connection.execute(lock, {"n": _LOCK})).scalar():
         await connection.commit()
         await asyncio.sleep(0.2)
-    await connection.execute(text(f"SET lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'"))
+    await connection.execute(text(LOCK_TIMEOUT))
     await connection.commit()
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
-_OPEN = text("state IN ('queued','sending','waiting','held','dead')")
+OPEN = text("state IN ('queued','sending','waiting','held','dead')")
 _FETCHABLE = text("pull AND state = 'queued'")
 _HELD = text("state = 'held'")
 _IN_BLOB_STORE = text("content IS NULL")
@@ -90,8 +90,8 @@ delivery = Table(
         "endpoint",
         "order_key",
         "id",
-        postgresql_where=_OPEN,
-        sqlite_where=_OPEN,
+        postgresql_where=OPEN,
+        sqlite_where=OPEN,
     ),
     Index(
         "delivery_ready",

@@ -14,7 +14,7 @@ from schemas.dossier.calendar import WorkingCalendar
 from schemas.errors import ConfigurationError, Text
 from schemas.maintenance import NOTICE_DAYS, Maintenance
 from schemas.province import Agency, Alias, Endpoint, Province, calendar_of
-from schemas.service import ALL, Service
+from schemas.service import Service
 
 
 def faults_of(
@@ -206,7 +206,7 @@ def _feeds(province: Province) -> Iterator[Text]:
             for each in province.grants
             if each.agency == feed.agency and each.service == feed.service
         )
-        if not any({ALL, feed.operation} & set(each.operations) for each in granted):
+        if not any(each.names(feed.operation) for each in granted):
             yield Text(
                 f"{vi}: cơ quan {feed.agency} chưa được cấp quyền {feed.service}/{feed.operation}",
                 f"{en}: agency {feed.agency} has no grant for {feed.service}/{feed.operation}",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bus.cli.ledger import KINDS
+from bus.cli import ledger as command
 from bus.ledger.audit import Audit, audit, beats, count_messages, held_by
 from bus.ledger.ledger import Ledger
 from schemas.delivery import DeliveryState as S
@@ -57,6 +57,25 @@ async def test_a_ledger_in_order(ledger_url: str, tmp_path: Path) -> None:
     await ledger.close()
 
 
+async def test_what_is_in_the_hands_of_nobody(
+    ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that lives raises its beat between two looks; one that is gone does not."""
+    monkeypatch.setattr(command, "WATCH_SECONDS", 0.0)
+    ledger = await _filled(ledger_url, tmp_path)
+    found, report = await command.look(ledger)
+    assert (dict(found.problems), report.problems) == ({"abandoned": 1}, ())
+    beat = iter(range(10))
+
+    async def alive(_db: object) -> dict[str, int]:
+        return {"a": next(beat)}
+
+    monkeypatch.setattr("bus.ledger.audit.beats", alive)
+    found, _ = await command.look(ledger)
+    assert found.problems == {}
+    await ledger.close()
+
+
 @pytest.mark.parametrize("kind", HARM)
 async def test_each_kind_of_harm_is_seen(ledger_url: str, tmp_path: Path, kind: str) -> None:
     ledger = await _filled(ledger_url, tmp_path)
@@ -66,5 +85,5 @@ async def test_each_kind_of_harm_is_seen(ledger_url: str, tmp_path: Path, kind: 
     found = await _audit(ledger)
     assert kind in found.problems, found
     assert all(found.examples[each] for each in found.problems)
-    assert set(found.problems) <= set(KINDS)
+    assert set(found.problems) <= set(command.KINDS)
     await ledger.close()

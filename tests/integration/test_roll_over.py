@@ -130,7 +130,7 @@ def _wss_x509(folder: Path) -> Way:
 
 def _mtls(folder: Path) -> Way:
     server, server_key = certificate(folder / "server")
-    pairs = [certificate(folder / name) for name in ("one", "two")]
+    pairs = [certificate(folder / name, common_name=name) for name in ("one", "two")]
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(server, server_key)
     context.verify_mode = ssl.CERT_REQUIRED
@@ -183,6 +183,7 @@ def _service(address: str, sign_on: dict[str, Any]) -> Service:
             "contract": pinned(MAIN, DOCUMENTS),
             "address": address,
             "operations": OPERATIONS,
+            "timeout": 120,
             "sign_on": sign_on,
         }
     )

@@ -28,7 +28,7 @@ from tests.proof.wire import Wire
 from tests.waiting import wait_until
 
 GAP_SECONDS = 0.3  # between two rounds of a line's documents
-DEADLINE = 120.0
+DEADLINE = 300.0
 """Seconds after which a scenario counts as stalled for good; how soon it should be over is judged
 by the repeated run."""
 

@@ -26,7 +26,7 @@ from tests.waiting import wait_until
 
 MIB = 1024 * 1024
 MOST_GROWTH = 48 * MIB  # of a process, by one message that fails again and again
-TRIES = 60  # more than the delivery limit of the queues, 20, and three times over
+TRIES = 30  # more than the delivery limit of the queues, 20
 DISTINCT = 6  # documents at once: enough for a breaker to open
 POISON = "DOC-THUOC"
 

@@ -15,7 +15,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from tests.proof.stall_scenarios import SCENARIOS, Scenario
 
 MOST_SECONDS = 10.0
 
+Write = Callable[[int, "Sequence[Measured]"], None]
 Results = dict[str, float | str]
 """Seconds by name of the scenario, or what was still missing at the deadline."""
 
@@ -51,7 +52,7 @@ class Measured:
         figures = (min(found), statistics.median(found), max(found)) if found else (None,) * 3
         return {
             "like": self.scenario.like,
-            **dict(zip(("min", "median", "max"), figures, strict=True)),
+            **dict(zip(("min", "median", "max"), figures, strict=True)),  # of `seconds`
             "seconds": found,
             "stalled": self.stalled,
         }
@@ -74,7 +75,10 @@ async def once(bench: Bench, scenarios: Sequence[Scenario]) -> Results:
     return results
 
 
-async def repeat(bench: Bench, scenarios: Sequence[Scenario], repeats: int) -> list[Measured]:
+async def repeat(
+    bench: Bench, scenarios: Sequence[Scenario], repeats: int, write: Write
+) -> list[Measured]:
+    """`write` gets what is known after each round: a run may be ended early."""
     measured = {scenario.name: Measured(scenario) for scenario in scenarios}
     for number in range(repeats):
         for name, result in (await once(bench, scenarios)).items():
@@ -83,6 +87,7 @@ async def repeat(bench: Bench, scenarios: Sequence[Scenario], repeats: int) -> l
             else:
                 measured[name].seconds.append(result)
             print(f"{number + 1}/{repeats} {name}: {result}", file=sys.stderr)
+        write(number + 1, list(measured.values()))
     return list(measured.values())
 
 
@@ -108,6 +113,21 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for logs; stays there")
     options = parser.parse_args()
     scenarios = [each for each in SCENARIOS if options.only in each.name]
+    load = os.getloadavg()[0]
+
+    def write(rounds: int, measured: Sequence[Measured]) -> None:
+        if options.json is None:
+            return
+        report = {
+            "command": " ".join(("python -m tests.proof.stalls", *sys.argv[1:])),
+            "backend": "rabbitmq-postgresql",
+            "rounds": rounds,
+            "load": [round(load, 1), round(os.getloadavg()[2], 1)],  # at first; last 15 minutes
+            "good": all(each.good for each in measured),
+            "scenarios": {each.scenario.name: each.to_json() for each in measured},
+        }
+        options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
     with ExitStack() as stack:
         folder = options.keep
         if folder is None:
@@ -126,20 +146,10 @@ def main() -> int:
             async with bench(
                 folder, *services, seconds=options.seconds, many=options.many
             ) as built:
-                return await repeat(built, scenarios, options.repeats)
+                return await repeat(built, scenarios, options.repeats, write)
 
-        load = os.getloadavg()[0]
         measured = uvloop.run(measure())
     show(measured)
-    if options.json:
-        report = {
-            "command": " ".join(("python -m tests.proof.stalls", *sys.argv[1:])),
-            "backend": "rabbitmq-postgresql",
-            "good": all(each.good for each in measured),
-            "load": [round(load, 1), round(os.getloadavg()[2], 1)],  # at first; last 15 minutes
-            "scenarios": {each.scenario.name: each.to_json() for each in measured},
-        }
-        options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return 0 if all(each.good for each in measured) else 1
 
 

@@ -44,6 +44,7 @@ async def test_a_bus_that_dies_at_every_point_loses_doubles_and_reorders_nothing
 async def _die_at_each(folder: Path, nest: Nest, points: list[Point], seed: int) -> None:
     async with Stand(folder, nest, begin=False) as stand:
         deaths = await die_running(stand, points, seed)
+    assert deaths.missed == []
     assert deaths.verdict.clean, str(deaths.verdict)
 
 

@@ -64,8 +64,8 @@ async def _under_traffic(town: Town, balancer: Balancer, folder: Path) -> None:
                 sender,
                 town.traffic(5),
                 per_key=3,
-                at_once=64,
-                rate=40,
+                at_once=16,
+                rate=15,
                 go_on=lambda: not over.is_set(),
             )
         )
@@ -73,7 +73,7 @@ async def _under_traffic(town: Town, balancer: Balancer, folder: Path) -> None:
         try:
             await wait_until(lambda: len(sender.sent) > 30, SECONDS, "traffic")
             with newer_program(folder):
-                await migrate(str(town.database_url))
+                await asyncio.to_thread(asyncio.run, migrate(str(town.database_url)))
             for place in town.places:
                 await _replace(town, place, sender)
             over.set()
@@ -83,6 +83,7 @@ async def _under_traffic(town: Town, balancer: Balancer, folder: Path) -> None:
             )
             dossiers = sum(key.startswith("H99.") for key in _keys(sender))
             await visitors.catch_up(dossiers, SECONDS)
+            assert not asking.done(), asking
         finally:
             for task in (load, asking):
                 task.cancel()

@@ -17,6 +17,7 @@ from bus.ledger.records import JournalRow
 from schemas.errors import Text
 
 LIMIT = 100
+BEGUN = "chain-started"  # by every process that writes: nothing that a person did
 
 
 async def build(view: View) -> None:
@@ -29,7 +30,7 @@ async def build(view: View) -> None:
         return
     before = int(view.given("before")) if view.given("before").isdecimal() else None
     rows = await queries.journal_of_persons(before=before, limit=LIMIT)
-    view.html(_listed(view, rows))
+    view.html(_listed(view, [row for row in rows if row.event != BEGUN]))
     if len(rows) == LIMIT:
         text = view.say("Trang sau", "Next page")
         view.html(tag("p", link(f"{text} →", f"/journal?before={rows[-1].at}")))

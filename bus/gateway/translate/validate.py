@@ -21,6 +21,9 @@ class Validator:
         documents, main = _assembled(index)
         self._schema = compile_schemas(documents, main)
 
+    def accepts(self, element: etree._Element) -> bool:
+        return bool(self._schema.validate(element))
+
     def check(self, element: etree._Element) -> None:
         if self._schema.validate(element):
             return
