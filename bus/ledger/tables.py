@@ -19,7 +19,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
-_OPEN = text("state IN ('queued','sending','waiting','held','dead')")
+OPEN = text("state IN ('queued','sending','waiting','held','dead')")
 _FETCHABLE = text("pull AND state = 'queued'")
 _HELD = text("state = 'held'")
 _IN_BLOB_STORE = text("content IS NULL")
@@ -90,8 +90,8 @@ delivery = Table(
         "endpoint",
         "order_key",
         "id",
-        postgresql_where=_OPEN,
-        sqlite_where=_OPEN,
+        postgresql_where=OPEN,
+        sqlite_where=OPEN,
     ),
     Index(
         "delivery_ready",
@@ -537,6 +537,29 @@ tally = Table(
     Column("low", BigInteger),  # least and greatest of what was measured
     Column("high", BigInteger),
     Index("tally_at", "at"),
+)
+
+service_usage = Table(
+    "service_usage",  # calls of services, summed up by the hour: see bus.ledger.usage
+    metadata,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),  # beginning of the hour
+    Column("service", Text, primary_key=True),  # name@version
+    Column("operation", Text, primary_key=True),
+    Column("client", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),  # empty: an operator's call
+    Column("outcome", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),  # all calls together
+    Column("longest", BigInteger, nullable=False),  # milliseconds
+)
+
+secret_life = Table(
+    "secret_life",  # when a secret was made, and when it is to be another; never what it is
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("made_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger),
+    Column("actor", Text, nullable=False),
 )
 
 console_account = Table(

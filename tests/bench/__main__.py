@@ -31,7 +31,7 @@ from rich.table import Table
 from deploy.services import PostgreSQL, RabbitMQ
 from tests.bench import profile
 from tests.bench.load import Result, run
-from tests.bench.variants import Apart, Baseline, Bus, Variant
+from tests.bench.variants import Baseline, Bus, Variant
 
 Results = dict[str, list[Result]]
 
@@ -53,6 +53,7 @@ FASTSTREAM = "peer P: FastStream"
 NAIVE = "naive: aio-pika"
 LEDGERED = "naive + ledger"
 INSERT = "one INSERT a request"
+ROLES = ("gateway", "dispatcher", "worker")
 
 
 def peers() -> tuple[str, ...]:
@@ -97,7 +98,9 @@ class Session:
             )
         ):
             self._add(Bus(name, folder / f"bus{number}", broker, database), stack)
-        self._add(Apart("bus: roles apart", folder / "apart", rabbit, postgres), stack)
+        # everything goes through the broker
+        apart = Bus("bus: roles apart", folder / "apart", rabbit, postgres, roles=ROLES)
+        self._add(apart, stack)
         self._sent = dict.fromkeys((each.name for each in self.variants), 0)
 
     def _add(self, variant: Variant, stack: ExitStack) -> None:

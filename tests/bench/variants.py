@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,17 +82,22 @@ class Bus:
 
     delivers = True
     staging: type[Stage] = Stage
-    roles: tuple[str, ...] = ("serve",)
 
     def __init__(
-        self, name: str, folder: Path, broker: RabbitMQ | None, database: PostgreSQL | None
+        self,
+        name: str,
+        folder: Path,
+        broker: RabbitMQ | None,
+        database: PostgreSQL | None,
+        *,
+        roles: Sequence[str] = ("serve",),
     ) -> None:
         self.name = name
         self.stage = self.staging(
             folder,
             database_url=database.create_database(f"bench{folder.name}") if database else None,
             broker_url=broker.url if broker else None,
-            roles=self.roles,
+            roles=roles,
             settings=SETTINGS,
             endpoint_options={"concurrency": 64},
         )
@@ -158,12 +164,6 @@ class Bus:
 
     def close(self) -> None:
         self.stage.close()
-
-
-class Apart(Bus):
-    """The same in three processes: everything goes through the broker."""
-
-    roles = ("gateway", "dispatcher", "worker")
 
 
 class _SampledStage(Stage):

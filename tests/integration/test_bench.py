@@ -43,6 +43,22 @@ def test_every_variant_is_measured_beside_its_baselines(tmp_path: Path) -> None:
             assert scene["median"][name]["accepted"] > 0
 
 
+@pytest.mark.rabbitmq
+@pytest.mark.postgres
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("rabbitmq", "postgres")
+def test_growth_is_measured_and_verified(tmp_path: Path) -> None:
+    out = tmp_path / "growth.json"
+    few = ("--messages", "20", "--rounds", "1", "--rows", "10000", "--json", str(out))
+    command = [sys.executable, "-m", "tests.bench.growth", "rows", *few]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-5_000:]
+    assert [(each["value"], each["rate"] > 0) for each in json.loads(out.read_text())] == [
+        (0, True),
+        (10_000, True),
+    ]
+
+
 def test_the_peer_is_left_out_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = argparse.Namespace(messages=100, in_flight=8)
     assert [each.baselines[0] for each in scenes(asked) if each.delivers] == [FASTSTREAM] * 2

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "deploy" / "docs"
 PAGES = [
     ROOT / "README.md",
-    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
     *sorted(ROOT.glob("adapters/**/README.md")),
 ]
 SECONDS = 240
@@ -217,6 +217,7 @@ def test_publishing_a_soap_service_works_as_written(tmp_path: Path) -> None:
 
     assert answered("whole")["CongDan"]["HoVaTen"] == "NGUYỄN THỊ MẪU"
     assert answered("count") == {"So": 2}
+    assert answered("then") == {"So": 1}
     limited = answered("limited")["CongDan"]
     assert limited["HoVaTen"] == "NGUYỄN THỊ MẪU"
     assert limited["NgaySinh"] == limited["DiaChi"]["Tinh"] == {"#withheld": True}
@@ -274,7 +275,7 @@ def test_providing_data_works_as_written(tmp_path: Path) -> None:
     def answered(name: str) -> Any:
         return json.loads((tmp_path / f"{name}.json").read_text())
 
-    for name in ("package", "results"):
+    for name in ("package", "results", "whole"):
         text = (tmp_path / f"{name}.ndjson").read_text("utf-8")
         lines = [json.loads(line) for line in text.splitlines()]
         assert [(line["number"], line["status"]) for line in lines] == [(1, 200), (2, 422)]
@@ -290,6 +291,8 @@ def test_providing_data_works_as_written(tmp_path: Path) -> None:
         assert answered(name)["code"] == "mode-not-offered"
     change = answered("change")
     assert (change["feed"], change["item"]["code"]) == ("dan-toc", "03")
+    feed = answered("feed")
+    assert (feed["waiting"], feed["failures"]) == (3, 0)
     assert answered("ack")["state"] == "delivered"
 
 

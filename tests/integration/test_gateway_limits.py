@@ -206,7 +206,7 @@ async def test_who_does_not_wait_as_told_waits_at_the_door_and_takes_nobodys_pla
         asyncio.create_task(bus.call("so-y-te", "GET", "/api/v1/messages"))
         for _ in range(LIMITS.max_in_flight)
     ]
-    door = bus.app._edge
+    door: Any = vars(bus.app)["_edge"]
     await wait_until(lambda: door._paced == len(held), what="all to be held back")
     assert (await bus.call("van-phong", "GET", "/api/v1/messages")).status_code == 200
     assert not any(each.done() for each in held)

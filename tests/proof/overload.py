@@ -17,7 +17,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +30,7 @@ from tests.proof.judge import MOST_GROWTH, TOLD
 from tests.proof.nest import Nest
 from tests.proof.packets import document
 from tests.proof.points import BOTH, Backend
+from tests.proof.prove import Services
 from tests.proof.pump import Tally, Who, pump
 from tests.proof.stand import AGENCIES, PORTAL, PORTAL_AGENCY, Stand
 from tests.waiting import wait_until
@@ -207,7 +207,7 @@ async def overload(
     folder: Path,
     nest: Nest,
     backend: Backend,
-    services: Iterable[Any],
+    services: Services,
     *,
     seconds: float,
     many: int = MANY,
@@ -216,7 +216,8 @@ async def overload(
 ) -> dict[str, Any]:
     """`rate` of the neighbours beside the abuser; otherwise a quarter of what is sustained."""
     extra = settings or {}
-    async with CrowdedStand(folder, nest, backend, *services, extra=extra) as stand:
+    given = (services.rabbitmq, services.postgres, services.database_url)
+    async with CrowdedStand(folder, nest, backend, *given, extra=extra) as stand:
         people = await crowd(stand)
         flooded = await flood(people, seconds, many)
         lost = await settle(people)  # the abuse is to meet a bus that has nothing else to do
@@ -258,13 +259,13 @@ def main() -> int:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # user postgres enters it
-        services: tuple[Any, ...] = ()
+        services = Services()
         if options.backend == BOTH[1]:
             broker, database = RabbitMQ(folder / "rabbitmq"), PostgreSQL(folder / "postgres")
             for service in (broker, database):
                 stack.callback(service.stop)
                 service.start()
-            services = (broker, database, database.create_database("proof"))
+            services = Services(broker, database, database.create_database("proof"))
         nest = stack.enter_context(Nest(folder / "nest.log"))
         load = os.getloadavg()[0]
         found = uvloop.run(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.proof.nest import Nest
 from tests.proof.overload import good, overload
+from tests.proof.prove import Services
 
 
 @pytest.mark.crash
@@ -22,7 +23,7 @@ async def test_refusals_are_clean_and_nothing_that_was_taken_is_lost(tmp_path: P
             tmp_path / "stand",
             nest,
             "embedded-sqlite",
-            (),
+            Services(),
             seconds=0.5,
             many=60,
             rate=20.0,

@@ -83,6 +83,7 @@ async def _under_traffic(town: Town, balancer: Balancer, folder: Path) -> None:
             )
             dossiers = sum(key.startswith("H99.") for key in _keys(sender))
             await visitors.catch_up(dossiers, SECONDS)
+            assert not asking.done(), asking
         finally:
             for task in (load, asking):
                 task.cancel()

@@ -168,11 +168,11 @@ class Visitors:
 
     async def follow(self) -> None:
         """Events of dossiers after the last that was seen."""
-        path = f"/api/v1/dossiers/events?after={self._cursor}"
+        path = "/api/v1/dossiers/events" + (f"?after={self._cursor}" if self._cursor else "")
         if (said := await self._ask(FOLLOWER, "GET", path)) is not None:
             batch = json.loads(said)
             self._cursor = batch["next"]
-            self.events += [(each["id"], each["data"]["code"]) for each in batch["events"]]
+            self.events += [(each["id"], each["code"]) for each in batch["events"]]
 
     _cursor = ""
 
@@ -189,5 +189,7 @@ class Visitors:
                 group.create_task(again(ask))
 
     async def catch_up(self, dossiers: int, seconds: float) -> None:
-        """Until so many events of dossiers have come."""
-        await wait_until(lambda: len(self.events) >= dossiers, seconds, "events of dossiers")
+        """Until so many events of dossiers have come, or something has failed."""
+        await wait_until(
+            lambda: len(self.events) >= dossiers or self.failed, seconds, "events of dossiers"
+        )
