@@ -46,6 +46,11 @@ class PlainPost:
             self._keep(connection)
         return answer
 
+    @property
+    def kept(self) -> int:
+        """Idle connections that can be used."""
+        return sum(connection.usable for connection in self._idle)
+
     def close(self) -> None:
         for connection in self._idle:
             connection.close()

@@ -50,7 +50,7 @@ class RestPush:
         self._secrets = tuple(resolve_secret(name, secrets) for name in names)
         self._tls = tls_context(config.ca_file)
         self._small_timeout = self._timeout(PIECE)
-        self._plain = PlainPost(self._url, tls=self._tls, connect_seconds=config.connect_seconds)
+        self.plain = PlainPost(self._url, tls=self._tls, connect_seconds=config.connect_seconds)
 
     async def deliver(self, delivery: OutboundDelivery) -> Outcome:
         """One attempt; the time it may take is in `RestPushConfig.min_upload_rate`, twice that
@@ -64,7 +64,7 @@ class RestPush:
 
     async def close(self) -> None:
         """The HTTP session belongs to the process."""
-        self._plain.close()
+        self.plain.close()
 
     async def _look_up(self, url: URL, delivery: OutboundDelivery) -> Outcome | None:
         headers = lookup_headers(delivery, self._secrets, int(time.time()))
@@ -101,7 +101,7 @@ class RestPush:
         try:
             if isinstance(data, bytes):
                 seconds = self._config.answer_seconds + len(data) / self._config.min_upload_rate
-                answer = await self._plain.post(headers, data, seconds=seconds)
+                answer = await self.plain.post(headers, data, seconds=seconds)
             else:
                 answer = await exchange(
                     self._http,

@@ -106,7 +106,7 @@ async def test_a_connection_that_the_partner_has_closed_is_not_used_again() -> N
         for _ in range(3):
             assert (await client.post({}, b"x", seconds=10)).body == b"ok"
             until = asyncio.get_running_loop().time() + 10
-            while client._idle and client._idle[-1].usable:
+            while client.kept:
                 assert asyncio.get_running_loop().time() < until
                 await asyncio.sleep(0.001)
 
