@@ -38,6 +38,7 @@ from bus.gateway.app import create_app, create_probes_app
 from bus.gateway.calling import Partners
 from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
+from bus.gateway.national import operations_of
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
 from bus.ledger.ledger import Ledger
@@ -195,7 +196,7 @@ async def _engine(
 ) -> None:
     ledger, live = acceptor.ledger, acceptor.live
     sessions = partner_sessions(settings, ledger)
-    states = EndpointStates(ledger)
+    states = EndpointStates(ledger, live)
     await states.start()
     stack.push_async_callback(states.close)
     pull_kinds = _pull_kinds()
@@ -392,6 +393,9 @@ def _console_settings(settings: Settings) -> ConsoleSettings:
             oidc=_optional(settings, "oidc-client"),
         ),
         settings.secret,
+        settings.secrets_dir,
+        settings.alerts,
+        operations_of,
         provider,
     )
 

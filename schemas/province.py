@@ -17,6 +17,7 @@ from schemas.declared import BreakerPolicy, Declared
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.life import STATUS_NUMBERS
 from schemas.dossier.procedure import Procedure
+from schemas.maintenance import Maintenance
 from schemas.message import Kind
 from schemas.service import Feed, Grant, Service
 
@@ -80,6 +81,9 @@ class Endpoint(Declared):
     expire_after_days: float | None = Field(None, gt=0)
     reports_arrival: bool = Field(
         True, description="its system sends status 01 itself; false: the bus does it on delivery"
+    )
+    maintenance: tuple[Maintenance, ...] = Field(
+        (), description="meanwhile nothing is sent to it or fetched; all of it is kept"
     )
 
 

@@ -10,15 +10,11 @@ from datetime import date, datetime
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from schemas.agency import AgencyCode
 from schemas.declared import BreakerPolicy, Declared
-from schemas.dossier.calendar import WorkingCalendar
-from schemas.vietnam import VIETNAM
-
-NOTICE_DAYS = 7
-"""Working days ahead that a planned suspension is announced (NĐ 47/2020/NĐ-CP article 43)."""
+from schemas.maintenance import Maintenance, away
 
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ServiceVersion = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,30}$")]
@@ -112,26 +108,6 @@ class OperationSettings(Declared):
         return self.purpose_required or self.personal is not None
 
 
-class Maintenance(Declared):
-    """Bảo trì có báo trước: the service is away from `begins` until `ends`."""
-
-    begins: AwareDatetime
-    ends: AwareDatetime
-    announced: date
-    reason: str = ""
-
-    @model_validator(mode="after")
-    def _ends_later(self) -> Maintenance:
-        if self.ends <= self.begins:
-            msg = "maintenance ends before it begins"
-            raise ValueError(msg)
-        return self
-
-    def notice(self, calendar: WorkingCalendar) -> int:
-        """Whole working days between the announcement and the beginning."""
-        return calendar.working_days(self.announced, self.begins.astimezone(VIETNAM).date())
-
-
 _XmlName = r"^([A-Za-z_][A-Za-z0-9._-]{0,99})?$"
 
 
@@ -203,7 +179,7 @@ class Service(Declared):
 
     def away(self, at: datetime) -> Maintenance | None:
         """The maintenance going on at that moment."""
-        return next((each for each in self.maintenance if each.begins <= at < each.ends), None)
+        return away(self.maintenance, at)
 
 
 _PLAIN = OperationSettings(idempotent=False)  # of operations that are not named

@@ -20,9 +20,10 @@ def certificate(
     key: PrivateKey | None = None,
     password: bytes | None = None,
     common_name: str = "127.0.0.1",
+    days: float = 0.05,
     days_ago: int = 0,
 ) -> tuple[Path, Path]:
-    """A self-signed certificate of 127.0.0.1 and its key, as PEM files; good for two hours. Those
+    """A self-signed certificate of 127.0.0.1 and its key, as PEM files; good for `days`. Those
     that one side trusts together need different names.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
@@ -36,7 +37,7 @@ def certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([address]), critical=False)
         .sign(key, hashes.SHA256())
     )

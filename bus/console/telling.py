@@ -114,6 +114,36 @@ _SENTENCES: dict[str, Told] = {
         "off",
         Text("Xem ai đã tra cứu dữ liệu cá nhân", "Looked up who asked for personal data"),
     ),
+    "console-authenticator-added": (
+        "·",
+        "off",
+        Text("Bật xác thực hai lớp", "Turned on the second factor"),
+    ),
+    "secret-made": ("+", "off", Text("Tạo bí mật {secret}", "Secret {secret} made")),
+    "alert-raised": ("!", "warn", Text("Cảnh báo {key}", "Alert {key}")),
+    "alert-resolved": ("✓", "good", Text("Hết cảnh báo {key}", "Alert {key} is over")),
+    "alert-silenced": (
+        "‖",
+        "off",
+        Text("Tắt tiếng cảnh báo {pattern}{reason}", "Alerts {pattern} silenced{reason}"),
+    ),
+    "alert-silence-ended": (
+        "·",
+        "off",
+        Text("Cho báo lại {pattern}", "Alerts {pattern} are told again"),
+    ),
+    "process-started": ("→", "off", Text("Tiến trình khởi động: {roles}", "Started: {roles}")),
+    "process-stopped": ("←", "off", Text("Tiến trình dừng", "The process stopped")),
+    "process-lost": (
+        "✗",
+        "warn",
+        Text("Tiến trình {process} không còn báo", "Process {process} stopped reporting"),
+    ),
+    "taken-back": (
+        "↻",
+        "warn",
+        Text("Nhận lại {count} chuyển phát của {worker}", "Took {count} deliveries of {worker}"),
+    ),
     "chain-started": ("·", "off", Text("Mở chuỗi nhật ký mới", "A chain of the journal began")),
     "journal-verified": ("·", "off", Text("Kiểm tra nhật ký", "Verified the journal")),
     "personal-data-revealed": (
@@ -131,6 +161,7 @@ _SENTENCES: dict[str, Told] = {
 _NAMED = (
     *("error", "address", "account", "act", "role", "period"),
     *("hint", "client", "revision", "sender", "receiver"),
+    *("secret", "key", "pattern", "roles", "process", "worker"),
 )
 
 

@@ -172,6 +172,11 @@ def compile_contract(
     return _compiled(options)
 
 
+def operations_of(documents: Mapping[str, bytes], main: str) -> frozenset[str]:
+    """Names of its operations. Raises InvalidContract, ConfigurationError."""
+    return frozenset(compile_contract(documents, main).operations)
+
+
 def _compiled(options: Json) -> NationalContract:
     face = NationalFace(options)
     plan = Plan(Builder(Index()))

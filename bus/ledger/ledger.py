@@ -34,10 +34,12 @@ from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
 from bus.ledger.search import Search
+from bus.ledger.secret_lives import SecretLives
 from bus.ledger.service_jobs import Job, ServiceJobs
 from bus.ledger.sqlite import SqliteStore
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Mine, Store
+from bus.ledger.usage import UsageQueries
 from bus.ledger.verify import verify_journal
 from bus.ledger.writer import Act, T, Writer
 from schemas import instant
@@ -82,6 +84,8 @@ class Ledger:
         self.identities = Identities(self.db)
         self.alerts = AlertQueries(self.db)
         self.accounts = Accounts(self.db)
+        self.usage = UsageQueries(self.db)
+        self.secret_lives = SecretLives(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
         self._store: Store = (

@@ -539,6 +539,29 @@ tally = Table(
     Index("tally_at", "at"),
 )
 
+service_usage = Table(
+    "service_usage",  # calls of services, summed up by the hour: see bus.ledger.usage
+    metadata,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),  # beginning of the hour
+    Column("service", Text, primary_key=True),  # name@version
+    Column("operation", Text, primary_key=True),
+    Column("client", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),  # empty: an operator's call
+    Column("outcome", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),  # all calls together
+    Column("longest", BigInteger, nullable=False),  # milliseconds
+)
+
+secret_life = Table(
+    "secret_life",  # when a secret was made, and when it is to be another; never what it is
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("made_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger),
+    Column("actor", Text, nullable=False),
+)
+
 console_account = Table(
     "console_account",  # a person who may log in to the console: see bus.ledger.accounts
     metadata,

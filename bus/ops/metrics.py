@@ -22,6 +22,7 @@ from bus.engine.spans import Spans
 from bus.ledger.alerts import AlertRow
 from bus.ledger.records import Backlog, EndpointState
 from bus.ops.tallies import Tallies
+from bus.ops.usage import UsageCount
 from schemas import instant
 from schemas.instant import Instant
 
@@ -37,6 +38,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.tallies = Tallies()
+        self.usage = UsageCount(instant.now)
         self.spans: Spans | None = None
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -268,7 +270,8 @@ class Metrics:
         """Who asks is no label: who may see metrics need not see it."""
         self._called.labels(service, operation, outcome).inc()
         self._call_seconds.labels(service).observe(seconds)
-        self.tallies.called(service, outcome, seconds, client=client, agency=agency)
+        self.tallies.called(service, outcome)
+        self.usage.called(service, operation, outcome, seconds, client=client, agency=agency)
 
     def translated(self, direction: str, seconds: float) -> None:
         self._translation.labels(direction).observe(seconds)

@@ -17,7 +17,8 @@ from bus.ledger.accesses import subject_hash
 from bus.ledger.journal import JournalTuple
 from schemas.declared import BreakerPolicy
 from schemas.errors import ConfigurationError, LedgerUnavailable
-from schemas.service import Maintenance, OperationSettings
+from schemas.maintenance import Maintenance
+from schemas.service import OperationSettings
 from tests.integration.gateway_harness import BUILD, HEALTH, OFFICE
 from tests.integration.service_harness import (
     DOCUMENTS,

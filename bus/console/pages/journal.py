@@ -99,7 +99,6 @@ def _what(view: View, row: JournalRow) -> Html:
 
 def _verify(view: View) -> None:
     with ui.element("div").classes("row-of"):
-        place = ui.element("div").props('role="status"')
 
         async def verify() -> None:
             reports: list[JournalReport] = []
@@ -122,6 +121,7 @@ def _verify(view: View) -> None:
                     view.html(_report(view, reports[0]))
 
         view.button("Kiểm tra chuỗi băm", "Verify the hash chains", verify, icon="verified")
+        place = ui.element("div").props('role="status"')
 
 
 def _report(view: View, report: JournalReport) -> Html:

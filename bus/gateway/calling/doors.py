@@ -34,8 +34,9 @@ from bus.gateway.soap.faults import SEEN
 from bus.gateway.translate import ServiceFault
 from schemas.door import Refusal
 from schemas.errors import InvalidContract, NotFound, Unauthenticated
+from schemas.maintenance import Maintenance
 from schemas.multipart import MediaType
-from schemas.service import Maintenance, Service
+from schemas.service import Service
 
 log = structlog.get_logger("gateway")
 router = APIRouter(include_in_schema=False)

@@ -15,7 +15,9 @@ from bus.gateway.calling.on_behalf import NOTHING, Said
 from bus.gateway.calling.partner import TIMEOUT_HEADER
 from bus.gateway.exchange import Exchange
 from schemas.errors import Forbidden, InvalidRequest
-from schemas.service import ALL, Grant, Maintenance, Service
+from schemas.maintenance import Maintenance
+from schemas.maintenance import coming as not_over
+from schemas.service import ALL, Grant, Service
 
 AGENCY, OFFICER, PURPOSE = "Lgsp-Agency", "Lgsp-Officer", "Lgsp-Purpose"
 """Headers: for which of its agencies a client asks; mã cán bộ tra cứu; mục đích. Text in UTF-8,
@@ -170,8 +172,7 @@ def _for_purpose(grants: list[Grant], purpose: str) -> list[Grant]:
 
 def coming(service: Service) -> list[Maintenance]:
     """Announced maintenance that is not over."""
-    now = datetime.now(UTC)
-    return sorted((m for m in service.maintenance if m.ends > now), key=lambda m: m.begins)
+    return not_over(service.maintenance, datetime.now(UTC))
 
 
 def _agency(caller: Caller, named: str) -> str:

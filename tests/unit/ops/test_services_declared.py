@@ -16,8 +16,9 @@ from bus.ops.province_check import faults_of
 from bus.ops.province_contracts import files_of, read_documents
 from bus.ops.province_files import export, read, read_with_documents
 from schemas.errors import ConfigurationError
+from schemas.maintenance import Maintenance
 from schemas.province import Agency, Holidays
-from schemas.service import Contract, Feed, Grant, Maintenance, OperationSettings, Personal, Service
+from schemas.service import Contract, Feed, Grant, OperationSettings, Personal, Service
 
 WSDLS = Path(__file__).parents[2] / "vectors" / "wsdl"
 YAML = """
