@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from schemas.errors import LedgerUnavailable
-from schemas.sessions import SharedSession
+from schemas.sessions import HeldSession, SharedSession
 
 T = TypeVar("T")
 
@@ -125,17 +125,22 @@ class Session:
         """What another process got, or what this one gets for all. Raises LedgerUnavailable."""
         while True:
             held = await _answered(shared.find())
-            good = held is not None and held.serial != self._refused_serial
-            if held is not None and good and held.renew_in > 0:
+            if held is not None and self._may_use(held) and held.renew_in > 0:
                 return self._adopt(held.session, held.renew_in, held.ends_in, held.serial)
             serial = held.serial if held is not None else 0
             right = await _answered(shared.take(serial, self._login_seconds))
             if right:
                 return await self._got_for_all(shared, right, serial + 1)
-            if held is not None and good and held.ends_in > 0:  # another one is about to renew it
+            if (
+                held is not None and self._may_use(held) and held.ends_in > 0
+            ):  # while another renews
                 wait = min(_PAUSE, held.ends_in)
                 return self._adopt(held.session, wait, held.ends_in, held.serial)
             await asyncio.sleep(_LOOK)
+
+    def _may_use(self, held: HeldSession) -> bool:
+        """Asked anew after each wait: it may have been refused meanwhile."""
+        return held.serial != self._refused_serial
 
     async def _got_for_all(self, shared: SharedSession, right: str, serial: int) -> str:
         try:

@@ -23,15 +23,23 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.citizens.sandbox import Sandbox
+from adapters.rest_push import codec
+from adapters.rest_push.sandbox import Sandbox as PushSandbox
+from bus.app import ROLES, running
 from bus.console import totp
 from bus.gateway.limits import GatewayLimits
+from bus.ledger.config_store import Change
+from bus.ledger.ledger import Ledger
 from bus.ops.province_contracts import pinned
+from bus.settings import Settings
 from schemas import instant
 from schemas.errors import ConfigurationError
+from schemas.province import Agency, Client, Endpoint
 from schemas.service import Service
 from tests.certificates import certificate
 from tests.integration.gateway_harness import Harness, opened
 from tests.integration.service_harness import DOCUMENTS, MAIN, ONE, OPERATIONS, Services, grant
+from tests.proof.load import Sender, keys_for, play
 from tests.waiting import wait_until
 
 CLIENT, AGENCY = "van-phong", "H38.01"
@@ -249,6 +257,88 @@ async def test_the_key_of_a_client(sqlite_url: str, tmp_path: Path) -> None:
         over.set()
         await working
         assert set(answers) == {200}
+
+
+async def test_the_secret_with_which_an_agency_knows_the_bus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both sign for a while; the agency's system changes over when it likes, documents go on."""
+    secrets_dir, url = tmp_path / "secrets", f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
+    secrets_dir.mkdir()
+    for year in ("2025", "2026"):
+        (secrets_dir / f"he-{year}").write_text(f"the secret of the year {year}")
+    old, new = (f"the secret of the year {year}".encode() for year in ("2025", "2026"))
+    signed: list[bool] = []  # of each request, whether with the new one
+    verify = codec.verify
+
+    def noted(method: str, headers: Any, secrets: Any, now: float) -> bool:
+        signed.append(verify(method, headers, (new,), now))
+        return verify(method, headers, secrets, now)
+
+    monkeypatch.setattr(codec, "verify", noted)
+    settings = Settings(data_dir=tmp_path, database_url=url, secrets_dir=secrets_dir, http_port=0)
+    async with PushSandbox(secrets=(old,)) as system, running(settings, ROLES) as address:
+        ledger = await Ledger.open(url, tmp_path / "blobs")
+        stages = [
+            Endpoint(name="he", kind="rest-push", config={"url": system.url} | named)
+            for named in (
+                {"secret": "he-2025"},
+                {"secret": "he-2026", "previous_secret": "he-2025"},
+                {"secret": "he-2026"},
+            )
+        ]
+        items = [
+            Change("endpoint", "he", None, stages[0]),
+            *(
+                Change("agency", each.code, None, each)
+                for each in (
+                    Agency(code="H99.01", name="Sở A"),
+                    Agency(code="H99.02", name="Sở B", endpoint="he"),
+                )
+            ),
+            Change(
+                "client", "a", None, Client(id="a", agencies=("H99.01",), rate=1000, burst=1000)
+            ),
+        ]
+        await ledger.config.apply(items, expected=0, actor="test", reason="test")
+        key = await ledger.identities.add_key("a")
+        over = asyncio.Event()
+        async with Sender(address or "", "H99.01", "a", key) as sender:
+            telling = asyncio.create_task(
+                play(
+                    sender,
+                    keys_for([("H99.02", "he")]),
+                    per_key=2,
+                    at_once=8,
+                    rate=20,
+                    go_on=lambda: not over.is_set(),
+                )
+            )
+
+            async def more(*, with_new: bool = False) -> None:
+                begin = len(signed)
+
+                def enough() -> bool:
+                    last = signed[begin:][-EACH:]
+                    return len(last) == EACH and (all(last) or not with_new)
+
+                await wait_until(enough, 60, "documents")
+
+            await more()
+            for before, after in itertools.pairwise(stages):
+                revision = await ledger.config.revision()
+                change = [Change("endpoint", "he", before, after)]
+                await ledger.config.apply(change, expected=revision, actor="t", reason="t")
+                await more(with_new=True)
+                system._secrets = (new,)
+                await more()
+            over.set()
+            await telling
+            count = len(sender.sent)
+            await wait_until(lambda: len(system.received) == count, 60, "all")
+        rows = await ledger.queries.deliveries(limit=1000)
+        await ledger.close()
+    assert {(each.state, each.attempts) for each in rows} == {("delivered", 1)}, "never refused"
 
 
 async def test_addresses_of_papers_outlive_the_secret_they_were_signed_with(

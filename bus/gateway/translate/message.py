@@ -14,7 +14,7 @@ from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.faults import read_fault
 from bus.gateway.translate.json_lines import line_of
 from bus.gateway.translate.names import ENV11, ENV12, XSI, Tag, clark, local, split
-from bus.gateway.translate.plan import Plan, Slot, reachable
+from bus.gateway.translate.plan import Plan, Slot, attribute_names, reachable
 from bus.gateway.translate.reading import Json, Reader
 from bus.gateway.translate.simple import Namespaces, Raw
 from bus.gateway.translate.validate import Validator
@@ -370,7 +370,9 @@ def _decoded(data: bytes) -> object:
 
 def _namespaces(plan: Plan, slots: list[Slot]) -> Namespaces:
     """What a message of these elements may name: declared once, at the root."""
-    text = "".join(f"{slot.opening}{slot.start}" for slot in reachable(plan, slots))
+    named = list(reachable(plan, slots))
+    text = "".join(f"{slot.opening}{slot.start}" for slot in named)
+    text += "".join(f" {name}" for name in attribute_names(plan, named))
     found = Namespaces({XSI: "xsi", "http://www.w3.org/XML/1998/namespace": "xml"})
     for namespace, prefix in plan.prefixes.items():
         if f"<{prefix}:" in text or f'"{prefix}:' in text or f" {prefix}:" in text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -155,6 +155,8 @@ class Plan:
         keys = _keys(list(kind.attributes))
         found = {}
         for name, declared in kind.attributes.items():
+            if self.encoded and name in {"id", "href"}:
+                continue  # they belong to the references, which are gone from JSON
             codec = self.codec(declared.type)
             assert isinstance(codec, SimpleCodec)  # noqa: S101 - attributes have simple types
             found[name] = AttributeSlot(f"@{keys[name]}", self.tag(name), declared, codec)
@@ -287,7 +289,22 @@ def reachable(plan: Plan, start: list[Slot]) -> Iterator[Slot]:
     while waiting:
         slot = waiting.pop()
         yield slot
-        for codec in [slot.codec, *map(plan.codec, plan.derived_from(slot.element.type))]:
+        for codec in _codecs(plan, slot):
             if id(codec) not in seen and isinstance(codec, ComplexCodec):
                 seen.add(id(codec))
                 waiting += codec.slots.values()
+
+
+def attribute_names(plan: Plan, slots: Iterable[Slot]) -> set[str]:
+    """As written, with prefix: of every attribute that these elements may have."""
+    return {
+        attribute.name
+        for slot in slots
+        for codec in _codecs(plan, slot)
+        if isinstance(codec, ComplexCodec)
+        for attribute in codec.attributes.values()
+    }
+
+
+def _codecs(plan: Plan, slot: Slot) -> list[Codec]:
+    return [slot.codec, *map(plan.codec, plan.derived_from(slot.element.type))]

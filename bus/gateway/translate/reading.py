@@ -8,6 +8,7 @@ from lxml import etree
 
 from bus.gateway.translate import generic
 from bus.gateway.translate.compiled import placed, unexpected
+from bus.gateway.translate.components import ComplexType
 from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.names import XSI_NIL, XSI_TYPE, Tag, clark, local, resolve
 from bus.gateway.translate.plan import Codec, ComplexCodec, Plan, Slot
@@ -56,15 +57,21 @@ class Reader:
         return codec, nil
 
     def _named(self, slot: Slot, el: etree._Element, value: str, special: Json) -> Codec:
-        try:
-            name = resolve(value, el)
-        except InvalidContract:
-            raise Mismatch("xsi:type", "undeclared prefix", "tiền tố chưa khai báo") from None
+        if self.plan.encoded:
+            name = value  # resolved where it stood (encoded.py)
+        else:
+            try:
+                name = resolve(value, el)
+            except InvalidContract:
+                raise Mismatch("xsi:type", "undeclared prefix", "tiền tố chưa khai báo") from None
         kind = self.plan.type_by_name(name)
         if kind is None:
             raise Mismatch("xsi:type", f"unknown type {name}", f"không có kiểu {name}")
-        codec = self.plan.substitute(slot.element.type, kind)
-        if not (self.plan.encoded and kind is slot.element.type):
+        declared = slot.element.type
+        if self.plan.encoded and isinstance(declared, ComplexType) and kind is declared.simple:
+            return slot.codec  # xsd:string for soapenc:string, which may have an id besides
+        codec = self.plan.substitute(declared, kind)
+        if not (self.plan.encoded and kind is declared):
             special["#type"] = self.plan.label(name)
         return codec
 
@@ -77,7 +84,7 @@ class Reader:
             special["#nil"] = False
             _note(special, "#nil", nil, "false")
             return self.complex(codec, el, special)
-        if len(el.items()) > 1 or special:
+        if special or any(name not in {XSI_NIL, XSI_TYPE} for name in el.keys()):  # noqa: SIM118
             special["#nil"] = True
             _note(special, "#nil", nil, "true")
             self._attributes(codec, el, special)

@@ -108,7 +108,8 @@ def _rewritten(document: Document, drivers: dict[str, str]) -> bytes:
     for node in list(root):
         if local(node.tag) in {"import", "include"}:
             root.remove(node)
-    used = [space for space in drivers if space != document.namespace]
+    named = root.get("targetNamespace")  # a document without one cannot import no namespace
+    used = [space for space in drivers if space != document.namespace and (space or named)]
     for space in reversed(used):
         node = etree.Element(clark(XSD, "import"), schemaLocation=drivers[space])
         if space:
