@@ -13,7 +13,15 @@ from bus.ledger import exchange
 from bus.ledger.dossier_queries import FileRow
 from bus.ledger.journal import Chain
 from bus.ledger.records import Head, SendAgain
-from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, NewDelivery, Tx, blocking
+from bus.ledger.tx import (
+    OPEN_SQL,
+    READY_SQL,
+    REPLAYED_SQL,
+    Changed,
+    NewDelivery,
+    Tx,
+    blocking,
+)
 from schemas.delivery import CANCELLABLE, DeliveryState
 from schemas.errors import Conflict, NotFound
 from schemas.instant import Instant
@@ -103,6 +111,23 @@ async def replay(
     heads = [head for head, _ in await tx.next_heads({(e, key) for e, key in headless})]
     await tx.announce(heads)
     return [row.id for row in changed], heads
+
+
+async def undo_replay(
+    tx: Tx, chain: Chain, now: Instant, ids: Collection[int], *, actor: str, reason: str
+) -> list[int]:
+    """Dead deliveries that were replayed and have not left since are dead again; returns which."""
+    await _lock(tx, ids)
+    rows = await tx.over(
+        f"UPDATE delivery SET state = 'dead' FROM {{rows}} WHERE delivery.id = r.id"  # noqa: S608
+        f" AND {REPLAYED_SQL} RETURNING delivery.id, delivery.endpoint, delivery.message_id",
+        (("id", "bigint"),),
+        [(number,) for number in ids],
+    )
+    for number, endpoint, message_id in rows:
+        data = {"endpoint": endpoint, "reason": reason}
+        chain.add(now, "replay-undone", actor, data, message_id, number)
+    return [row[0] for row in rows]
 
 
 async def redirect(

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     TextClause,
     exists,
+    false,
     func,
     inspect,
     literal,
@@ -47,7 +48,7 @@ from bus.ledger.tables import (
     process,
     refused_packet,
 )
-from bus.ledger.tx import OPEN_SQL
+from bus.ledger.tx import OPEN_SQL, REPLAYED_SQL
 from schemas.delivery import OPEN, DeliveryState
 from schemas.errors import ConfigurationError
 from schemas.instant import Instant
@@ -90,6 +91,7 @@ _MAIL_COLUMNS = [*DELIVERY_COLUMNS, *MESSAGE_COLUMNS, message.c.canonical]
 _JOURNAL = [journal.c[field.name] for field in fields(JournalRow)]
 
 _IS_OPEN = text(f"delivery.state IN {OPEN_SQL}")
+_IS_REPLAYED = text(REPLAYED_SQL)
 _IN_BLOB_STORE = text("message.content IS NULL")
 _WAITS_FOR_RECEIVER = text("delivery.pull AND delivery.state = 'queued'")
 _earlier = delivery.alias("earlier")
@@ -207,9 +209,11 @@ class Queries:
         ids: Collection[int] | None = None,
         agencies: Collection[str] | None = None,
         senders: Collection[str] | None = None,
+        replayed: bool = False,
     ) -> list[DeliveryRow]:
         """Newest first; no `states` means every state. `after`: id of the last one before.
 
+        `replayed`: only what was dead, goes again and has not been tried since.
         `agencies`: only those sent or received by any of them, `senders`: only those sent by them;
         None: everybody's.
         """
@@ -218,10 +222,7 @@ class Queries:
             where.append(delivery.c.id.in_(ids))
         if senders is not None:
             where.append(_sent_by(senders))
-        if states:
-            where.append(delivery.c.state.in_([state.value for state in states]))
-            if OPEN.issuperset(states):
-                where.append(_IS_OPEN)
+        where += _standing(states, replayed=replayed)
         if endpoint is not None:
             where.append(delivery.c.endpoint == endpoint)
         if code is not None:
@@ -449,11 +450,30 @@ class Queries:
             return (await connection.execute(query)).all()
 
 
+def _standing(states: Collection[DeliveryState], *, replayed: bool) -> list[Condition]:
+    where: list[Condition] = [_IS_REPLAYED] if replayed else []
+    if states:
+        where.append(delivery.c.state.in_([state.value for state in states]))
+        if OPEN.issuperset(states):
+            where.append(_IS_OPEN)
+    return where
+
+
 def concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
     """Deliveries of messages that these agencies sent, or that are to reach one of them."""
     if agencies is None:
         return ()
     return (or_(_sent_by(agencies), *received_by(agencies)),)
+
+
+def their_messages(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
+    """Messages that these agencies sent, or of which a delivery is to reach one of them."""
+    if agencies is None:
+        return ()
+    got = exists().where(
+        delivery.c.message_id == message.c.id, or_(false(), *received_by(agencies))
+    )
+    return (or_(message.c.sender.in_(agencies), got),)
 
 
 def _sent_by(agencies: Collection[str]) -> ColumnElement[bool]:

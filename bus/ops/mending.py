@@ -27,13 +27,23 @@ class Act:
     done: Text
     states: frozenset[DeliveryState]
     run: Callable[[Ledger, Sequence[int], str, str], Coroutine[Any, Any, list[int]]]
+    undo: Act | None = None
+    replayed: bool = False  # of those, only what a replay has set going and has not left since
 
 
+UNDO_REPLAY = Act(
+    Text("Rút lại lệnh gửi lại", "Undo the replay"),
+    Text("Đã rút lại", "Undone"),
+    frozenset({DeliveryState.QUEUED}),
+    lambda ledger, ids, actor, reason: ledger.undo_replay(ids, actor=actor, reason=reason),
+    replayed=True,
+)
 REPLAY = Act(
     Text("Gửi lại", "Replay"),
     Text("Đã cho gửi lại", "Replayed"),
     REPLAYABLE,
     lambda ledger, ids, actor, reason: ledger.replay(ids, actor=actor, reason=reason),
+    undo=UNDO_REPLAY,
 )
 CANCEL = Act(
     Text("Hủy", "Cancel"),
@@ -81,7 +91,11 @@ async def choose(ledger: Ledger, act: Act, choice: Choice) -> Chosen:
         for start in range(0, len(wanted), PAGE):
             part = wanted[start : start + PAGE]
             rows = await ledger.queries.deliveries(
-                ids=part, states=tuple(act.states), senders=choice.senders, limit=PAGE
+                ids=part,
+                states=tuple(act.states),
+                senders=choice.senders,
+                replayed=act.replayed,
+                limit=PAGE,
             )
             fit.update(row.id for row in rows)
         return Chosen(tuple(sorted(fit)), tuple(n for n in wanted if n not in fit))
@@ -93,6 +107,7 @@ async def choose(ledger: Ledger, act: Act, choice: Choice) -> Chosen:
         message_id=choice.message,
         since=choice.since,
         senders=choice.senders,
+        replayed=act.replayed,
         after=found[-1] if found else None,
         limit=PAGE,
     ):

@@ -1,0 +1,37 @@
+"""Search among millions: a sender's id, a kind, words of a subject; and outages for reports.
+
+Revision ID: 0013
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+_MONTH = 2_592_000_000_000  # microseconds
+_WORDS = (
+    "(to_tsvector('simple', translate((canonical::json -> 'body' ->> 'subject'),"
+    " '/-.:@_+&?=%#~', '             '))"
+    f" || array_to_tsvector(ARRAY['@' || (accepted_at / {_MONTH})::text]))"
+)
+
+
+def upgrade() -> None:
+    op.create_index("message_kind", "message", ["kind", "id"])
+    outages = sa.text("event IN ('breaker-opened','breaker-closed')")
+    op.create_index(
+        "journal_outages", "journal", ["at"], postgresql_where=outages, sqlite_where=outages
+    )
+    if op.get_context().dialect.name == "postgresql":
+        op.execute(
+            f"CREATE INDEX message_words ON message USING gin ({_WORDS})"
+            " WITH (fastupdate = off) WHERE kind = 'document'"
+        )
+    with op.batch_alter_table("message") as message:  # last: from here on nobody reads it
+        message.drop_constraint("message_idempotency", type_="unique")
+        message.create_unique_constraint("message_idempotency", ["sender_ref", "sender"])
