@@ -32,6 +32,13 @@ UNREGISTERED = -1
 """Instead of the beat of a process that has deliveries in hand and is not registered: killed before
 it was, or between being taken for dead and noticing it."""
 MEND_KEYS = 1_000  # order keys locked at once: PostgreSQL's table of locks is finite
+HEADLESS = (
+    "SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.id = r.id"
+    " WHERE NOT d.pull AND NOT EXISTS (SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint"
+    f" AND h.order_key = d.order_key AND h.head AND h.state IN {OPEN_SQL})"
+)
+"""Order keys of these deliveries that have no head. The states are those of the index of open
+deliveries: "not finished" means the same and would read all deliveries there ever were."""
 EXPIRABLE = (S.QUEUED.value, S.WAITING.value, S.HELD.value)
 
 
@@ -101,13 +108,7 @@ async def replay(
     for row in changed:
         data = {"endpoint": row.endpoint, "reason": reason}
         chain.add(now, "replayed", actor, data, row.message_id, row.id)
-    headless = await tx.over(
-        "SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.id = r.id"
-        " WHERE NOT d.pull AND NOT EXISTS (SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint"
-        " AND h.order_key = d.order_key AND h.head AND h.finished_at IS NULL)",
-        (("id", "bigint"),),
-        [(row.id,) for row in changed],
-    )
+    headless = await tx.over(HEADLESS, (("id", "bigint"),), [(row.id,) for row in changed])
     heads = [head for head, _ in await tx.next_heads({(e, key) for e, key in headless})]
     await tx.announce(heads)
     return [row.id for row in changed], heads
