@@ -33,7 +33,7 @@ UNREGISTERED = -1
 it was, or between being taken for dead and noticing it."""
 MEND_KEYS = 1_000  # order keys locked at once: PostgreSQL's table of locks is finite
 HEADLESS = (
-    "SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.id = r.id"
+    "SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.id = r.id"  # noqa: S608
     " WHERE NOT d.pull AND NOT EXISTS (SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint"
     f" AND h.order_key = d.order_key AND h.head AND h.state IN {OPEN_SQL})"
 )

@@ -2,7 +2,7 @@
 
 PostgreSQL has an index of words, which tells in no order which messages have them: fine for words
 of few documents.  Of a word that many have the newest are wanted: the newest documents are read
-first, and behind them month by month, which the index knows as well.  SQLite has no such index and
+first, and behind them week by week, which the index knows as well.  SQLite has no such index and
 reads the newest `SCANNED` documents.
 """
 
@@ -18,13 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bus.ledger.database import Database
 from bus.ledger.queries import MESSAGE_COLUMNS, message_row, their_messages
 from bus.ledger.records import MessageRow
-from bus.ledger.tables import MONTH, exchange, message, subject_words, words
+from bus.ledger.tables import WEEK, exchange, message, subject_words, words
 
 SCANNED = 20_000
-NEWEST = 2_000  # documents that PostgreSQL reads before it asks its index, of each agency asked for
-FEW = 5_000  # so many are put in order by reading them
+NEWEST = 1_000  # documents that PostgreSQL reads before it asks its index
+FEW = 1_000  # found by the index, they are put in order by reading them
+OWN = 2_000  # newest documents read of an agency: so many that it sent, so many that it got
+SIFTED = 5_000  # found by the index, an agency's are picked out of them
 MOST_WORDS = 8
-MOST_MONTHS = 240  # twenty years
 
 _ASKED = "plainto_tsquery('simple', :words)"
 _SUBJECT = words("subject")
@@ -44,12 +45,18 @@ SELECT message_id FROM (
 WHERE {_SUBJECT} @@ {_ASKED}
 """  # noqa: S608 - constants of this package
 _EVERY = f"SELECT id FROM message WHERE {INDEXED} {_ASKED} LIMIT :limit"  # noqa: S608
-_OF_A_MONTH = f"""
-SELECT id FROM message WHERE {INDEXED} ({_ASKED} && cast(:month AS tsquery))
-ORDER BY id DESC LIMIT :limit
+_BY_WEEK = f"""
+SELECT found.id FROM generate_series(cast(:newest AS bigint), :oldest, -1) AS week(n), LATERAL (
+  SELECT id FROM message
+  WHERE {INDEXED} ({_ASKED} && cast('''@' || n || '''' AS tsquery))
+  ORDER BY id DESC LIMIT :limit) found
+LIMIT :limit
 """  # noqa: S608 - constants of this package
 _ENDS = "SELECT min(id), max(id) FROM message"
-BY_INDEX_OF_WORDS = ("enable_seqscan = off", "enable_indexscan = off", "work_mem = '32MB'")
+BY_INDEX_OF_WORDS = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true),
+  set_config('jit', 'off', true), set_config('work_mem', '32MB', true)
+"""
 """A plan that walks the newest messages until enough fit is quick for a common word and takes
 minutes for one that is common no more."""
 
@@ -66,7 +73,7 @@ class Subjects:
         """Documents whose subject has all these words, newest first. `agencies`: whose; None:
         everybody's.
 
-        Where more than `FEW` documents have the words, an agency's are its newest alone.
+        Where more than `SIFTED` documents have the words, an agency's are its newest alone.
         """
         wanted = [word for word in re.split(r"[\W_]+", asked) if word][:MOST_WORDS]
         if not wanted:
@@ -93,39 +100,33 @@ async def _everybodys(connection: AsyncConnection, wanted: str, limit: int) -> l
     every = await _ids(connection, _EVERY, {"words": wanted, "limit": FEW + 1})
     if len(every) <= FEW:
         return sorted(every, reverse=True)[:limit]
-    found = []
-    oldest, newest = [_month(end) for end in (await connection.execute(text(_ENDS))).one()]
-    for month in range(newest, max(oldest, newest - MOST_MONTHS) - 1, -1):
-        given = {"words": wanted, "month": f"'@{month}'", "limit": limit - len(found)}
-        found += await _ids(connection, _OF_A_MONTH, given)
-        if len(found) == limit:
-            break
-    return found
+    oldest, newest = (await connection.execute(text(_ENDS))).one()
+    given = {"words": wanted, "oldest": _week(oldest), "newest": _week(newest), "limit": limit}
+    return await _ids(connection, _BY_WEEK, given)
 
 
 async def _own(connection: AsyncConnection, wanted: str, agencies: Collection[str]) -> list[str]:
     """Of these agencies among others': who asks picks theirs out."""
     found: list[str] = []
     for agency in sorted(agencies):
-        given = {"words": wanted, "newest": NEWEST, "agency": agency}
+        given = {"words": wanted, "newest": OWN, "agency": agency}
         found += await _ids(connection, _NEWEST_OF_ONE, given)
     await _by_index_of_words(connection)
-    every = await _ids(connection, _EVERY, {"words": wanted, "limit": FEW + 1})
-    return list({*found, *(every if len(every) <= FEW else ())})
+    every = await _ids(connection, _EVERY, {"words": wanted, "limit": SIFTED + 1})
+    return list({*found, *(every if len(every) <= SIFTED else ())})
 
 
 async def _by_index_of_words(connection: AsyncConnection) -> None:
-    for setting in BY_INDEX_OF_WORDS:
-        await connection.execute(text(f"SET LOCAL {setting}"))  # till the end of this reading
+    await connection.execute(text(BY_INDEX_OF_WORDS))  # till the end of this reading
 
 
 async def _ids(connection: AsyncConnection, query: str, given: Mapping[str, object]) -> list[str]:
     return list((await connection.execute(text(query), given)).scalars())
 
 
-def _month(message_id: str) -> int:
-    """In which month the message was accepted, as its id has it: UUIDv7 (RFC 9562, section 5.7)."""
-    return int(message_id[:8] + message_id[9:13], 16) * 1000 // MONTH
+def _week(message_id: str) -> int:
+    """In which week the message was accepted, as its id has it: UUIDv7 (RFC 9562, section 5.7)."""
+    return int(message_id[:8] + message_id[9:13], 16) * 1000 // WEEK
 
 
 def _scan(wanted: Sequence[str], agencies: Collection[str] | None) -> Select[Any]:

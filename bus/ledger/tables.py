@@ -34,7 +34,7 @@ _UNRESOLVED = text("resolved_at IS NULL")
 _UNSENT = text("sent_at IS NULL")
 _UNFINISHED = text("finished_at IS NULL")
 
-MONTH = 30 * 86_400 * SECOND
+WEEK = 7 * 86_400 * SECOND
 _BREAKS = "/-.:@_+&?=%#~"
 """What PostgreSQL would take for part of a word: addresses, numbers, paths."""
 
@@ -45,12 +45,12 @@ def words(column: str) -> str:
 
 
 def subject_words() -> str:
-    """SQL (PostgreSQL): words of a document's subject, and the month it was accepted in.
+    """SQL (PostgreSQL): words of a document's subject, and the week it was accepted in.
 
     What the index `message_words` of migration 0013 is made of; only PostgreSQL has it.
     """
     subject = words("(canonical::json -> 'body' ->> 'subject')")
-    return f"({subject} || array_to_tsvector(ARRAY['@' || (accepted_at / {MONTH})::text]))"
+    return f"({subject} || array_to_tsvector(ARRAY['@' || (accepted_at / {WEEK})::text]))"
 
 
 message = Table(

@@ -35,12 +35,14 @@ from deploy.services import PostgreSQL
 from schemas import instant
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.instant import SECOND
+from tests.bench.load import cpu_seconds
 from tests.bench.search_rows import AGENCIES, FIELDS, FIRST, LAST, Shape, fill, partner_id
 
 Search = Callable[[int], Awaitable[list[Any]]]
 Figures = dict[str, dict[str, float]]
 DAY = 86_400 * SECOND
 OPERATORS = 20
+ALONE = 20  # searches
 INSERTS = 50.0  # documents a second
 SURE = frozenset(
     {"message id", "document id", "sender's id", "delivery id", "kind", "newest", "common words"}
@@ -113,6 +115,21 @@ async def search(ledger: Ledger, shape: Shape, *, rounds: int, operators: int) -
     return {name: summary(each) for name, each in taken.items()}
 
 
+async def alone(ledger: Ledger, shape: Shape, data: Path) -> Figures:
+    """CPU of one search, milliseconds of this process and of the database: whatever else runs."""
+    postmaster = int((data / "data" / "postmaster.pid").read_text().split()[0])
+    draw, found = random.Random(1), {}
+    for name, ask in ways(ledger, shape).items():
+        mine, its = time.process_time(), cpu_seconds([postmaster])
+        for _ in range(ALONE):
+            await ask(draw.randint(1000, shape.count))
+        used = time.process_time() - mine, cpu_seconds([postmaster]) - its
+        found[name] = dict(
+            zip(("console", "database"), (1000 * t / ALONE for t in used), strict=True)
+        )
+    return found
+
+
 def summary(milliseconds: list[float]) -> dict[str, float]:
     return {
         "median": statistics.median(milliseconds),
@@ -165,6 +182,11 @@ async def play(url: str, shape: Shape, options: argparse.Namespace, data: Path) 
                 )
             found[name] = {"searches": figures, "accepting": inserted[0]}
             show(name, figures, inserted[0])
+        found["CPU"] = await alone(ledger, shape, data)
+        for name, each in found["CPU"].items():
+            print(
+                f"{name:<30} CPU of console {each['console']:.1f}, database {each['database']:.1f}"
+            )
         found["report of a quarter, seconds"] = await quarter(ledger)
         print(f"report of a quarter {found['report of a quarter, seconds']:.1f} s")
         await ledger.close()

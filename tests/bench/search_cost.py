@@ -27,8 +27,8 @@ async def cost(connection: asyncpg.Connection, without: str) -> float:
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'message'"
     ):
         if name != without:
-            made = made.replace(f"INDEX {name} ON public.message", f"INDEX c_{name} ON copied")
-            await connection.execute(made)
+            mine = made.replace(f"INDEX {name} ON public.message", f"INDEX c_{name} ON copied")
+            await connection.execute(mine)
     process = await connection.fetchval("SELECT pg_backend_pid()")
     rows = await connection.fetchval("SELECT min(id) FROM message")
     before = used(process)

@@ -76,12 +76,14 @@ async def test_words_of_subjects(traffic: Traffic) -> None:
     assert await words_of(traffic, "ông", WARD) == []
 
 
-@pytest.mark.parametrize("few", [0, 100], ids=["month by month", "all at once"])
+@pytest.mark.parametrize("few", [0, 100], ids=["week by week", "all at once"])
 async def test_words_are_found_behind_the_newest_documents(
     traffic: Traffic, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr("bus.ledger.subjects.NEWEST", 1)
+    monkeypatch.setattr("bus.ledger.subjects.OWN", 1)
     monkeypatch.setattr("bus.ledger.subjects.FEW", few)
+    monkeypatch.setattr("bus.ledger.subjects.SIFTED", few)
     sent = [await traffic.send(HEALTH, document=f"vb-{number}") for number in range(4)]
     assert await words_of(traffic, "ông") == sent[::-1]
     assert await words_of(traffic, "ông", limit=2) == sent[:1:-1]
