@@ -228,9 +228,10 @@ _TREE_PARSER: etree.XMLParser[etree._Element] = etree.XMLParser(
 
 def _needs_count(body: bytes, limits: Limits) -> bool:
     """Cheap upper bounds first: only what may exceed a limit or carry a DTD is counted exactly."""
+    size = len(body)  # no element is shorter than <a/>, no attribute than a=""
     return (
-        body.count(b"<") > limits.elements
-        or body.count(b"=") > limits.attributes
+        (size > 4 * limits.elements and body.count(b"<") > limits.elements)
+        or (size > 4 * limits.attributes and body.count(b"=") > limits.attributes)
         or b"<!DOCTYPE" in body
     )
 
@@ -367,7 +368,10 @@ def simple_type_matcher(patterns: list[str]) -> Callable[[str], bool]:
 
     def matches(text: str) -> bool:
         element = etree.Element("v")
-        element.text = text
+        try:
+            element.text = text
+        except ValueError:  # a character that XML does not have
+            return False
         return bool(schema.validate(element))
 
     return matches

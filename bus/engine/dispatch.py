@@ -93,7 +93,7 @@ class Dispatcher:
     async def start(self) -> None:
         self._membership.on_change(self._owned.clear)
         self._live.on_change(lambda _snapshot: self._owned.clear())
-        await self._ledger.hear_heads(self._heard)
+        await self._ledger.hear_heads(self._heard, self._mine)
         self._tasks = [
             outliving(self._publish_loop, name="dispatch-publish"),
             outliving(self._sweep_loop, name="dispatch-sweep"),
@@ -271,8 +271,8 @@ class Dispatcher:
             return
         depth = await self._broker.depth(*queue)
         for number in old:
-            when = published.pop(number)
-            if depth != 0:
+            when = published.pop(number, None)
+            if when is not None and depth != 0:  # None: publishing it again has failed meanwhile
                 published[number] = replace(when, at=time.monotonic())
         if depth == 0:
             log.info("dispatch.lost", endpoint=queue[0], lane=queue[1], count=len(old))

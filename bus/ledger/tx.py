@@ -126,7 +126,7 @@ class Tx(Protocol):
     async def append_journal(self, chain: Chain, rows: Sequence[JournalTuple]) -> None: ...
 
     async def announce(self, heads: Sequence[Head]) -> None:
-        """Tell the dispatchers of other processes, on commit."""
+        """Tell the dispatchers of other processes, on commit; see `Store.listen`."""
 
     async def execute(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         """A statement with `?` for each value, for the rare acts."""
@@ -138,6 +138,8 @@ class Tx(Protocol):
 
 
 Work = Callable[[Tx], Awaitable[T]]
+Mine = Callable[[str], bool]
+"""Whether the dispatcher of this process publishes for that endpoint."""
 
 
 class Store(Protocol):
@@ -149,7 +151,10 @@ class Store(Protocol):
     async def read_heads(self, endpoints: Collection[str], limit: int, now: Instant) -> list[Head]:
         """Due heads, at most `limit` for each endpoint and lane, longest due first."""
 
-    async def listen(self, heard: Callable[[list[Head]], None]) -> None:
-        """Call `heard` with heads announced by any process, this one too."""
+    async def listen(self, heard: Callable[[list[Head]], None], mine: Mine) -> None:
+        """Call `heard` with heads announced by other processes.
+
+        This one announces none of an endpoint that is `mine`: who listens here is told directly.
+        """
 
     async def close(self) -> None: ...

@@ -16,7 +16,7 @@ from tests.bench.load import TICKS
 
 MESSAGES = 20_000
 AT_ONCE = 100
-INDEXES = ("message_kind", "message_words", "message_idempotency")
+INDEXES = ("message_kind", "message_words", "message_ref")
 
 
 async def cost(connection: asyncpg.Connection, without: str) -> float:

@@ -23,7 +23,7 @@ BUSES = {
     f"bus: {broker} + {database}"
     for broker in ("RabbitMQ", "embedded")
     for database in ("PostgreSQL", "SQLite")
-}
+} | {"bus: roles apart"}
 
 
 @pytest.mark.rabbitmq
@@ -87,6 +87,22 @@ async def test_a_small_search(postgres_url: str, tmp_path: Path) -> None:
     finally:
         await ledger.close()
     assert len(await insert(postgres_url, 1000.0, at_most=5)) == 5
+
+
+@pytest.mark.rabbitmq
+@pytest.mark.postgres
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("rabbitmq", "postgres")
+def test_growth_is_measured_and_verified(tmp_path: Path) -> None:
+    out = tmp_path / "growth.json"
+    few = ("--messages", "20", "--rounds", "1", "--rows", "10000", "--json", str(out))
+    command = [sys.executable, "-m", "tests.bench.growth", "rows", *few]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-5_000:]
+    assert [(each["value"], each["rate"] > 0) for each in json.loads(out.read_text())] == [
+        (0, True),
+        (10_000, True),
+    ]
 
 
 def test_the_peer_is_left_out_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

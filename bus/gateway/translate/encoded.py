@@ -7,16 +7,19 @@ import copy
 from lxml import etree
 
 from bus.gateway.translate.failure import Mismatch
-from bus.gateway.translate.names import ENC11, ENC12, ENV11, ENV12, XSI_TYPE, clark, split
+from bus.gateway.translate.names import ENC11, ENC12, ENV11, ENV12, XSI_TYPE, clark, resolve, split
+from schemas.errors import InvalidContract
 
 MAX_COPIES = 20_000  # elements that references may add: they can multiply without end
 _OURS = {ENC11, ENC12, ENV11, ENV12}
+_ARRAYS = {clark(ENC11, "Array"), clark(ENC12, "Array")}
 
 
 def straighten(body: etree._Element) -> etree._Element:
     """The rpc element of `body`, with every href replaced by what it names.
 
-    Attributes of the encoding (id, arrayType, root, encodingStyle) are dropped; xsi:type stays.
+    Attributes of the encoding (id, arrayType, root, encodingStyle) are dropped; xsi:type stays, in
+    Clark notation: its prefix may mean nothing where a reference puts it.
     Raises Mismatch for references that lead nowhere, in circles, or to too much.
     """
     first = next(iter(body), None)
@@ -24,6 +27,9 @@ def straighten(body: etree._Element) -> etree._Element:
         raise Mismatch("body", "the body is empty", "phần thân rỗng")
     targets = {}
     for each in body.iter("*"):
+        written = each.get(XSI_TYPE)
+        if written:
+            each.set(XSI_TYPE, _meant(written, each))
         identity = each.get("id") or each.get(clark(ENC12, "id"))
         if identity and not each.get("href"):
             targets[identity] = each
@@ -33,7 +39,7 @@ def straighten(body: etree._Element) -> etree._Element:
         for name in list(each.attrib):
             if split(name)[0] in _OURS or name == "id":
                 del each.attrib[name]
-        if each.get(XSI_TYPE) and _is_array(each):
+        if each.get(XSI_TYPE) in _ARRAYS:
             del each.attrib[XSI_TYPE]
     return first
 
@@ -65,23 +71,14 @@ def _become(el: etree._Element, target: etree._Element) -> None:
     for name in ("href", clark(ENC12, "ref")):
         el.attrib.pop(name, None)
     for name, value in target.items():
-        if name != XSI_TYPE:
-            el.set(name, value)
-    written = target.get(XSI_TYPE)
-    if written:
-        _carry_type(el, target, written)
+        el.set(name, value)
     el.text = target.text
     for child in target:
         el.append(copy.deepcopy(child))
 
 
-def _carry_type(el: etree._Element, target: etree._Element, written: str) -> None:
-    """xsi:type with a prefix that means the same where it comes to stand, or not at all."""
-    prefix, _, _ = written.rpartition(":")
-    if el.nsmap.get(prefix or None) == target.nsmap.get(prefix or None):
-        el.set(XSI_TYPE, written)
-
-
-def _is_array(el: etree._Element) -> bool:
-    prefix, _, plain = el.get(XSI_TYPE, "").rpartition(":")
-    return plain == "Array" and el.nsmap.get(prefix or None) in {ENC11, ENC12}
+def _meant(written: str, el: etree._Element) -> str:
+    try:
+        return resolve(written, el)
+    except InvalidContract:
+        raise Mismatch("xsi:type", "undeclared prefix", "tiền tố chưa khai báo") from None

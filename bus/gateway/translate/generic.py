@@ -11,10 +11,11 @@ import re
 from lxml import etree
 
 from bus.gateway.translate.failure import Mismatch
-from bus.gateway.translate.names import split
+from bus.gateway.translate.names import XSI_TYPE, split
 from bus.gateway.translate.simple import Namespaces, json_kind
 from bus.gateway.translate.text import attribute_text, element_text
 
+_TYPE = f"@{XSI_TYPE}"
 _NAME = re.compile(r"[^\W\d][\w.\-·]*")
 _PREFIXED = re.compile(r"(?<![\w.\-])([^\W\d][\w.\-]*):[^\W\d]")
 
@@ -76,7 +77,9 @@ def write(
         elif key == "#ns" and top:
             out.append(_declared(each))
         elif key.startswith("@") and isinstance(each, str):
-            out.append(f' {_tag(key[1:], namespaces)}="{attribute_text(each)}"')
+            clark = key == _TYPE and each.startswith("{")  # of SOAP encoding: see encoded.py
+            text = _tag(each, namespaces) if clark else attribute_text(each)
+            out.append(f' {_tag(key[1:], namespaces)}="{text}"')
         else:
             raise Mismatch("any", "unknown member", "trường không hợp lệ").at(key)
     out.append(">")

@@ -14,7 +14,7 @@ from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.faults import read_fault
 from bus.gateway.translate.json_lines import line_of
 from bus.gateway.translate.names import ENV11, ENV12, XSI, Tag, clark, local, split
-from bus.gateway.translate.plan import Plan, Slot, reachable
+from bus.gateway.translate.plan import Plan, Slot, attribute_names, reachable
 from bus.gateway.translate.reading import Json, Reader
 from bus.gateway.translate.simple import Namespaces, Raw
 from bus.gateway.translate.validate import Validator
@@ -25,6 +25,7 @@ from schemas.xml import DEFAULT_LIMITS, Limits, parse
 MEDIA = {"1.1": "text/xml", "1.2": "application/soap+xml"}
 _ENVELOPES = {ENV11: "1.1", ENV12: "1.2"}
 _ENV = {"1.1": ENV11, "1.2": ENV12}
+_FAULTS = {clark(ENV11, "Fault"), clark(ENV12, "Fault")}
 _SOAP_ATTRIBUTES = ("mustUnderstand", "actor", "role", "relay", "encodingStyle")
 
 
@@ -264,7 +265,7 @@ class Message:
 
     def _fault(self, body: etree._Element, reader: Reader) -> None:
         first = next(iter(body), None)
-        if first is not None and first.tag in {clark(ENV11, "Fault"), clark(ENV12, "Fault")}:
+        if first is not None and first.tag in _FAULTS:
             raise read_fault(first, reader)
 
     def _read_body(self, body: etree._Element, reader: Reader, *, validate: bool) -> Json:
@@ -288,8 +289,7 @@ class Message:
         )
         if not same:
             raise _unexpected(element, slot.element.name)
-        if validate and self.validator is not None:
-            self.validator.check(element)
+        reader = self._judged(element, reader, validate=validate)
         try:
             value = reader.element(slot, element)
         except Mismatch as error:
@@ -298,6 +298,16 @@ class Message:
         if validate and self.validator is None and not self.plan.encoded:
             self._prove(slot, element, value)
         return value
+
+    def _judged(self, element: etree._Element, reader: Reader, *, validate: bool) -> Reader:
+        """The reader for what XSD finds valid; `reader` where it does not and need not."""
+        if self.validator is None:
+            return reader
+        if validate:
+            self.validator.check(element)
+        elif not self.validator.accepts(element):
+            return reader
+        return Reader(self.plan, judged=True)
 
     def _prove(self, slot: Slot, element: etree._Element, value: Json) -> None:
         """Without libxml2's verdict: what was read must write the same element again."""
@@ -319,9 +329,7 @@ class Message:
             slot = by_name.get(element.tag)
             if slot is None:
                 raise _unexpected(element, ", ".join(map(str, by_name)))
-            if validate and self.validator is not None:
-                self.validator.check(element)
-            value = reader.element(slot, element)
+            value = self._judged(element, reader, validate=validate).element(slot, element)
             out[slot.key] = value.value if isinstance(value, Raw) else value
         return out
 
@@ -362,7 +370,9 @@ def _decoded(data: bytes) -> object:
 
 def _namespaces(plan: Plan, slots: list[Slot]) -> Namespaces:
     """What a message of these elements may name: declared once, at the root."""
-    text = "".join(f"{slot.opening}{slot.start}" for slot in reachable(plan, slots))
+    named = list(reachable(plan, slots))
+    text = "".join(f"{slot.opening}{slot.start}" for slot in named)
+    text += "".join(f" {name}" for name in attribute_names(plan, named))
     found = Namespaces({XSI: "xsi", "http://www.w3.org/XML/1998/namespace": "xml"})
     for namespace, prefix in plan.prefixes.items():
         if f"<{prefix}:" in text or f'"{prefix}:' in text or f" {prefix}:" in text:
@@ -381,10 +391,13 @@ def _opened(envelope: etree._Element) -> tuple[etree._Element | None, etree._Ele
         raise Mismatch("Envelope", "not a SOAP envelope", "không phải phong bì SOAP").at(
             local(envelope.tag)
         )
-    body = envelope.find(clark(namespace, "Body"))
+    parts: dict[Tag, etree._Element] = {}
+    for part in envelope:
+        parts.setdefault(part.tag, part)
+    body = parts.get(clark(namespace, "Body"))
     if body is None:
         raise Mismatch("Envelope", "no body", "không có phần thân").at("Envelope")
-    return envelope.find(clark(namespace, "Header")), body
+    return parts.get(clark(namespace, "Header")), body
 
 
 def _unexpected(element: etree._Element, wanted: str) -> Mismatch:

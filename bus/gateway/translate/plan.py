@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from bus.gateway.translate import builtin
 from bus.gateway.translate.build import Builder
+from bus.gateway.translate.compiled import (
+    ReadSequence,
+    WriteSequence,
+    sequence_reader,
+    sequence_writer,
+)
 from bus.gateway.translate.components import (
     UNBOUNDED,
     AnyType,
@@ -22,6 +29,10 @@ from bus.gateway.translate.content import WILD, Model, analyse
 from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.names import XML, XSD, XSI, Tag, clark, local, split
 from bus.gateway.translate.simple import Namespaces, SimpleCodec, simple_codec
+
+if TYPE_CHECKING:
+    from bus.gateway.translate.reading import Json, Reader
+    from bus.gateway.translate.writing import Writer
 
 Decode = Callable[[str, etree._Element], object]  # noqa: SLF001 - lxml's name for it
 Encode = Callable[[object, Namespaces], str]
@@ -65,6 +76,20 @@ class ComplexCodec:
     order: list[Slot | None] = field(default_factory=list)  # None: the wildcards' place
     ordered: bool = False  # JSON keeps a list in document order
     required: list[AttributeSlot] = field(default_factory=list)
+    sequence: bool = False  # of declared elements only: `read` and `write` serve it
+    read: ReadSequence = field(init=False)
+    write: WriteSequence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.read, self.write = self._first_read, self._first_write
+
+    def _first_read(self, children: list[etree._Element], reader: Reader) -> Json:
+        self.read = sequence_reader(self)
+        return self.read(children, reader)
+
+    def _first_write(self, value: Json, writer: Writer) -> str | None:
+        self.write = sequence_writer(self)
+        return self.write(value, writer)
 
 
 Codec = SimpleCodec | ComplexCodec
@@ -123,11 +148,15 @@ class Plan:
             codec.order = [
                 codec.slots.get(name) for name in model.order if name == WILD or name in codec.slots
             ]
+            plain = model.simple and not (codec.ordered or model.all or kind.array_of)
+            codec.sequence = plain and bool(codec.order) and None not in codec.order
 
     def _attributes(self, kind: ComplexType) -> dict[str, AttributeSlot]:
         keys = _keys(list(kind.attributes))
         found = {}
         for name, declared in kind.attributes.items():
+            if self.encoded and name in {"id", "href"}:
+                continue  # they belong to the references, which are gone from JSON
             codec = self.codec(declared.type)
             assert isinstance(codec, SimpleCodec)  # noqa: S101 - attributes have simple types
             found[name] = AttributeSlot(f"@{keys[name]}", self.tag(name), declared, codec)
@@ -260,7 +289,22 @@ def reachable(plan: Plan, start: list[Slot]) -> Iterator[Slot]:
     while waiting:
         slot = waiting.pop()
         yield slot
-        for codec in [slot.codec, *map(plan.codec, plan.derived_from(slot.element.type))]:
+        for codec in _codecs(plan, slot):
             if id(codec) not in seen and isinstance(codec, ComplexCodec):
                 seen.add(id(codec))
                 waiting += codec.slots.values()
+
+
+def attribute_names(plan: Plan, slots: Iterable[Slot]) -> set[str]:
+    """As written, with prefix: of every attribute that these elements may have."""
+    return {
+        attribute.name
+        for slot in slots
+        for codec in _codecs(plan, slot)
+        if isinstance(codec, ComplexCodec)
+        for attribute in codec.attributes.values()
+    }
+
+
+def _codecs(plan: Plan, slot: Slot) -> list[Codec]:
+    return [slot.codec, *map(plan.codec, plan.derived_from(slot.element.type))]

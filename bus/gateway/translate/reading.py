@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 from bus.gateway.translate import generic
+from bus.gateway.translate.compiled import placed, unexpected
+from bus.gateway.translate.components import ComplexType
 from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.names import XSI_NIL, XSI_TYPE, Tag, clark, local, resolve
 from bus.gateway.translate.plan import Codec, ComplexCodec, Plan, Slot
@@ -21,10 +23,14 @@ Json = dict[str, object]
 
 @dataclass(slots=True)
 class Reader:
-    """`careful`: no schema has judged the document, so nothing may be passed over."""
+    """`judged`: XSD has found the element valid, so what that says need not be looked at again.
+
+    `careful`: nobody judges the document, so what is against the contract may not pass.
+    """
 
     plan: Plan
     careful: bool = False
+    judged: bool = False
 
     def element(self, slot: Slot, el: etree._Element) -> object:
         """The JSON value of one element, whatever attributes it has."""
@@ -51,15 +57,21 @@ class Reader:
         return codec, nil
 
     def _named(self, slot: Slot, el: etree._Element, value: str, special: Json) -> Codec:
-        try:
-            name = resolve(value, el)
-        except InvalidContract:
-            raise Mismatch("xsi:type", "undeclared prefix", "tiền tố chưa khai báo") from None
+        if self.plan.encoded:
+            name = value  # resolved where it stood (encoded.py)
+        else:
+            try:
+                name = resolve(value, el)
+            except InvalidContract:
+                raise Mismatch("xsi:type", "undeclared prefix", "tiền tố chưa khai báo") from None
         kind = self.plan.type_by_name(name)
         if kind is None:
             raise Mismatch("xsi:type", f"unknown type {name}", f"không có kiểu {name}")
-        codec = self.plan.substitute(slot.element.type, kind)
-        if not (self.plan.encoded and kind is slot.element.type):
+        declared = slot.element.type
+        if self.plan.encoded and isinstance(declared, ComplexType) and kind is declared.simple:
+            return slot.codec  # xsd:string for soapenc:string, which may have an id besides
+        codec = self.plan.substitute(declared, kind)
+        if not (self.plan.encoded and kind is declared):
             special["#type"] = self.plan.label(name)
         return codec
 
@@ -72,7 +84,7 @@ class Reader:
             special["#nil"] = False
             _note(special, "#nil", nil, "false")
             return self.complex(codec, el, special)
-        if len(el.items()) > 1 or special:
+        if special or any(name not in {XSI_NIL, XSI_TYPE} for name in el.keys()):  # noqa: SIM118
             special["#nil"] = True
             _note(special, "#nil", nil, "true")
             self._attributes(codec, el, special)
@@ -128,10 +140,43 @@ class Reader:
             return out
         if codec.ordered:
             return self._ordered(codec, el, out)
-        if self.careful:
+        if self.judged and codec.sequence:
+            found = codec.read(el[:], self)
+            return _joined(out, found) if out else found
+        if not self.judged:
             _no_text(el)
         self._plain(codec, el, out)
         return out
+
+    def field(
+        self,
+        slot: Slot,
+        child: etree._Element,
+        notes: dict[str, str],
+        index: int | None = None,
+    ) -> object:
+        """The value of one element of a sequence, the long way; its text into `notes`."""
+        try:
+            value = self.element(slot, child)
+        except Mismatch as error:
+            raise placed(error, slot, child, index) from None
+        return value if type(value) is not Raw else _noted(value, slot, notes, index)
+
+    def decoded(
+        self,
+        slot: Slot,
+        text: str,
+        child: etree._Element,
+        notes: dict[str, str],
+        index: int | None = None,
+    ) -> object:
+        """The same of an element that has `text` and nothing else."""
+        assert slot.decode is not None  # noqa: S101 - it has a simple type
+        try:
+            value = slot.decode(text, child)
+        except Mismatch as error:
+            raise placed(error, slot, child, index) from None
+        return value if type(value) is not Raw else _noted(value, slot, notes, index)
 
     def _plain(self, codec: ComplexCodec, el: etree._Element, out: Json) -> None:
         slots = codec.slots
@@ -142,7 +187,8 @@ class Reader:
             try:
                 value = self._value(slot, child)
             except Mismatch as error:
-                raise _placed(error, slot, child, out) from None
+                index = len(out.get(slot.key, ())) if slot.array else None  # type: ignore[arg-type]
+                raise placed(error, slot, child, index) from None
             if type(value) is Raw:
                 value = self._raw(value, slot, out)
             key = slot.key
@@ -155,7 +201,7 @@ class Reader:
 
     def _value(self, slot: Slot, child: etree._Element) -> object:
         """The usual forms at once; whatever has attributes or is empty the long way."""
-        if not len(child.attrib):
+        if not child.keys():
             if slot.decode is None:
                 return self.complex(slot.codec, child, {})  # type: ignore[arg-type]
             text = child.text
@@ -176,24 +222,19 @@ class Reader:
             return next(iter(codec.slots.values()))
         wildcard = codec.model.wildcard_for(child.tag)
         if wildcard is None:
-            error = Mismatch(
-                "cvc-complex-type.2.4",
-                "this element is not expected here",
-                "phần tử không được phép ở đây",
-            )
-            error.line = child.sourceline or 0
-            raise error.at(local(child.tag))
+            raise unexpected(child)
         item = self._any(child, typed=wildcard.process != "skip")
         out.setdefault("#any", []).append(item)  # type: ignore[attr-defined]
         return None
 
     def _second(self, codec: ComplexCodec, slot: Slot, child: etree._Element, out: Json) -> None:
         """A repeated name that may come once only: a wildcard's, if one takes it."""
-        if codec.model.wildcard_for(child.tag) is None:
+        wildcard = codec.model.wildcard_for(child.tag)
+        if wildcard is None:
             error = Mismatch("maxOccurs", "occurs more than once", "lặp lại quá một lần")
             error.line = child.sourceline or 0
             raise error.at(slot.key)
-        item = self._any(child, typed=True)
+        item = self._any(child, typed=wildcard.process != "skip")
         out.setdefault("#any", []).append(item)  # type: ignore[attr-defined]
 
     def _any(self, child: etree._Element, *, typed: bool) -> Json:
@@ -213,18 +254,12 @@ class Reader:
         mixed = codec.type.mixed
         if mixed and el.text:
             content.append(el.text)
-        if self.careful and not mixed:
+        if not mixed and not self.judged:
             _no_text(el)
         for child in el:
             slot = codec.slots.get(child.tag)
             if slot is None and codec.model.wildcard_for(child.tag) is None:
-                error = Mismatch(
-                    "cvc-complex-type.2.4",
-                    "this element is not expected here",
-                    "phần tử không được phép ở đây",
-                )
-                error.line = child.sourceline or 0
-                raise error.at(local(child.tag))
+                raise unexpected(child)
             if slot is None:
                 content.append(self._any(child, typed=not _skips(codec, child.tag)))
             else:
@@ -277,6 +312,20 @@ def _put(out: Json, key: str, value: object) -> None:
     out[key] = value
 
 
+def _noted(value: Raw, slot: Slot, notes: dict[str, str], index: int | None) -> object:
+    notes[slot.key if index is None else f"{slot.key}/{index}"] = value.lexical
+    return value.value
+
+
+def _joined(out: Json, more: Json) -> Json:
+    """`out` with the members of `more`; each may have #lexical."""
+    notes = out.get("#lexical", {})
+    out.update(more)
+    if notes and "#lexical" in more:
+        out["#lexical"] = {**notes, **more["#lexical"]}  # type: ignore[dict-item]
+    return out
+
+
 def _note(out: Json, key: str, written: str, usual: str) -> None:
     if written != usual:
         out.setdefault("#lexical", {})[key] = written  # type: ignore[index]
@@ -285,10 +334,3 @@ def _note(out: Json, key: str, written: str, usual: str) -> None:
 def _no_text(el: etree._Element) -> None:
     if (el.text and el.text.strip()) or any(c.tail and c.tail.strip() for c in el):
         raise Mismatch("cvc-complex-type.2.3", "text between elements", "có chữ giữa các phần tử")
-
-
-def _placed(error: Mismatch, slot: Slot, child: etree._Element, out: Json) -> Mismatch:
-    error.line = error.line or child.sourceline or 0
-    if slot.array:
-        error.at(len(out.get(slot.key, ())))  # type: ignore[arg-type]
-    return error.at(slot.key)

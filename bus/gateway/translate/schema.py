@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from bus.gateway.translate import names
+from bus.gateway.translate.dotnet import open_up
 from bus.gateway.translate.names import XSD, clark
 from bus.gateway.translate.sources import Sources
 
@@ -95,6 +96,7 @@ class Loader:
             self._add(root, name, root.get("targetNamespace") or namespace)
 
     def _add(self, root: etree._Element, name: str, namespace: str) -> None:
+        open_up(root)
         document = Document.of(root, name, namespace)
         self.index.documents.append(document)
         for node in root:

@@ -68,6 +68,11 @@ class SimpleCodec:
         self.lexical = builtin.LEXICAL.get(kind.builtin)
         self.checks: list[Check] = facet_checks(kind)
         self.free = not self.checks and self.lexical is None and kind.whitespace == "preserve"
+        self.collapses = (
+            type(self).decode is SimpleCodec.decode
+            and kind.whitespace == "collapse"
+            and kind.builtin != "base64Binary"
+        )
 
     def decode(self, text: str, _node: etree._Element) -> object:
         if self.kind.whitespace == "preserve":

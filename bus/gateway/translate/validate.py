@@ -21,6 +21,9 @@ class Validator:
         documents, main = _assembled(index)
         self._schema = compile_schemas(documents, main)
 
+    def accepts(self, element: etree._Element) -> bool:
+        return bool(self._schema.validate(element))
+
     def check(self, element: etree._Element) -> None:
         if self._schema.validate(element):
             return
@@ -105,7 +108,8 @@ def _rewritten(document: Document, drivers: dict[str, str]) -> bytes:
     for node in list(root):
         if local(node.tag) in {"import", "include"}:
             root.remove(node)
-    used = [space for space in drivers if space != document.namespace]
+    named = root.get("targetNamespace")  # a document without one cannot import no namespace
+    used = [space for space in drivers if space != document.namespace and (space or named)]
     for space in reversed(used):
         node = etree.Element(clark(XSD, "import"), schemaLocation=drivers[space])
         if space:

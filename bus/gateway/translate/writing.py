@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from bus.gateway.translate import generic
+from bus.gateway.translate.compiled import is_object
 from bus.gateway.translate.content import WILD
 from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.names import XSI, local, split
@@ -191,6 +192,11 @@ class Writer:
     def complex(self, codec: ComplexCodec, slot: Slot, value: dict[str, object]) -> None:
         """Attributes and content of an element whose start tag is still open."""
         out = self.out
+        if codec.sequence and not codec.required:
+            text = codec.write(value, self)
+            if text is not None:
+                out += (">", text, slot.close)
+                return
         done = 0
         if codec.attributes or codec.any_attribute is not None or len(value) > len(codec.by_key):
             done = self._attributes(codec, value)
@@ -254,32 +260,34 @@ class Writer:
             self._check_model(codec, value)
         return done
 
-    def _many(self, slot: Slot, values: object, check_counts: bool) -> None:
-        if type(values) is not list:
-            raise Mismatch(
-                "array",
-                f"an array is expected, not {json_kind(values)}",
-                f"cần mảng JSON, không phải {json_kind(values)}",
-            )
-        if check_counts and (len(values) < slot.min or (slot.max >= 0 and len(values) > slot.max)):
-            rule = "minOccurs" if len(values) < slot.min else "maxOccurs"
-            limit = slot.min if rule == "minOccurs" else slot.max
-            raise Mismatch(
-                rule,
-                f"{rule} is {limit}, this has {len(values)}",
-                f"{rule} là {limit}, ở đây có {len(values)}",
-            )
-        index = 0
+    def piece(self, slot: Slot, value: object) -> str:
+        """What stands for one member, apart from the rest."""
+        kept, self.out = self.out, []
         try:
-            if slot.free:
-                for index, each in enumerate(values):  # noqa: B007 - the error says where
-                    if type(each) is str:
-                        self.out.append(f"{slot.opening}{element_text(each)}{slot.close}")
-                    else:
-                        self.element(slot, each)
+            if slot.array:
+                self._many(slot, value, check_counts=True)
             else:
-                for index, each in enumerate(values):  # noqa: B007
+                self.element(slot, value)
+            return "".join(self.out)
+        except Mismatch as error:
+            raise error.at(slot.key) from None
+        finally:
+            self.out = kept
+
+    def _many(self, slot: Slot, values: object, check_counts: bool) -> None:
+        items = _counted(slot, values, check_counts)
+        out, start, index = self.out, f"{slot.start}>", 0
+        write = slot.codec.write if is_object(slot) else None  # type: ignore[union-attr]
+        try:
+            for index, each in enumerate(items):  # noqa: B007 - for the error
+                if slot.free and type(each) is str:
+                    out.append(f"{slot.opening}{element_text(each)}{slot.close}")
+                    continue
+                text = write(each, self) if write is not None and type(each) is dict else None
+                if text is None:
                     self.element(slot, each)
+                else:
+                    out += (start, text, slot.close)
         except Mismatch as error:
             raise error.at(index) from None
 
@@ -493,6 +501,24 @@ def _require_concrete(slot: Slot, codec: ComplexCodec) -> None:
             "an abstract type: #type must name a derived one",
             "kiểu trừu tượng: #type phải nêu kiểu dẫn xuất",
         )
+
+
+def _counted(slot: Slot, values: object, check_counts: bool) -> list[object]:
+    if type(values) is not list:
+        raise Mismatch(
+            "array",
+            f"an array is expected, not {json_kind(values)}",
+            f"cần mảng JSON, không phải {json_kind(values)}",
+        )
+    if check_counts and (len(values) < slot.min or (slot.max >= 0 and len(values) > slot.max)):
+        rule = "minOccurs" if len(values) < slot.min else "maxOccurs"
+        limit = slot.min if rule == "minOccurs" else slot.max
+        raise Mismatch(
+            rule,
+            f"{rule} is {limit}, this has {len(values)}",
+            f"{rule} là {limit}, ở đây có {len(values)}",
+        )
+    return values
 
 
 def _judge(codec: Codec, key: str, value: object, text: str) -> object:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from bus.ledger.migrations import online
+
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -22,18 +24,20 @@ _WORDS = (
 
 
 def upgrade() -> None:
-    op.create_index("message_kind", "message", ["kind", "id"])
+    online.create_index("message_ref", "message", ["sender_ref"])
+    online.create_index("message_kind", "message", ["kind", "id"])
     outages = sa.text("event IN ('breaker-opened','breaker-closed')")
-    op.create_index(
+    online.create_index(
         "journal_outages", "journal", ["at"], postgresql_where=outages, sqlite_where=outages
     )
     # What is new waits in a list of 256 kB: sorted in one by one it costs the writer four times the
     # CPU, and a longer list is read by every search, and cleared away by one unlucky writer.
     if op.get_context().dialect.name == "postgresql":
-        op.execute(
-            f"CREATE INDEX message_words ON message USING gin ({_WORDS})"
-            " WITH (gin_pending_list_limit = 256) WHERE kind = 'document'"
+        online.create_index(
+            "message_words",
+            "message",
+            [sa.text(_WORDS)],
+            postgresql_using="gin",
+            postgresql_with={"gin_pending_list_limit": 256},
+            postgresql_where=sa.text("kind = 'document'"),
         )
-    with op.batch_alter_table("message") as message:  # last: from here on nobody reads it
-        message.drop_constraint("message_idempotency", type_="unique")
-        message.create_unique_constraint("message_idempotency", ["sender_ref", "sender"])
