@@ -62,6 +62,9 @@ async def test_replay_all_that_match_with_dry_run_and_progress(walk: Walk) -> No
     await walk.page.wait_for_selector(".deliveries:has-text('Không có chuyển phát nào')")
     assert {state for state, _ in await states(walk.console, ids)} == {"queued"}
     await walk.picture("deliveries-done")
+    await walk.page.click("button:has-text('Rút lại cái chưa gửi')")
+    await walk.page.wait_for_selector(".job:has-text('Rút lại lệnh gửi lại: 3/3, xong')")
+    assert {state for state, _ in await states(walk.console, ids)} == {"dead"}
 
 
 async def test_redirect_what_is_chosen(walk: Walk) -> None:
