@@ -7,12 +7,13 @@ is the address an administrator declared and nothing else.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ssl import SSLContext
+from ssl import SSLContext, SSLError
 
 import aiohttp
 from aiohttp.payload import Payload
@@ -40,7 +41,26 @@ SAFETY_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 """What `exchange()` raises; `failure_outcome()` says what each one means."""
 
-_NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+HEADERS = {
+    "User-Agent": "lgsp-bus",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
+"""Of every request."""
+
+KEEP_SECONDS = 15.0
+"""How long an idle connection is kept."""
+
+
+class NotReached(OSError):
+    """No connection came about; nothing has left."""
+
+
+class NotHttp(OSError):
+    """What the partner answered is not HTTP."""
+
+
+_NOT_REACHED = (NotReached, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +85,9 @@ def open_session() -> aiohttp.ClientSession:
     before most servers drop them, so that a stale one is rarely taken.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=15),
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=KEEP_SECONDS),
         timeout=SAFETY_TIMEOUT,
-        headers={
-            "User-Agent": "lgsp-bus",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-        },
+        headers=HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
@@ -148,7 +164,7 @@ def failure_outcome(error: Exception) -> Outcome:
     if isinstance(error, TimeoutError):
         detail = "The partner did not answer completely within the time allowed."
         return Outcome(Result.UNKNOWN, code=PartnerTimeout.code, detail=detail)
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, (NotHttp, aiohttp.ClientResponseError)):
         detail = "The partner's answer is not HTTP."
         return Outcome(Result.UNKNOWN, code=PartnerGarbage.code, detail=detail)
     if isinstance(error, (aiohttp.ClientError, OSError)):
@@ -178,12 +194,12 @@ _ERRORS: dict[str, tuple[type[LgspError], str]] = {
 
 def _cause(error: Exception) -> str:
     """Names the kind of failure; the text of the error may hold addresses, so it is left out."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
+    match error.__cause__ if isinstance(error, NotReached) else error:
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
             return "its name could not be resolved"
-        case aiohttp.ClientSSLError():
+        case aiohttp.ClientSSLError() | SSLError():
             return "TLS could not be agreed"
-        case aiohttp.ConnectionTimeoutError():
+        case aiohttp.ConnectionTimeoutError() | TimeoutError():
             return "connecting took too long"
         case _:
             return "the connection was refused or has no route"

@@ -21,6 +21,7 @@ from adapters.webhook import Webhook
 from schemas.adapter import Adapter, AdapterConfig, Manifest
 from schemas.door import Facade
 from schemas.errors import ConfigurationError
+from schemas.sessions import Sessions, unshared
 
 Secrets = Callable[[str], bytes]
 """Resolves the name of a secret to its value; raises LookupError when there is none."""
@@ -42,6 +43,8 @@ class AdapterClass(Protocol):
 
 _CLASSES: tuple[AdapterClass, ...] = (RestPush, Mailbox, Vxp, OneStop, Dvcqg, VnPost, Webhook)
 _BY_KIND = MappingProxyType({each.manifest.kind: each for each in _CLASSES})
+_LOG_IN = MappingProxyType({each.manifest.kind: each for each in (Dvcqg, VnPost)})
+"""Those whose partners give sessions, which processes share."""
 
 
 _FACADES: Mapping[str, Facade] = MappingProxyType(
@@ -102,10 +105,15 @@ def create(
     *,
     http: aiohttp.ClientSession,
     secrets: Secrets,
+    sessions: Sessions = unshared,
 ) -> Adapter:
-    """One connected endpoint. `http` is the shared session of `adapters.http.open_session()`.
+    """One connected endpoint. `http` is the shared session of `adapters.http.open_session()`,
+    `sessions` where the processes of the bus keep what partners gave them for each other.
 
     Raises ConfigurationError for a wrong configuration or a secret that cannot be resolved.
     """
     checked = parse_config(kind, config)
+    if kind in _LOG_IN:
+        made: Callable[..., Adapter] = _LOG_IN[kind]
+        return made(checked, http=http, secrets=secrets, sessions=sessions)
     return _BY_KIND[kind](checked, http=http, secrets=secrets)

@@ -38,10 +38,12 @@ from bus.gateway.app import create_app, create_probes_app
 from bus.gateway.calling import Partners
 from bus.gateway.inquirer import Inquirer
 from bus.gateway.limits import GatewayLimits
+from bus.gateway.national import operations_of
 from bus.gateway.probes import Probed
 from bus.gateway.services import GatewayDeps
 from bus.ledger.ledger import Ledger
 from bus.ledger.migrate import migrate
+from bus.ledger.partner_sessions import SECRET as PARTNER_SESSIONS
 from bus.ops import logging as bus_logging
 from bus.ops.alerts import channels
 from bus.ops.alerts.watch import Alerts, Surroundings
@@ -54,11 +56,15 @@ from bus.settings import Settings
 from schemas.adapter import Adapter
 from schemas.errors import BrokerUnavailable, ConfigurationError, LedgerUnavailable
 from schemas.province import Endpoint
+from schemas.sessions import Sessions, unshared
 
 log = structlog.get_logger(__name__)
 
 ROLES = frozenset({"gateway", "dispatcher", "worker"})
 CONSOLE_PORT = 8090  # of `lgsp console`, when the settings name none
+KEEP_ALIVE_SECONDS = 75
+"""A connection is kept without a request: longer than callers and proxies keep theirs, so that they
+end it. Whoever sends on a connection in the moment in which it is ended gets no answer."""
 MAX_FRAME = 1_000_000  # bytes of one WebSocket message from a browser
 
 
@@ -189,7 +195,8 @@ async def _engine(
     metrics: Metrics,
 ) -> None:
     ledger, live = acceptor.ledger, acceptor.live
-    states = EndpointStates(ledger)
+    sessions = partner_sessions(settings, ledger)
+    states = EndpointStates(ledger, live)
     await states.start()
     stack.push_async_callback(states.close)
     pull_kinds = _pull_kinds()
@@ -202,7 +209,7 @@ async def _engine(
             live,
             states,
             membership,
-            create=adapter_maker(settings, http),
+            create=adapter_maker(settings, http, sessions),
             pull_kinds=pull_kinds,
             observer=metrics,
             drain_seconds=settings.drain_seconds,
@@ -215,12 +222,12 @@ async def _engine(
             states,
             membership,
             acceptor,
-            create=adapter_maker(settings, http),
+            create=adapter_maker(settings, http, sessions),
         )
         await collector.start()
         stack.push_async_callback(collector.close)
         directories = Directories(
-            ledger, live, states, membership, create=adapter_maker(settings, http)
+            ledger, live, states, membership, create=adapter_maker(settings, http, sessions)
         )
         directories.start()
         stack.push_async_callback(directories.close)
@@ -229,7 +236,7 @@ async def _engine(
             live,
             states,
             membership,
-            create=adapter_maker(settings, http),
+            create=adapter_maker(settings, http, sessions),
             manifests=acceptor.manifests,
             folder=settings.reconciliation_dir,
         )
@@ -258,14 +265,24 @@ async def _engine(
         stack.push_async_callback(dispatcher.close)
 
 
-def adapter_maker(settings: Settings, http: aiohttp.ClientSession) -> Callable[[Endpoint], Adapter]:
+def adapter_maker(
+    settings: Settings, http: aiohttp.ClientSession, sessions: Sessions = unshared
+) -> Callable[[Endpoint], Adapter]:
     """Makes the adapter of an endpoint, with the secrets of these settings."""
     secret = secret_finder(settings)
 
     def create(endpoint: Endpoint) -> Adapter:
-        return registry.create(endpoint.kind, endpoint.config, http=http, secrets=secret)
+        return registry.create(
+            endpoint.kind, endpoint.config, http=http, secrets=secret, sessions=sessions
+        )
 
     return create
+
+
+def partner_sessions(settings: Settings, ledger: Ledger) -> Sessions:
+    """Shared by processes that have the secret for it; without it each logs in for itself."""
+    secret = _optional(settings, PARTNER_SESSIONS)
+    return unshared if secret is None else ledger.partner_sessions(secret)
 
 
 def secret_finder(settings: Settings) -> Callable[[str], bytes]:
@@ -301,7 +318,8 @@ async def _gateway(
 ) -> str:
     http = open_session()
     stack.push_async_callback(http.close)
-    inquirer = Inquirer(acceptor, adapter_maker(settings, http))
+    sessions = partner_sessions(settings, acceptor.ledger)
+    inquirer = Inquirer(acceptor, adapter_maker(settings, http, sessions))
     stack.push_async_callback(inquirer.close)
     deps = GatewayDeps(
         ledger=acceptor.ledger,
@@ -309,11 +327,12 @@ async def _gateway(
         live=acceptor.live,
         probed=probed,
         inquirer=inquirer,
-        partners=Partners(http, settings.secret),
+        partners=Partners(http, settings.secret, sessions),
         limits=GatewayLimits(
             max_packet=settings.max_packet_bytes,
             max_files=settings.max_files,
             max_in_flight=settings.max_in_flight,
+            max_accepting=settings.max_accepting,
             max_streams=settings.max_streams,
             token_lifetime=settings.token_lifetime,
             public_url=settings.public_url,
@@ -330,6 +349,7 @@ async def _gateway(
         runner.start()
         stack.push_async_callback(runner.close)
     stack.push_async_callback(app.state.services.feed.close)  # streams would outlast the drain
+    stack.push_async_callback(_leave, probed, settings.leave_seconds)
     return url
 
 
@@ -367,8 +387,15 @@ def _console_settings(settings: Settings) -> ConsoleSettings:
     return ConsoleSettings(
         settings.console_url,
         Limits(settings.console_idle_minutes * 60, settings.console_session_hours * 3600),
-        Secrets(_optional(settings, "console-totp"), _optional(settings, "oidc-client")),
+        Secrets(
+            totp=_optional(settings, "console-totp"),
+            totp_previous=_optional(settings, "console-totp-previous"),
+            oidc=_optional(settings, "oidc-client"),
+        ),
         settings.secret,
+        settings.secrets_dir,
+        settings.alerts,
+        operations_of,
         provider,
     )
 
@@ -398,6 +425,7 @@ async def _listen(
         http="httptools",
         lifespan=lifespan,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         **{"ws": "none"} | options,
         timeout_graceful_shutdown=int(settings.drain_seconds),
     )
@@ -413,6 +441,12 @@ async def _listen(
     stack.push_async_callback(close)
     host, port = listener.getsockname()[:2]
     return f"http://{host}:{port}"
+
+
+async def _leave(probed: Probed, seconds: float) -> None:
+    """Nothing is refused meanwhile: balancers notice by /readyz, callers by their connections."""
+    probed.leaving.set()
+    await asyncio.sleep(seconds)
 
 
 def _no_signals() -> Any:

@@ -116,6 +116,12 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(
         2000, ge=1, description="requests at once in one gateway process; beyond: 503"
     )
+    max_accepting: int = Field(
+        512,
+        ge=1,
+        description="small documents taken in at once by one gateway process; one system alone "
+        "may have half of them. Beyond: 429 or 503",
+    )
     max_streams: int = Field(
         500,
         ge=0,
@@ -192,6 +198,13 @@ class Settings(BaseSettings):
     alerts: AlertPolicy = Field(
         default_factory=AlertPolicy,
         description="when something counts as trouble, and who is told; deploy/docs/alerts.md",
+    )
+    leave_seconds: float = Field(
+        0,
+        ge=0,
+        le=600,
+        description="seconds on SIGTERM during which a gateway still takes everything while /readyz"
+        " answers 503: as long as the balancer before it needs to see that",
     )
     drain_seconds: float = Field(
         20, ge=0, description="seconds given on SIGTERM to what is in hand; then it is requeued"

@@ -8,6 +8,7 @@ letters allowed in a group (`H37.DN.001`). No list of provinces is fixed in code
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator
@@ -17,6 +18,7 @@ _LEVEL_ONE = re.compile(r"[A-Z]\d{2}")
 _GROUP = re.compile(r"[0-9A-Z]{1,10}")
 
 
+@lru_cache(maxsize=10_000)  # the same few agencies in every packet
 def parse_code(text: str) -> str:
     """The code trimmed and in capitals.
 

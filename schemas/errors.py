@@ -27,6 +27,7 @@ LgspError
     ├── PartnerUnavailable         503  it was not reached: certainly not processed
     ├── PartnerTimeout             504  it did not answer in time: unknown whether processed
     ├── PartnerGarbage             502  it answered something that is not its protocol: unknown
+    ├── PartnerUnproven            502  nothing proves that the answer is the partner's
     └── PartnerRefused             502  it said no, with a reason: final
         └── PartnerLacksDossier    502  a step of a dossier whose record the partner does not have
 
@@ -380,6 +381,21 @@ class PartnerGarbage(PartnerError):
     advice = Text(
         "Đối tác kiểm tra dịch vụ; trục tự gửi lại với cùng mã.",
         "The partner checks its service; the bus resends with the same id.",
+    )
+
+
+class PartnerUnproven(PartnerError):
+    code = "partner-unproven"
+    http_status = 502
+    title = Text(
+        "Trả lời của đối tác không có chữ ký số hợp lệ",
+        "The partner's answer is not properly signed",
+    )
+    advice = Text(
+        "Đối tác kiểm tra chữ ký, chứng thư và đồng hồ của dịch vụ; khi đối tác đổi chứng thư, "
+        "quản trị trục cập nhật chứng thư được tin (answers.certificates).",
+        "The partner checks its service's signature, certificate and clock; when it has changed "
+        "its certificate, the administrator updates the known ones (answers.certificates).",
     )
 
 

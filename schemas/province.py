@@ -17,6 +17,7 @@ from schemas.declared import BreakerPolicy, Declared
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.life import STATUS_NUMBERS
 from schemas.dossier.procedure import Procedure
+from schemas.maintenance import Maintenance
 from schemas.message import Kind
 from schemas.service import Feed, Grant, Service
 
@@ -59,7 +60,7 @@ class RetryPolicy(Declared):
     """
 
     first: float = Field(1.0, gt=0, description="seconds before the second attempt")
-    soft_cap: float = Field(8.0, gt=0, description="seconds")
+    soft_cap: float = Field(6.0, gt=0, description="seconds")
     cap: float = Field(300.0, gt=0, description="seconds")
     max_attempts: int = Field(100, ge=1, description="attempts of unknown outcome before dead")
 
@@ -80,6 +81,9 @@ class Endpoint(Declared):
     expire_after_days: float | None = Field(None, gt=0)
     reports_arrival: bool = Field(
         True, description="its system sends status 01 itself; false: the bus does it on delivery"
+    )
+    maintenance: tuple[Maintenance, ...] = Field(
+        (), description="meanwhile nothing is sent to it or fetched; all of it is kept"
     )
 
 

@@ -7,17 +7,14 @@ A service is known as `name@version`; versions stand side by side. The documents
 from __future__ import annotations
 
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from schemas.agency import AgencyCode
 from schemas.declared import BreakerPolicy, Declared
-from schemas.dossier.calendar import WorkingCalendar
-from schemas.vietnam import VIETNAM
-
-NOTICE_DAYS = 7
-"""Working days ahead that a planned suspension is announced (NĐ 47/2020/NĐ-CP article 43)."""
+from schemas.maintenance import Maintenance, away
 
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ServiceVersion = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,30}$")]
@@ -111,24 +108,36 @@ class OperationSettings(Declared):
         return self.purpose_required or self.personal is not None
 
 
-class Maintenance(Declared):
-    """Bảo trì có báo trước: the service is away from `begins` until `ends`."""
+_XmlName = r"^([A-Za-z_][A-Za-z0-9._-]{0,99})?$"
 
-    begins: AwareDatetime
-    ends: AwareDatetime
-    announced: date
-    reason: str = ""
+
+class SoapNames(Declared):
+    """What a JSON service is called in the WSDL that the bus makes of it; empty: by its title.
+
+    Clients are written against these names, so they stay when the partner changes its title, and
+    may be those of the SOAP service that it replaces.
+    """
+
+    namespace: str = Field(
+        "",
+        pattern=r"^((urn:|https?://)[A-Za-z0-9._~:/?#@!$&'()*+,;=%\-]{1,300})?$",
+        description="targetNamespace",
+    )
+    service: str = Field("", pattern=_XmlName, description="of service, port type and bindings")
+    port: str = Field("", pattern=_XmlName, description="of SOAP 1.1; none: the service's, Soap11")
+    port_12: str = Field(
+        "", pattern=_XmlName, description="of SOAP 1.2; else the service's, Soap12"
+    )
 
     @model_validator(mode="after")
-    def _ends_later(self) -> Maintenance:
-        if self.ends <= self.begins:
-            msg = "maintenance ends before it begins"
+    def _ports_differ(self) -> SoapNames:
+        if self.port and self.port == self.port_12:
+            msg = "the two ports have one name"
             raise ValueError(msg)
         return self
 
-    def notice(self, calendar: WorkingCalendar) -> int:
-        """Whole working days between the announcement and the beginning."""
-        return calendar.working_days(self.announced, self.begins.astimezone(VIETNAM).date())
+
+NO_NAMES = SoapNames()
 
 
 class Service(Declared):
@@ -142,6 +151,9 @@ class Service(Declared):
     title_vi: str = ""
     title_en: str = ""
     contract: Contract
+    soap: SoapNames = Field(
+        NO_NAMES, description="names in the WSDL; of services described by OpenAPI alone"
+    )
     address: str = Field(
         "", pattern=r"^(https?://[^\s#]+)?$", description="where it is; none: what the WSDL says"
     )
@@ -167,7 +179,7 @@ class Service(Declared):
 
     def away(self, at: datetime) -> Maintenance | None:
         """The maintenance going on at that moment."""
-        return next((each for each in self.maintenance if each.begins <= at < each.ends), None)
+        return away(self.maintenance, at)
 
 
 _PLAIN = OperationSettings(idempotent=False)  # of operations that are not named
@@ -194,7 +206,9 @@ class Grant(Declared):
     agency: AgencyCode | None = None
     client: str | None = None
     service: ServiceName
-    operations: tuple[str, ...] = Field((ALL,), min_length=1)
+    operations: tuple[str, ...] = Field(
+        (ALL,), min_length=1, description="names, or patterns: `TraCuu*`; `*` alone means all"
+    )
     fields: tuple[FieldPath, ...] = Field(
         (ALL,), description="members of replies that may be seen; the others are withheld"
     )
@@ -212,7 +226,10 @@ class Grant(Declared):
             raise ValueError(msg)
         return self
 
+    def names(self, operation: str) -> bool:
+        """Whether it is for that operation, on any day."""
+        return any(fnmatchcase(operation, each) for each in self.operations)
+
     def covers(self, operation: str, day: date) -> bool:
-        named = ALL in self.operations or operation in self.operations
         begun = self.valid_from is None or self.valid_from <= day
-        return named and begun and (self.valid_to is None or day <= self.valid_to)
+        return self.names(operation) and begun and (self.valid_to is None or day <= self.valid_to)

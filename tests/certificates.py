@@ -15,12 +15,20 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 def certificate(
-    folder: Path, *, key: PrivateKey | None = None, password: bytes | None = None
+    folder: Path,
+    *,
+    key: PrivateKey | None = None,
+    password: bytes | None = None,
+    common_name: str = "127.0.0.1",
+    days: float = 0.05,
+    days_ago: int = 0,
 ) -> tuple[Path, Path]:
-    """A self-signed certificate of 127.0.0.1 and its key, as PEM files."""
+    """A self-signed certificate of 127.0.0.1 and its key, as PEM files; good for `days`. Those
+    that one side trusts together need different names.
+    """
     key = key or ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    now = dt.datetime.now(dt.UTC) - dt.timedelta(days=days_ago)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     made = (
         x509.CertificateBuilder()
@@ -29,7 +37,7 @@ def certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([address]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from types import TracebackType
@@ -40,10 +41,24 @@ class Citizen:
     blood: str | None
     commune: str
     former: tuple[str, ...] = ()
+    moved: tuple[str, str] = ("", "")  # the day of the last move, and the commune before
+
+    def commune_on(self, day: str) -> str:
+        """Where the person lived on that day; empty: now. Days compare as they are written."""
+        return self.moved[1] if day and day < self.moved[0] else self.commune
 
 
 CITIZENS = (
-    Citizen("001099000001", "NGUYỄN THỊ MẪU", "1999-01-31", 2, "O", "Suối Mẫu", ("123456789",)),
+    Citizen(
+        "001099000001",
+        "NGUYỄN THỊ MẪU",
+        "1999-01-31",
+        2,
+        "O",
+        "Suối Mẫu",
+        ("123456789",),
+        ("2025-07-01", "Nậm Khao"),
+    ),
     Citizen("001088000002", "TRẦN VĂN THỬ", "1988-12-01", 1, None, "Suối Mẫu"),
     Citizen("001077000003", "LÒ THỊ VÍ DỤ", "1977-06-15", 2, "AB", "Nậm Khao"),
 )
@@ -73,6 +88,9 @@ class Sandbox:
         self.asked: list[Asked] = []
         self.arrived: list[bytes] = []  # bodies, also of what nobody waited for
         self.empty = False  # answer HTTP 200 without a body
+        self.sealed: Callable[[bytes], bytes] | None = (
+            None  # what an envelope is made before it goes
+        )
         self.fault = False  # answer every request with a fault of the server
         self.gate: asyncio.Event | None = None  # requests wait for it, if there is one
         self.free = 0  # so many do not wait for it
@@ -138,6 +156,8 @@ class Sandbox:
         self.asked.append(Asked(operation, dict(request.headers), body))
         mode = self.server.switch.draw()
         status, content = self._reply(operation, asked, namespace)
+        if self.sealed is not None:
+            content = self.sealed(content)
         if mode is not Mode.OK:
             refused = _fault(namespace, ServiceError(9, "từ chối", by_client=False))
             return await misbehave(
@@ -167,11 +187,12 @@ class Sandbox:
                 number = _text(asked, "SoDinhDanh")
                 if not number.startswith("0"):
                     raise ServiceError(17, f"số định danh {number} sai", by_client=True)
-                return "".join(_citizen(each) for each in CITIZENS if each.number == number)
+                day = _text(asked, "Ngay")
+                return "".join(_citizen(each, day) for each in CITIZENS if each.number == number)
             case "DanhSach":
                 return "".join(_citizen(each) for each in _of(_text(asked, "Xa")))
             case "Dem":
-                return f"<So>{len(_of(_text(asked, 'Xa')))}</So>"
+                return f"<So>{len(_of(_text(asked, 'Xa'), _text(asked, 'Ngay')))}</So>"
             case "GhiNhan":
                 self._receipts += 1
                 return f"<SoBienNhan>{self._receipts}</SoBienNhan>"
@@ -188,11 +209,11 @@ def _text(element: etree._Element, name: str) -> str:
     return element.findtext(f"{{{NAMESPACE}}}{name}") or ""
 
 
-def _of(commune: str) -> list[Citizen]:
-    return [each for each in CITIZENS if each.commune == commune]
+def _of(commune: str, day: str = "") -> list[Citizen]:
+    return [each for each in CITIZENS if each.commune_on(day) == commune]
 
 
-def _citizen(each: Citizen) -> str:
+def _citizen(each: Citizen, day: str = "") -> str:
     xsi = "http://www.w3.org/2001/XMLSchema-instance"
     blood = (
         f"<NhomMau>{each.blood}</NhomMau>"
@@ -204,7 +225,7 @@ def _citizen(each: Citizen) -> str:
         f'<CongDan capNhat="2026-01-02"><SoDinhDanh>{each.number}</SoDinhDanh>'
         f"<HoVaTen>{each.name}</HoVaTen><NgaySinh>{each.born}</NgaySinh>"
         f"<GioiTinh>{each.sex}</GioiTinh>{blood}"
-        f"<DiaChi><Tinh>Sơn Bình</Tinh><Xa>{each.commune}</Xa></DiaChi>{former}</CongDan>"
+        f"<DiaChi><Tinh>Sơn Bình</Tinh><Xa>{each.commune_on(day)}</Xa></DiaChi>{former}</CongDan>"
     )
 
 

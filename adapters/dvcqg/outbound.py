@@ -27,7 +27,7 @@ from adapters.dvcqg.states import write_state
 from adapters.http import FAILURES, exchange, failure_outcome, open_answer
 from adapters.http import Answer as HttpAnswer
 from adapters.portal_fields import write_record, write_step
-from adapters.sessions import Session
+from adapters.sessions import LOGIN_MARGIN, Session
 from schemas.adapter import (
     AdapterConfig,
     Inbox,
@@ -42,6 +42,7 @@ from schemas.dossier.reconcile import Seen
 from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable
 from schemas.flows import Answer, Evaluation
 from schemas.inquiries import Payment, PaymentInquiry
+from schemas.sessions import Sessions, unshared
 
 log = structlog.get_logger(__name__)
 
@@ -78,16 +79,25 @@ class Dvcqg:
         *,
         http: aiohttp.ClientSession,
         secrets: Callable[[str], bytes],
+        sessions: Sessions = unshared,
     ) -> None:
         """Raises ConfigurationError when the password or the CA file cannot be used."""
         self._config = config
         self._http = http
         self._password = ""
+        shared = None
         if config.dialect == "portal":
             secret = resolve_secret(config.password or "", secrets, at_least=MIN_PASSWORD)
             self._password = secret.decode(errors="replace")
+            login = codec.login_call(config, self._password)
+            shared = sessions(MANIFEST.kind, str(login.url), login.body.decode())
         self._tls = tls_context(config.ca_file)
-        self._session = Session(self._log_in, seconds=config.session_seconds)
+        self._session = Session(
+            self._log_in,
+            seconds=config.session_seconds,
+            shared=shared,
+            login_seconds=config.connect_seconds + config.answer_seconds + LOGIN_MARGIN,
+        )
         self._known: OrderedDict[str, None] = OrderedDict()
         self._polling = Polling(config, self._ask)
         self._timeout = aiohttp.ClientTimeout(

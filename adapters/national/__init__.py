@@ -25,6 +25,7 @@ from adapters.national.service import NationalConfig, Operation, Service
 from adapters.signon import parse_sign_on
 from adapters.signon.plain import Secrets
 from schemas.errors import ConfigurationError
+from schemas.sessions import Sessions, unshared
 
 __all__ = [
     "CallContext",
@@ -107,12 +108,15 @@ def parse_national(config: Mapping[str, object]) -> NationalConfig:
 
 
 def create_national(
-    config: Mapping[str, object], secrets: Secrets, http: aiohttp.ClientSession
+    config: Mapping[str, object],
+    secrets: Secrets,
+    http: aiohttp.ClientSession,
+    sessions: Sessions = unshared,
 ) -> NationalService:
-    """`http` is the shared session of `adapters.http.open_session()`.
+    """`http` is the shared session of `adapters.http.open_session()`, `sessions` as for sign-ons.
 
     Raises ConfigurationError for a wrong configuration or a secret that cannot be used.
     """
     found = parse_national(config)
     name = str(config["service"])
-    return Service(name, found, _KINDS[name].operations(found), secrets, http)
+    return Service(name, found, _KINDS[name].operations(found), secrets, http, sessions)

@@ -32,6 +32,7 @@ from schemas.errors import (
     PartnerUnavailable,
 )
 from schemas.service import Changes
+from schemas.sessions import Sessions
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes; a catalogue is the largest that comes."""
@@ -120,6 +121,7 @@ class Service:
         operations: tuple[Operation[Any, Any], ...],
         secrets: Secrets,
         http: aiohttp.ClientSession,
+        sessions: Sessions,
     ) -> None:
         """Raises ConfigurationError for a sign-on that cannot be used."""
         self.name = name
@@ -129,7 +131,7 @@ class Service:
         self._known = {each.name: each for each in operations}
         self._url = URL(config.url)
         self._http = http
-        self._sign_on = create_sign_on(config.sign_on, secrets, http)
+        self._sign_on = create_sign_on(config.sign_on, secrets, http, sessions)
 
     async def call(self, operation: str, json: Json, context: CallContext) -> Json:
         known = self._known.get(operation)
@@ -166,6 +168,8 @@ class Service:
                 f"{self.name} does not accept the bus's sign-on (HTTP {answer.status})",
                 vi=f"{self.name} không chấp nhận tài khoản của trục (HTTP {answer.status})",
             )
+        if 200 <= answer.status < 300 or answer.status == 500:  # a fault of SOAP 1.1 comes as 500
+            await self._sign_on.proven(answer.body)
         return answer
 
     async def _signed(self, request: Request, context: CallContext) -> PartnerCall:

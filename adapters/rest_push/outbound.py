@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import aiohttp
-from aiohttp.payload import Payload
 from yarl import URL
 
 from adapters.connection import resolve_secret, tls_context
-from adapters.http import FAILURES, Answer, exchange, failure_outcome
+from adapters.http import FAILURES, exchange, failure_outcome
+from adapters.plain_post import PlainPost
 from adapters.rest_push.codec import (
     delivery_outcome,
     lookup_headers,
@@ -50,6 +50,7 @@ class RestPush:
         self._secrets = tuple(resolve_secret(name, secrets) for name in names)
         self._tls = tls_context(config.ca_file)
         self._small_timeout = self._timeout(PIECE)
+        self.plain = PlainPost(self._url, tls=self._tls, connect_seconds=config.connect_seconds)
 
     async def deliver(self, delivery: OutboundDelivery) -> Outcome:
         """One attempt; the time it may take is in `RestPushConfig.min_upload_rate`, twice that
@@ -62,7 +63,8 @@ class RestPush:
         return await self._send(delivery)
 
     async def close(self) -> None:
-        """Nothing to release: the HTTP session belongs to the process."""
+        """The HTTP session belongs to the process."""
+        self.plain.close()
 
     async def _look_up(self, url: URL, delivery: OutboundDelivery) -> Outcome | None:
         headers = lookup_headers(delivery, self._secrets, int(time.time()))
@@ -84,9 +86,9 @@ class RestPush:
     async def _send(self, delivery: OutboundDelivery) -> Outcome:
         content = delivery.content
         if content is not None and len(content) <= PIECE:
-            return await self._post(delivery, content, self._small_timeout)
+            return await self._post(delivery, content)
         upload = Upload(delivery.read(), delivery.size, delivery.media_type)
-        outcome = await self._post(delivery, upload, self._timeout(delivery.size))
+        outcome = await self._post(delivery, upload)
         if upload.fault:
             return Outcome(Result.TRANSIENT, code=Unavailable.code, detail=upload.fault)
         if outcome.result is Result.DELIVERED and upload.written < delivery.size:
@@ -94,20 +96,22 @@ class RestPush:
             return Outcome(Result.UNKNOWN, "", PartnerGarbage.code, detail, outcome.answer)
         return outcome
 
-    async def _post(
-        self, delivery: OutboundDelivery, data: bytes | Payload, limit: aiohttp.ClientTimeout
-    ) -> Outcome:
+    async def _post(self, delivery: OutboundDelivery, data: bytes | Upload) -> Outcome:
         headers = request_headers(delivery, self._secrets, int(time.time()))
         try:
-            answer: Answer = await exchange(
-                self._http,
-                "POST",
-                self._url,
-                headers=headers,
-                timeout=limit,
-                data=data,
-                tls=self._tls,
-            )
+            if isinstance(data, bytes):
+                seconds = self._config.answer_seconds + len(data) / self._config.min_upload_rate
+                answer = await self.plain.post(headers, data, seconds=seconds)
+            else:
+                answer = await exchange(
+                    self._http,
+                    "POST",
+                    self._url,
+                    headers=headers,
+                    timeout=self._timeout(delivery.size),
+                    data=data,
+                    tls=self._tls,
+                )
         except FAILURES as error:
             return failure_outcome(error)
         return delivery_outcome(answer, delivery)

@@ -18,6 +18,7 @@ from adapters.signon.token import JsonToken, LgspAccessToken, Token
 from adapters.signon.vxp_adapter import VxpAdapter
 from adapters.signon.x_road import XRoad
 from schemas.errors import ConfigurationError
+from schemas.sessions import Sessions, unshared
 
 __all__ = ["PartnerCall", "SignOn", "SignOnConfig", "create_sign_on", "parse_sign_on"]
 
@@ -27,16 +28,23 @@ _CLASSES: Mapping[str, Callable[[Any, Secrets, aiohttp.ClientSession], SignOn]] 
         "mtls": Nothing,
         "basic": Basic,
         "bearer": Bearer,
-        "token": Token,
-        "lgsp-access-token": LgspAccessToken,
-        "json-token": JsonToken,
-        "portal-session": PortalSession,
         "vxp-adapter": VxpAdapter,
         "x-road": XRoad,
         "wss-username": UsernameToken,
         "wss-x509": SignedMessage,
     }
 )
+_RENEWING: Mapping[str, Callable[[Any, Secrets, aiohttp.ClientSession, Sessions], SignOn]] = (
+    MappingProxyType(
+        {
+            "token": Token,
+            "lgsp-access-token": LgspAccessToken,
+            "json-token": JsonToken,
+            "portal-session": PortalSession,
+        }
+    )
+)
+"""Those that are given something that ends."""
 
 
 def parse_sign_on(config: Mapping[str, object]) -> SignOnConfig:
@@ -44,8 +52,8 @@ def parse_sign_on(config: Mapping[str, object]) -> SignOnConfig:
 
     Raises ConfigurationError that names the fields at fault and never repeats their values.
     """
-    if str(config.get("kind")) not in _CLASSES:
-        known = ", ".join(_CLASSES)
+    if str(config.get("kind")) not in {*_CLASSES, *_RENEWING}:
+        known = ", ".join([*_CLASSES, *_RENEWING])
         raise ConfigurationError(
             f"Wrong sign_on: kind: one of {known} is needed.",
             vi=f"Khai báo sign_on sai: kind phải là một trong {known}.",
@@ -66,10 +74,15 @@ def create_sign_on(
     config: Mapping[str, object],
     secrets: Secrets,
     http: aiohttp.ClientSession,
+    sessions: Sessions = unshared,
 ) -> SignOn:
     """`http` is the shared session of `adapters.http.open_session()`; tokens are fetched with it.
+
+    `sessions`: where the processes of the bus keep tokens for each other.
 
     Raises ConfigurationError for a wrong declaration, a secret or a file that cannot be used.
     """
     declared = parse_sign_on(config)
+    if declared.kind in _RENEWING:
+        return _RENEWING[declared.kind](declared, secrets, http, sessions)
     return _CLASSES[declared.kind](declared, secrets, http)

@@ -157,6 +157,19 @@ class WssUsernameConfig(KindConfig):
     timestamp_seconds: int | None = Field(None, gt=0, description="adds a Timestamp that lasts so")
 
 
+class SignedAnswersConfig(AdapterConfig):
+    """The partner signs its answers, too: Body, and Timestamp where there is one."""
+
+    certificates: Secret = Field(
+        description="PEM of the certificates it may sign with; two while one replaces the other"
+    )
+    timestamp: bool = Field(
+        True, description="an answer without a Timestamp is refused: it may be an old one"
+    )
+    fresh_seconds: int = Field(300, gt=0, description="oldest answer that is taken")
+    clock_seconds: int = Field(60, ge=0, description="so far the partner's clock may be off")
+
+
 class WssX509Config(KindConfig):
     """WS-Security X.509 Token Profile 1.1: Body and Timestamp are signed."""
 
@@ -164,6 +177,9 @@ class WssX509Config(KindConfig):
     certificate: Secret = Field(description="PEM")
     key: Secret = Field(description="PEM of its private key, RSA or EC, without a password")
     timestamp_seconds: int = Field(300, gt=0)
+    answers: SignedAnswersConfig | None = Field(
+        None, description="given: answers must be signed; else nobody looks"
+    )
 
 
 SignOnConfig = (

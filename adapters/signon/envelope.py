@@ -13,11 +13,14 @@ from schemas.xml import Limits, parse
 
 SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
+OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
+WSSE = OASIS + "wssecurity-secext-1.0.xsd"
+WSU = OASIS + "wssecurity-utility-1.0.xsd"
 
 _LIMITS = Limits(size=64_000_000, elements=1_000_000, attributes=1_000_000)
 """The bus's own messages, which have passed the limits of their service."""
 
-_LARGE = 256 * 1024
+LARGE = 256 * 1024
 """Bytes; signing takes about 30 ms for each megabyte."""
 
 Element = etree._Element  # noqa: SLF001 - lxml's class has no public name
@@ -62,7 +65,7 @@ async def rewritten(body: bytes, change: Callable[[Envelope], None]) -> bytes:
 
     Raises ConfigurationError.
     """
-    if len(body) <= _LARGE:
+    if len(body) <= LARGE:
         return _rewritten(body, change)
     return await asyncio.to_thread(_rewritten, body, change)
 

@@ -38,6 +38,8 @@ class Base:
     async def refused(self, call: PartnerCall) -> bool:  # noqa: ARG002 - the port's
         return False
 
+    async def proven(self, body: bytes) -> None: ...
+
     def ssl(self) -> ssl.SSLContext | None:
         return self._ssl
 

@@ -35,6 +35,14 @@ class SignOn(Protocol):
         """
         ...
 
+    async def proven(self, body: bytes) -> None:
+        """The answer's body shows that it is the partner's, where this is declared.
+
+        Asked of every answer that will be used, not of those that only say that the call failed.
+        Raises PartnerUnproven.
+        """
+        ...
+
     def ssl(self) -> ssl.SSLContext | None:
         """Whom to trust and which certificate to show; None: as the system has it."""
         ...

@@ -12,23 +12,33 @@ import orjson
 from yarl import URL
 
 from adapters.http import FAILURES, exchange, failure_error
-from adapters.sessions import Session
+from adapters.sessions import LOGIN_MARGIN, Session
 from adapters.signon.config import PortalSessionConfig
 from adapters.signon.plain import Base, Http, Secrets, put_header, text_secret
 from adapters.signon.port import PartnerCall
 from schemas.errors import ConfigurationError, PartnerGarbage, PartnerUnavailable
+from schemas.sessions import Sessions
 
 _HEADERS = {"Content-Type": "application/json", "Charset": "utf-8"}
 
 
 class PortalSession(Base):
-    def __init__(self, config: PortalSessionConfig, secrets: Secrets, http: Http) -> None:
+    def __init__(
+        self, config: PortalSessionConfig, secrets: Secrets, http: Http, sessions: Sessions
+    ) -> None:
         super().__init__(config, secrets, http)
         self._config = config
         self._http = http
         password = text_secret(config.password, secrets)
         self._body = orjson.dumps({"username": config.user, "password": password})
-        self._session = Session(self._log_in, seconds=config.session_seconds)
+        self._session = Session(
+            self._log_in,
+            seconds=config.session_seconds,
+            shared=sessions(
+                config.kind, config.login_url, config.user, password, config.dstcode or ""
+            ),
+            login_seconds=config.answer_seconds + LOGIN_MARGIN,
+        )
 
     async def sign(self, call: PartnerCall) -> None:
         body = _object(call.body)

@@ -24,18 +24,16 @@ from signxml.algorithms import (
 from signxml.signer import XMLSigner
 
 from adapters.connection import resolve_secret
+from adapters.signon.answers import SignedAnswers
 from adapters.signon.config import WssUsernameConfig, WssX509Config
-from adapters.signon.envelope import Element, Envelope, add, nsmap, rewritten
+from adapters.signon.envelope import OASIS, WSSE, WSU, Element, Envelope, add, nsmap, rewritten
 from adapters.signon.plain import MIN_SECRET, Base, Http, Secrets
 from adapters.signon.port import PartnerCall
 from schemas.errors import ConfigurationError
 
-_OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
-WSSE = _OASIS + "wssecurity-secext-1.0.xsd"
-WSU = _OASIS + "wssecurity-utility-1.0.xsd"
-_BASE64 = _OASIS + "soap-message-security-1.0#Base64Binary"
-_USERNAME = _OASIS + "username-token-profile-1.0#"
-_X509 = _OASIS + "x509-token-profile-1.0#X509v3"
+_BASE64 = OASIS + "soap-message-security-1.0#Base64Binary"
+_USERNAME = OASIS + "username-token-profile-1.0#"
+_X509 = OASIS + "x509-token-profile-1.0#X509v3"
 _ID = f"{{{WSU}}}Id"
 
 
@@ -89,6 +87,11 @@ class SignedMessage(Base):
             c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
         )
         self._seconds = config.timestamp_seconds
+        self._answers = SignedAnswers(config.answers, secrets) if config.answers else None
+
+    async def proven(self, body: bytes) -> None:
+        if self._answers is not None:
+            await self._answers.check(body)
 
     async def sign(self, call: PartnerCall) -> None:
         call.body = await rewritten(call.body, self._sign)

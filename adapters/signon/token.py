@@ -1,8 +1,8 @@
-"""Tokens that end: fetched, shared by all calls of the process, renewed in time and when refused.
+"""Tokens that end: fetched, shared by all calls, renewed in time and when refused.
 
 Sources: RFC 6749 §4.4, RFC 6750; the answers of WSO2, which NGSP and most LGSPs run, as public
 clients show them.  WSO2 gives every asker of one client the same token until it ends, so that
-several processes do not put each other's out of use.
+several processes do not put each other's out of use where they share none.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from yarl import URL
 
 from adapters.http import FAILURES, Answer, exchange, failure_error, retry_after
-from adapters.sessions import Granted, Session
+from adapters.sessions import LOGIN_MARGIN, Granted, Session
 from adapters.signon.config import JsonTokenConfig, LgspAccessTokenConfig, TokenConfig
 from adapters.signon.plain import Base, Http, Secrets, basic, header_secret, put_header, text_secret
 from adapters.signon.port import PartnerCall
 from schemas.errors import ConfigurationError, LgspError, PartnerGarbage, PartnerUnavailable
+from schemas.sessions import Sessions
 
 DEFAULT_SECONDS = 3600.0
 """How long a token lasts that comes without expires_in, as NGSP's do."""
@@ -72,17 +73,21 @@ class _Bearer(Base):
 class Token(_Bearer):
     """Client credentials."""
 
-    def __init__(self, config: TokenConfig, secrets: Secrets, http: Http) -> None:
+    def __init__(
+        self, config: TokenConfig, secrets: Secrets, http: Http, sessions: Sessions
+    ) -> None:
         super().__init__(config, secrets, http)
         proof = basic(config.client_id, text_secret(config.client_secret, secrets))
         question = _credentials(config, {"Authorization": proof})
-        self._source = _Source(config.token_url, question, http, self.ssl())
+        self._source = _Source(config, question, http, self.ssl(), sessions)
 
 
 class JsonToken(_Bearer):
     """An account and its password, in JSON."""
 
-    def __init__(self, config: JsonTokenConfig, secrets: Secrets, http: Http) -> None:
+    def __init__(
+        self, config: JsonTokenConfig, secrets: Secrets, http: Http, sessions: Sessions
+    ) -> None:
         super().__init__(config, secrets, http)
         names = ("userName", "password") if config.names == "userName" else _SECRET_NAMES
         account = (config.user, text_secret(config.password, secrets))
@@ -93,13 +98,15 @@ class JsonToken(_Bearer):
             early_seconds=0,
             seconds=config.token_seconds,
         )
-        self._source = _Source(config.token_url, question, http, self.ssl())
+        self._source = _Source(config, question, http, self.ssl(), sessions)
 
 
 class LgspAccessToken(Base):
     """The header `lgspaccesstoken` beside a token that was got with it."""
 
-    def __init__(self, config: LgspAccessTokenConfig, secrets: Secrets, http: Http) -> None:
+    def __init__(
+        self, config: LgspAccessTokenConfig, secrets: Secrets, http: Http, sessions: Sessions
+    ) -> None:
         super().__init__(config, secrets, http)
         keys = {  # names and order as the gateway has them
             "AccessKey": text_secret(config.access_key, secrets),
@@ -117,7 +124,7 @@ class LgspAccessToken(Base):
             and b64encode(header_secret(config.auth_hash, secrets).encode()).decode()
         )
         question = _credentials(config, {"lgspaccesstoken": self._keys})
-        self._source = _Source(config.token_url, question, http, self.ssl())
+        self._source = _Source(config, question, http, self.ssl(), sessions)
 
     async def sign(self, call: PartnerCall) -> None:
         token = await self._source.current()
@@ -147,14 +154,35 @@ def _credentials(
 
 
 class _Source:
-    """Where tokens come from: one request under way, whoever waits."""
+    """Where tokens come from: one request under way, whoever waits.
 
-    def __init__(self, url: str, question: _Question, http: Http, tls: SSLContext | None) -> None:
-        self._url = URL(url)
+    What is asked is the account: another secret or scope is another token.
+    """
+
+    def __init__(
+        self,
+        config: TokenConfig | JsonTokenConfig | LgspAccessTokenConfig,
+        question: _Question,
+        http: Http,
+        tls: SSLContext | None,
+        sessions: Sessions,
+    ) -> None:
+        self._url = URL(config.token_url)
         self._question = question
         self._http = http
         self._tls = tls or True
-        self._session = Session(self._fetch, seconds=question.seconds)
+        self._session = Session(
+            self._fetch,
+            seconds=question.seconds,
+            shared=sessions(
+                config.kind,
+                config.token_url,
+                config.tls.certificate_file or "",
+                *(f"{name}: {value}" for name, value in question.headers.items()),
+                question.body.decode(),
+            ),
+            login_seconds=question.answer_seconds + LOGIN_MARGIN,
+        )
 
     async def current(self) -> str:
         """Raises PartnerError, ConfigurationError."""
@@ -181,8 +209,8 @@ class _Source:
             raise failure_error(error) from None
         given = _read(answer)
         seconds = question.seconds if given.expires_in is None else given.expires_in
-        # a token that lasts less than twice the margin is used for half its time
-        return Granted(given.token, seconds - min(question.early_seconds, seconds / 2))
+        # a token that lasts less than twice the margin is renewed at half its time
+        return Granted(given.token, seconds, min(question.early_seconds, seconds / 2))
 
 
 def _read(answer: Answer) -> _Given:

@@ -12,7 +12,7 @@ from yarl import URL
 from adapters.connection import resolve_secret, tls_context
 from adapters.content import read_whole
 from adapters.http import FAILURES, Answer, exchange, failure_outcome
-from adapters.sessions import Session
+from adapters.sessions import LOGIN_MARGIN, Session
 from adapters.vnpost import codec
 from adapters.vnpost.config import VnPostConfig
 from adapters.vnpost.manifest import MANIFEST
@@ -26,6 +26,7 @@ from schemas.errors import (
 )
 from schemas.flows import PostalAction, PostalOrder
 from schemas.inquiries import PostalEvent
+from schemas.sessions import Sessions, unshared
 
 TOKEN_SECONDS = 3000.0
 """The platform's tokens last 3600 seconds."""
@@ -53,6 +54,7 @@ class VnPost:
         *,
         http: aiohttp.ClientSession,
         secrets: Callable[[str], bytes],
+        sessions: Sessions = unshared,
     ) -> None:
         """Raises ConfigurationError when the secret or the CA file cannot be used."""
         self._config = config
@@ -60,7 +62,12 @@ class VnPost:
         self._url = URL(config.url)
         self._basic = codec.basic(config.key, resolve_secret(config.secret, secrets, at_least=8))
         self._tls = tls_context(config.ca_file)
-        self._token = Session(self._log_in, seconds=TOKEN_SECONDS)
+        self._token = Session(
+            self._log_in,
+            seconds=TOKEN_SECONDS,
+            shared=sessions(MANIFEST.kind, config.token_url, self._basic),
+            login_seconds=config.connect_seconds + config.answer_seconds + LOGIN_MARGIN,
+        )
         self._timeout = aiohttp.ClientTimeout(
             total=config.connect_seconds + config.answer_seconds,
             connect=config.connect_seconds,

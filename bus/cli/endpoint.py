@@ -10,6 +10,7 @@ from bus.cli.lang import say
 from bus.cli.options import Json
 from bus.cli.output import headings, say_line, show_json, show_table, to_json, when
 from bus.cli.session import Session
+from schemas import instant
 from schemas.delivery import DeliveryState
 from schemas.errors import NotFound
 from schemas.instant import to_iso
@@ -36,6 +37,8 @@ STATES = (
 def _word(view: EndpointView) -> str:
     if view.paused:
         return f"‖ {say('tạm dừng', 'paused')}"
+    if view.away(instant.now()) is not None:
+        return f"‖ {say('đang bảo trì', 'in maintenance')}"
     if view.broken:
         return f"✗ {say('ngắt mạch', 'breaker open')}"
     return f"✓ {say('chạy', 'running')}"
@@ -50,6 +53,10 @@ def _as_json(view: EndpointView) -> dict[str, Any]:
         "title": view.declared.title if view.declared is not None else "",
         "paused": state.get("paused", False),
         "pauseReason": state.get("pauseReason"),
+        "maintenance": [
+            each.model_dump(mode="json")
+            for each in (view.declared.maintenance if view.declared is not None else ())
+        ],
         "breaker": state.get("breaker", "closed"),
         "openedAt": state.get("openedAt"),
         "probeAt": state.get("probeAt"),

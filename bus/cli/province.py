@@ -156,6 +156,7 @@ def _read(folder: Path) -> tuple[Province, dict[str, bytes]]:
 
 async def _propose(ledger: Ledger, wanted: Province, documents: dict[str, bytes]) -> Proposal:
     from bus.cli.service_check import faults_of_service  # noqa: PLC0415 - as above
+    from bus.gateway.national import operations_of  # noqa: PLC0415
     from bus.ops.province_change import propose  # noqa: PLC0415
 
     def check(service: Service, current: Province) -> list[str]:
@@ -163,7 +164,14 @@ async def _propose(ledger: Ledger, wanted: Province, documents: dict[str, bytes]
             return []
         return faults_of_service(service, documents)
 
-    return await propose(ledger, lambda _: wanted, check_endpoint=_faults, check_service=check)
+    return await propose(
+        ledger,
+        lambda _: wanted,
+        check_endpoint=_faults,
+        check_service=check,
+        operations=operations_of,
+        documents=documents,
+    )
 
 
 def _faults(endpoint: Endpoint) -> list[str]:

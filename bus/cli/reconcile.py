@@ -102,17 +102,17 @@ async def _all(
     # late: the adapters and the whole bus are behind it
     from adapters import registry  # noqa: PLC0415
     from adapters.http import open_session  # noqa: PLC0415
-    from bus.app import adapter_maker  # noqa: PLC0415
+    from bus.app import adapter_maker, partner_sessions  # noqa: PLC0415
     from bus.engine.live import LiveConfig  # noqa: PLC0415
     from bus.engine.reconcile import Desk  # noqa: PLC0415
 
-    live = LiveConfig(ledger.config)
+    settings, live = session.settings, LiveConfig(ledger.config)
     await live.start()
     manifests = {kind: each.manifest for kind, each in registry.adapters().items()}
     reports: list[Report] = []
     try:
         async with open_session() as http:
-            create = adapter_maker(session.settings, http)
+            create = adapter_maker(settings, http, partner_sessions(settings, ledger))
             for endpoint in _ordered(live.snapshot, names):
                 adapter = create(endpoint)
                 total = await ledger.reconciling.count(since=scope.since, senders=scope.senders)

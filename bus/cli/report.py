@@ -15,7 +15,7 @@ from bus.cli.session import Session
 
 if TYPE_CHECKING:
     from bus.ledger.ledger import Ledger
-    from bus.ops.report import Report
+    from bus.ops.report_model import Report
 
 
 def report(

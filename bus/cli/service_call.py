@@ -60,6 +60,7 @@ async def _call(
     """As the gateway calls, with everything to be seen; written down as any other access."""
     # late: all of the gateway is behind it
     from adapters.http import open_session  # noqa: PLC0415
+    from bus.app import partner_sessions  # noqa: PLC0415
     from bus.engine.live import LiveConfig  # noqa: PLC0415
     from bus.gateway.calling import Asker, Calls, Catalogue, Partners  # noqa: PLC0415
     from bus.ops import tracing  # noqa: PLC0415
@@ -75,7 +76,8 @@ async def _call(
                 raise InvalidRequest("--purpose is needed", vi="Cần --purpose", field="purpose")
             if settled.personal is not None and not who.officer:
                 raise InvalidRequest("--officer is needed", vi="Cần --officer", field="officer")
-            calls = Calls(ledger, Partners(http, settings.secret), settings.secret, Metrics())
+            partners = Partners(http, settings.secret, partner_sessions(settings, ledger))
+            calls = Calls(ledger, partners, settings.secret, Metrics())
             asker = Asker(who.client, "", tracing.start(), who.officer, who.purpose)
             return await calls.call(served, served.operation(operation), request, asker)
     finally:

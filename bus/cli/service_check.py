@@ -25,7 +25,7 @@ def faults_of_service(service: Service, contents: Mapping[str, bytes]) -> list[s
     }
     try:
         parse_sign_on(service.sign_on)
-        contract = national.compile_contract(documents, service.contract.main)
+        contract = national.compile_contract(documents, service.contract.main, names=service.soap)
         if isinstance(contract, national.NationalContract) and not service.address:
             raise national.needs_address(contract)
         addresses = [service.address or each.address for each in contract.operations.values()]

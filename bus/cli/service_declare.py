@@ -128,6 +128,7 @@ async def _change(
 ) -> None:
     """The change as `lgsp apply` would make it, with the same checks."""
     from bus.cli.service_check import faults_of_service  # noqa: PLC0415 - late: lxml
+    from bus.gateway.national import operations_of  # noqa: PLC0415
     from bus.ops.province_change import propose, put_in_force  # noqa: PLC0415
 
     def change(province: Province) -> Province:
@@ -138,6 +139,8 @@ async def _change(
         ledger,
         change,
         check_service=lambda each, _: faults_of_service(each, contents) if each is new else [],
+        operations=operations_of,
+        documents=contents,
     )
     await put_in_force(
         ledger, proposal, actor=actor, reason=reason, documents=list(contents.values())
@@ -283,7 +286,7 @@ async def _look(ledger: Ledger, name: str) -> tuple[Province, Service, Contract]
     province = await ledger.config.province()
     service = find(province, name)
     documents = await ledger.contracts.read(service.contract.documents)
-    contract = compile_contract(documents, service.contract.main)
+    contract = compile_contract(documents, service.contract.main, names=service.soap)
     return province, in_force(service, contract), contract
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bus.cli import service_job_send
 from bus.cli.lang import say
 from bus.cli.options import Json, Limit, examples
 from bus.cli.output import headings, progress, say_line, show_facts, show_json, show_table, when
@@ -163,6 +164,9 @@ def _members(job: Job) -> dict[str, Any]:
         "finishedAt": None if job.finished_at is None else to_iso(job.finished_at),
         "expiresAt": to_iso(job.expires_at),
     }
+
+
+service_job_send.add_to(job_app)
 
 
 def add_to(app: typer.Typer) -> None:

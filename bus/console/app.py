@@ -66,6 +66,9 @@ def create(
         broker_up=lambda: broker.connected,
         acceptor=acceptor,
         secret=settings.secret,
+        secrets_dir=settings.secrets_dir,
+        alerts=settings.alerts,
+        operations=settings.operations,
     )
 
     @asynccontextmanager

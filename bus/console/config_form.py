@@ -8,9 +8,14 @@ from typing import Any
 from nicegui import ui
 
 from adapters import registry
+from bus.console.endpoint_secrets import DAYS, shown_once
 from bus.console.frame import View
 from bus.console.html import tag
+from bus.console.keyring import after
 from bus.console.marks import mark
+from bus.console.rights import Act
+from bus.console.visitor import Visitor
+from bus.ops import secret_files
 from schemas.errors import ConfigurationError
 
 Schema = Mapping[str, Any]
@@ -89,11 +94,35 @@ class ConfigForm:
                     view.console.secret(name)
                 except ConfigurationError as error:
                     view.html(tag("p", mark("!", "warn", view.say.text(error.detail))))
+                    if view.visitor.may(Act.MANAGE_KEYS):
+                        self._offer_secret(name, told)
                 else:
                     there = view.say("Bí mật này đã có trên trục.", "The bus has this secret.")
                     view.html(tag("p", mark("✓", "good", there)))
 
         typed.on("blur", look)
+
+    def _offer_secret(self, name: str, place: ui.element) -> None:
+        """To make the one that is missing, good for a year."""
+        view = self._view
+
+        async def make() -> None:
+            async def work(now: Visitor) -> str:
+                value = await secret_files.make(
+                    view.ledger,
+                    view.console.secrets_dir,
+                    name,
+                    ends_at=after(view, DAYS),
+                    actor=now.actor,
+                )
+                place.clear()
+                with place:
+                    view.html(shown_once(view, name, value))
+                return view.say(f"Đã tạo bí mật {name}.", f"Secret {name} is made.")
+
+            await view.act(Act.MANAGE_KEYS, work)
+
+        view.button("Tạo bí mật này", "Make this secret", make, icon="vpn_key")
 
 
 def _kind(schema: Schema) -> Schema:

@@ -149,7 +149,9 @@ class Desk:
         """The account's shared secret."""
         if account.totp is None or self._secrets.totp is None:
             raise Unauthenticated("no authenticator", vi="Chưa có ứng dụng xác thực")
-        return totp.unseal(account.totp, self._secrets.totp, account.name)
+        return totp.unseal(
+            account.totp, self._secrets.totp, account.name, previous=self._secrets.totp_previous
+        )
 
     async def register(self, account: Account, secret: bytes, code: str) -> None:
         """A new authenticator, whose first code proves that it has the secret.

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import structlog
@@ -28,6 +29,8 @@ from bus.console.words import Words
 from bus.engine.accept import Acceptor
 from bus.engine.live import LiveConfig, Snapshot
 from bus.ledger.ledger import Ledger
+from bus.ops.alerts.policy import AlertPolicy
+from bus.ops.granted_operations import Operations
 from bus.ops.pulse import Pulse
 from schemas.errors import Forbidden, LgspError, Text, Unauthenticated
 
@@ -56,6 +59,9 @@ class Console:
     broker_up: Callable[[], bool]
     acceptor: Acceptor  # for messages that try a connection
     secret: Callable[[str], bytes]  # raises ConfigurationError when there is none of that name
+    secrets_dir: Path | None  # where secrets made here are put
+    alerts: AlertPolicy
+    operations: Operations  # those that a contract has
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from nicegui import ui
 
@@ -15,9 +15,33 @@ from bus.ops.onboarding import parsed
 from bus.ops.province_change import in_place_of
 from schemas.errors import LgspError
 from schemas.province import Province
-from schemas.service import ALL, Grant
+from schemas.service import ALL, Grant, Service
 
 NEW = ""
+
+
+def grants_of(view: View) -> list[Grant]:
+    """Of those agencies whose traffic the person sees; and of their systems."""
+    own = view.visitor.agencies
+    if own is None:
+        return list(view.snapshot.grants)
+    return [each for each in view.snapshot.grants if _is_to(view, each, own)]
+
+
+def _is_to(view: View, grant: Grant, own: Collection[str]) -> bool:
+    if grant.client is None:
+        return grant.agency in own
+    client = view.snapshot.clients.get(grant.client)
+    return client is not None and not set(client.agencies).isdisjoint(own)
+
+
+def services_of(view: View) -> list[Service]:
+    """Those declared; for agencies, those that are granted to them."""
+    services = list(view.snapshot.services.values())
+    if view.visitor.agencies is None:
+        return services
+    granted = {grant.service for grant in grants_of(view)}
+    return [each for each in services if each.name in granted]
 
 
 class Grants:

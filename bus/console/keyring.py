@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from bus.console.ends import end_mark
 from bus.console.frame import View
-from bus.console.html import code, facts, table, tag
+from bus.console.html import Cell, code, facts, table, tag
 from bus.console.marks import mark
 from bus.console.rights import Act
 from bus.console.visitor import Visitor
@@ -74,7 +75,7 @@ class Keyring:
             (
                 code(key.hint),
                 say.moment(key.created_at),
-                say.moment(key.expires_at) if key.expires_at else say("không hạn", "never"),
+                self._ends(key),
                 mark("✓", "good", say("còn hiệu lực", "in force"))
                 if keys.good(key, now)
                 else mark("–", "off", say("đã hết", "ended")),
@@ -85,6 +86,15 @@ class Keyring:
         caption = say(f"Khóa của {self._client.id}", f"Keys of {self._client.id}")
         empty = say("Chưa có khóa: hệ thống này chưa gọi được trục.", "No keys: it cannot call.")
         self._view.html(table(caption, columns, rows, empty=empty))
+
+    def _ends(self, key: KeyRow) -> Cell:
+        """A key that was ended on purpose is no trouble."""
+        say = self._view.say
+        if key.expires_at is None:
+            return say("không hạn", "never")
+        if keys.good(key, self._view.ledger.clock()):
+            return end_mark(self._view, key.expires_at)
+        return say.moment(key.expires_at)
 
     def _add_form(self) -> None:
         view, say = self._view, self._view.say

@@ -91,7 +91,8 @@ class Review:
 
             if await view.act(Act.CONFIGURE, work):
                 if self._done is None:
-                    ui.navigate.to(f"{view.request.url.path}?applied={revision}")
+                    again = view.request.url.include_query_params(applied=revision)
+                    ui.navigate.to(f"{again.path}?{again.query}")
                     return
                 self._place.clear()
                 with self._place:
@@ -119,7 +120,9 @@ async def propose_in(view: View, change: Callable[[Province], Province]) -> Prop
             return [view.say.text(error.detail)]
         return []
 
-    return await propose(view.ledger, change, check_endpoint=faults)
+    return await propose(
+        view.ledger, change, check_endpoint=faults, operations=view.console.operations
+    )
 
 
 def plan_table(view: View, changes: Sequence[Change]) -> Html:

@@ -17,8 +17,8 @@ from starlette.responses import PlainTextResponse, Response
 from bus.console.door import VISITOR
 from bus.console.visitor import Visitor
 from bus.ops import report_files
-from bus.ops.report import Report
 from bus.ops.report_files import KINDS, Kind
+from bus.ops.report_model import Report
 from bus.ops.report_words import Lang
 
 KEPT_SECONDS = 900.0

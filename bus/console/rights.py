@@ -28,6 +28,7 @@ class Act(StrEnum):
     PAUSE = "pause"  # an endpoint
     RESUME = "resume"
     TEST = "test"  # an endpoint's connection
+    SILENCE = "silence"  # alerts, for a time
     REVEAL = "reveal"  # personal data in a message, with a reason
     DOWNLOAD = "download"  # originals and attachments: they are not masked
     REPORT = "report"  # of what one sees
@@ -51,6 +52,7 @@ RIGHTS: dict[Act, frozenset[Role]] = {
     Act.PAUSE: frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
     Act.RESUME: frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
     Act.TEST: frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
+    Act.SILENCE: frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
     Act.REVEAL: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.DOWNLOAD: frozenset({Role.OPERATOR, Role.AGENCY, Role.ADMINISTRATOR}),
     Act.REPORT: frozenset(Role),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+from bus.ops.alerts.policy import AlertPolicy
+from bus.ops.granted_operations import Operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Secrets:
     totp: bytes | None = None
+    totp_previous: bytes | None = None  # authenticators registered under it go on
     oidc: bytes | None = None  # of this client at the identity provider; none: a public client
 
 
@@ -33,6 +38,9 @@ class ConsoleSettings:
     limits: Limits
     secrets: Secrets
     secret: Callable[[str], bytes]  # of an endpoint; raises ConfigurationError
+    secrets_dir: Path | None  # where secrets made here are put
+    alerts: AlertPolicy
+    operations: Operations  # those that a contract has
     provider: Provider | None = None
 
     @property

@@ -26,7 +26,14 @@ class Shared:
         """It has changed."""
         self._kept.pop(key, None)
 
-    async def get(self, key: Hashable, make: Callable[[], Awaitable[T]], *, seconds: float) -> T:
+    async def get(
+        self,
+        key: Hashable,
+        make: Callable[[], Awaitable[T]],
+        *,
+        seconds: float,
+        share: float = SHARE,
+    ) -> T:
         """Raises what `make` raises; nothing is kept then."""
         async with self._making.setdefault(key, asyncio.Lock()):
             known = self._kept.get(key)
@@ -38,5 +45,6 @@ class Shared:
             ended = self._monotonic()
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
-            self._kept[key] = (ended + max(seconds, (ended - began) / SHARE), made)
+                self._making.clear()  # whoever waits for one of them has it
+            self._kept[key] = (ended + max(seconds, (ended - began) / share), made)
             return made

@@ -38,6 +38,11 @@ _SENTENCES: dict[str, Told] = {
     "held": ("‖", "warn", Text("Giữ lại, chưa gửi {to}{why}", "Held back from {to}{why}")),
     "queued": ("·", "busy", Text("Trở lại hàng chờ {to}{why}", "Back in the queue of {to}{why}")),
     "replayed": ("↻", "busy", Text("Cho gửi lại tới {to}{reason}", "Replayed to {to}{reason}")),
+    "replay-undone": (
+        "⏸",
+        "bad",
+        Text("Rút lại lệnh gửi lại tới {to}{reason}", "Replay to {to} undone{reason}"),
+    ),
     "released": ("→", "busy", Text("Thôi giữ, gửi {to}{reason}", "Let go to {to}{reason}")),
     "sent-again": ("↻", "busy", Text("Gửi lần nữa tới {to}{reason}", "Sent again to {to}{reason}")),
     "redirected": (
@@ -74,6 +79,77 @@ _SENTENCES: dict[str, Told] = {
         "bad",
         Text("Bị từ chối: {act} với vai trò {role}", "Refused: {act} with role {role}"),
     ),
+    "console-account-added": (
+        "+",
+        "off",
+        Text("Tạo tài khoản {account}, vai trò {role}", "Account {account} made, role {role}"),
+    ),
+    "console-account-reset": (
+        "·",
+        "off",
+        Text("Đặt lại mật khẩu của {account}", "Password of {account} reset"),
+    ),
+    "console-account-disabled": ("‖", "off", Text("Khóa {account}", "{account} was disabled")),
+    "console-account-enabled": ("→", "off", Text("Mở lại {account}", "{account} was enabled")),
+    "console-report-made": ("·", "off", Text("Lập báo cáo {period}", "Report of {period} made")),
+    "client-key-added": (
+        "+",
+        "off",
+        Text("Cấp khóa {hint} cho {client}", "Key {hint} issued to {client}"),
+    ),
+    "client-key-retired": (
+        "–",
+        "off",
+        Text("Kết thúc khóa {hint} của {client}", "Key {hint} of {client} ended"),
+    ),
+    "configuration-changed": (
+        "·",
+        "off",
+        Text(
+            "Áp dụng cấu hình phiên bản {revision}{reason}", "Revision {revision} in force{reason}"
+        ),
+    ),
+    "trial-sent": (
+        "→",
+        "off",
+        Text("Gửi thử từ {sender} tới {receiver}", "Test message from {sender} to {receiver}"),
+    ),
+    "accesses-read": (
+        "◉",
+        "off",
+        Text("Xem ai đã tra cứu dữ liệu cá nhân", "Looked up who asked for personal data"),
+    ),
+    "console-authenticator-added": (
+        "·",
+        "off",
+        Text("Bật xác thực hai lớp", "Turned on the second factor"),
+    ),
+    "secret-made": ("+", "off", Text("Tạo bí mật {secret}", "Secret {secret} made")),
+    "alert-raised": ("!", "warn", Text("Cảnh báo {key}", "Alert {key}")),
+    "alert-resolved": ("✓", "good", Text("Hết cảnh báo {key}", "Alert {key} is over")),
+    "alert-silenced": (
+        "‖",
+        "off",
+        Text("Tắt tiếng cảnh báo {pattern}{reason}", "Alerts {pattern} silenced{reason}"),
+    ),
+    "alert-silence-ended": (
+        "·",
+        "off",
+        Text("Cho báo lại {pattern}", "Alerts {pattern} are told again"),
+    ),
+    "process-started": ("→", "off", Text("Tiến trình khởi động: {roles}", "Started: {roles}")),
+    "process-stopped": ("←", "off", Text("Tiến trình dừng", "The process stopped")),
+    "process-lost": (
+        "✗",
+        "warn",
+        Text("Tiến trình {process} không còn báo", "Process {process} stopped reporting"),
+    ),
+    "taken-back": (
+        "↻",
+        "warn",
+        Text("Nhận lại {count} chuyển phát của {worker}", "Took {count} deliveries of {worker}"),
+    ),
+    "chain-started": ("·", "off", Text("Mở chuỗi nhật ký mới", "A chain of the journal began")),
     "journal-verified": ("·", "off", Text("Kiểm tra nhật ký", "Verified the journal")),
     "personal-data-revealed": (
         "◉",
@@ -87,6 +163,12 @@ _SENTENCES: dict[str, Told] = {
     ),
 }
 
+_NAMED = (
+    *("error", "address", "account", "act", "role", "period"),
+    *("hint", "client", "revision", "sender", "receiver"),
+    *("secret", "key", "pattern", "roles", "process", "worker"),
+)
+
 
 def tell(entry: JournalRow) -> Told:
     """What nobody has put into words is told by its name."""
@@ -98,7 +180,7 @@ def tell(entry: JournalRow) -> Told:
         "other": data.get("to", ""),
         "count": len(data.get("deliveries", ())),
         "attempt": data.get("attempt", ""),
-        **{name: data.get(name, "") for name in ("error", "address", "account", "act", "role")},
+        **{name: data.get(name, "") for name in _NAMED},
         "ref": f" ({data['partnerRef']})" if data.get("partnerRef") else "",
         "reason": f": {data['reason']}" if data.get("reason") else "",
         "why": f": {data.get('detail') or data.get('code')}" if data.get("code") else "",

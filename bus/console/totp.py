@@ -12,18 +12,16 @@ import hmac
 import secrets
 from urllib.parse import quote
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from bus.ledger.sealing import Sealer
 from schemas.errors import ConfigurationError
 from schemas.instant import SECOND, Instant
 
 KEY_NAME = "console-totp"
+_PURPOSE = "totp"
 PERIOD = 30  # seconds
 DIGITS = 6
 SLACK = 1  # steps a clock may be off, in either direction
 ISSUER = "LGSP"
-_NONCE = 12  # bytes
 
 
 def new_secret() -> bytes:
@@ -62,22 +60,21 @@ def step_of(secret: bytes, code: str, now: Instant) -> int | None:
 
 
 def seal(secret: bytes, key: bytes, name: str) -> bytes:
-    nonce = secrets.token_bytes(_NONCE)
-    return nonce + _cipher(key).encrypt(nonce, secret, name.encode())
+    return Sealer(_PURPOSE, key).seal(secret, name.encode())
 
 
-def unseal(sealed: bytes, key: bytes, name: str) -> bytes:
-    """Raises ConfigurationError when the key is another than the one it was sealed with."""
-    try:
-        return _cipher(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], name.encode())
-    except InvalidTag:
+def unseal(sealed: bytes, key: bytes, name: str, *, previous: bytes | None = None) -> bytes:
+    """Raises ConfigurationError when the key is another than the one it was sealed with, and the
+    one before it, too.
+    """
+    secret = Sealer(_PURPOSE, key).unseal(sealed, name.encode())
+    if secret is None:
+        if previous is not None:
+            return unseal(sealed, previous, name)
         raise ConfigurationError(
             f"secret {KEY_NAME} is not the one with which authenticators were registered; put the "
             "old one back, or reset the account: lgsp account reset",
             vi=f"bí mật {KEY_NAME} không phải bí mật khi đăng ký ứng dụng xác thực; đặt lại bí mật "
             "cũ, hoặc đặt lại tài khoản: lgsp account reset",
-        ) from None
-
-
-def _cipher(key: bytes) -> AESGCM:
-    return AESGCM(hashlib.sha256(b"totp\0" + key).digest())
+        )
+    return secret

@@ -7,6 +7,7 @@ of keys to keep in step, and no sentence without its translation beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from schemas.errors import Text
@@ -34,6 +35,16 @@ class Words:
         if at is None:
             return "—"
         return to_datetime(at).astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S")
+
+    def day(self, at: Instant) -> str:
+        return to_datetime(at).astimezone(VIETNAM).strftime("%d/%m/%Y")
+
+    def period(self, begins: datetime, ends: datetime) -> str:
+        """By Vietnam's clock: 20:00–23:00 ngày 13/12/2026."""
+        first, last = begins.astimezone(VIETNAM), ends.astimezone(VIETNAM)
+        if first.date() != last.date():
+            return f"{first:%H:%M %d/%m/%Y} – {last:%H:%M %d/%m/%Y}"
+        return f"{first:%H:%M}–{last:%H:%M} {self('ngày', 'on')} {first:%d/%m/%Y}"
 
     def span(self, microseconds: int) -> str:
         """The two largest units: 2 giờ 5 phút."""

@@ -3,7 +3,8 @@
 closed ──(failures in a row, of several deliveries)──▶ open ──(a probe succeeds)──▶ closed
                                                          └─(a probe fails)──▶ open, probe later
 
-A single poisonous message never opens it: the failures must be of different deliveries.
+A single poisonous message never opens it: the failures must be of different deliveries, unless the
+partner certainly had nothing of them (not reached, 503), for which no message is to blame.
 No I/O here; the worker tells the ledger what changed.
 """
 
@@ -19,7 +20,7 @@ from schemas.instant import SECOND, Instant
 class Change(Enum):
     NONE = auto()
     OPENED = auto()  # also: opened again after a failed probe
-    CLOSED = auto()
+    CLOSED = auto()  # also: answers after failures in a row that were too much alike to open it
 
 
 class Permit(Enum):
@@ -35,6 +36,7 @@ class Breaker:
     probe_at: Instant = 0
     probing: bool = False
     _failures: int = 0
+    _blameless: int = 0  # of them: the partner had nothing of the message
     _failed: set[int] = field(default_factory=set)
 
     def permit(self, now: Instant) -> Permit:
@@ -48,24 +50,27 @@ class Breaker:
         return Permit.PROBE
 
     def succeeded(self) -> Change:
-        self._failures = 0
-        self._failed.clear()
-        self.probing = False
-        if not self.is_open:
-            return Change.NONE
+        was_away = self.is_open or self._failures >= self.policy.failures
+        self._forget()
         self.is_open = False
-        return Change.CLOSED
+        return Change.CLOSED if was_away else Change.NONE
 
-    def failed(self, delivery: int, now: Instant, *, probe: bool) -> Change:
-        """A transient or unknown outcome. Stragglers of before the opening change nothing."""
+    def failed(
+        self, delivery: int, now: Instant, *, probe: bool, blameless: bool = False
+    ) -> Change:
+        """A transient (then `blameless`) or unknown outcome. Stragglers of before the opening
+        change nothing.
+        """
         if self.is_open:
             if not probe:
                 return Change.NONE
             return self._open(now)
         self._failures += 1
+        self._blameless += blameless
         self._failed.add(delivery)
-        enough = self._failures >= self.policy.failures
-        return self._open(now) if enough and len(self._failed) >= self.distinct else Change.NONE
+        several = self._failures >= self.policy.failures and len(self._failed) >= self.distinct
+        away = several or self._blameless >= self.policy.failures
+        return self._open(now) if away else Change.NONE
 
     @property
     def distinct(self) -> int:
@@ -78,12 +83,15 @@ class Breaker:
     def learn(self, *, is_open: bool, probe_at: Instant) -> None:
         """What the ledger says, where another worker may have opened or closed it."""
         if self.is_open and not is_open:
-            self._failures = 0
-            self._failed.clear()
-            self.probing = False
+            self._forget()
         self.is_open = is_open
         if is_open:
             self.probe_at = max(probe_at, self.probe_at)
+
+    def _forget(self) -> None:
+        self._failures = self._blameless = 0
+        self._failed.clear()
+        self.probing = False
 
     def _open(self, now: Instant) -> Change:
         self.is_open = True

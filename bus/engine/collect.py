@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import time
 from collections.abc import AsyncIterator
 
 import structlog
@@ -295,7 +294,7 @@ class Collector:
     async def _rounds(self, endpoint: Endpoint, adapter: Poller) -> None:
         inbox = EndpointInbox(endpoint.name, self._ledger, self._live, self._acceptor)
         rounds = Rounds(self._ledger, endpoint.name, adapter.interval)
-        failures, since = 0, 0.0
+        failures = 0
         while True:
             if not self._is_mine(endpoint.name) or self._states.of(endpoint.name).paused:
                 await asyncio.sleep(STANDBY_SECONDS)
@@ -305,10 +304,9 @@ class Collector:
             except Exception as error:  # noqa: BLE001 - fetching must outlive every failure
                 failures += 1
                 self._observer.polled(endpoint.name, None)
-                since = since if failures > 1 else time.monotonic()
                 if self._complain(endpoint.name, failures, error):
                     await rounds.bad(_said(error))
-                pause = wait(endpoint.retry, failures, time.monotonic() - since)
+                pause = wait(endpoint.retry, failures, 0)  # asking is cheap
             else:
                 if failures:
                     log.info("collect.works_again", endpoint=endpoint.name)

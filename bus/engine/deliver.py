@@ -20,6 +20,7 @@ from bus.engine.observer import Observer
 from bus.engine.retry import OWN_FAULT, judge, uses_up
 from bus.engine.slots import Slots
 from bus.engine.spans import spanning
+from bus.ledger.handover import Place
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Claimed, Finish
 from routing.decision import Decision
@@ -73,6 +74,9 @@ class EndpointRunner:
         self._telling = 0  # breaker changes on their way to the ledger
         self._draining = False
         self._in_hand: set[asyncio.Task[None]] = set()
+        self._promised = 0  # places held for what is being committed
+        self._kept = asyncio.Event()
+        self._kept.set()
 
     async def start(self) -> None:
         await self._context.broker.consume(self.endpoint.name, self._handle, prefetch=PREFETCH)
@@ -81,6 +85,9 @@ class EndpointRunner:
         """Finish what is in hand for up to `grace` seconds; the rest is found again as unknown."""
         self._draining = True
         await self._context.broker.stop_consuming(self.endpoint.name, grace=grace)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._kept.wait()
         if self._in_hand:
             _, late = await asyncio.wait(self._in_hand, timeout=grace)
             for task in late:
@@ -96,6 +103,24 @@ class EndpointRunner:
         if not self._telling:
             state = self._context.states.of(self.endpoint.name)
             self._breaker.learn(is_open=state.breaker == "open", probe_at=state.probe_at or 0)
+
+    def reserve(self) -> Place | None:
+        """A place for what is about to be committed; see bus.ledger.handover."""
+        if self._draining or self._breaker.is_open or self._paused() or not self._slots.take():
+            return None
+        self._promised += 1
+        self._kept.clear()
+        return _Held(self)
+
+    def keep(self, claimed: Claimed | None) -> None:
+        """A place of `reserve` is filled, or given up."""
+        self._promised -= 1
+        if not self._promised:
+            self._kept.set()
+        if claimed is None:
+            self._slots.release()
+        else:
+            self._begin(claimed, probe=False)
 
     async def _handle(self, work: Work) -> None:
         """Work from the broker: done when every delivery of it is written down, or not ours."""
@@ -136,11 +161,14 @@ class EndpointRunner:
         self._slots.release(len(batch) - len(claimed))
         if probe and not claimed:
             self._breaker.probing = False
-        tasks = [asyncio.create_task(self._run(each, probe=probe)) for each in claimed]
-        for task in tasks:
-            self._in_hand.add(task)
-            task.add_done_callback(self._in_hand.discard)
-        return tasks
+        return [self._begin(each, probe=probe) for each in claimed]
+
+    def _begin(self, claimed: Claimed, *, probe: bool) -> asyncio.Task[None]:
+        """Send it, for which a place is held."""
+        task = asyncio.create_task(self._run(claimed, probe=probe))
+        self._in_hand.add(task)
+        task.add_done_callback(self._in_hand.discard)
+        return task
 
     async def _claim(self, batch: list[int]) -> list[Claimed]:
         """While the ledger is away the work stays in hand; so the broker does not spin."""
@@ -212,6 +240,8 @@ class EndpointRunner:
     async def _traced(self, claimed: Claimed, content: Prepared | None) -> Outcome:
         """The attempt as a span of the message's trace, in which the partner's own may follow."""
         spans = self._context.observer.spans
+        if spans is None:
+            return await self._attempt(claimed, content)
         with spanning(spans, f"deliver {self.endpoint.name}", "client", claimed.trace) as span:
             outcome = await self._attempt(replace(claimed, trace=span.trace), content)
             span.failed = outcome.result is not Result.DELIVERED
@@ -277,7 +307,8 @@ class EndpointRunner:
             return Change.NONE
         if outcome.result in {Result.DELIVERED, Result.REJECTED}:
             return self._breaker.succeeded()
-        return self._breaker.failed(claimed.id, now, probe=probe)
+        blameless = outcome.result is Result.TRANSIENT
+        return self._breaker.failed(claimed.id, now, probe=probe, blameless=blameless)
 
     def _tell(self, change: Change, outcome: Outcome) -> None:
         """Write a change of the breaker to the ledger, for the others and for operators."""
@@ -303,6 +334,25 @@ class EndpointRunner:
             self._telling -= 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One place of `EndpointRunner.reserve` (bus.ledger.handover.Place)."""
+
+    runner: EndpointRunner
+
+    @property
+    def endpoint(self) -> str:
+        return self.runner.endpoint.name
+
+    def fill(self, claimed: Claimed) -> None:
+        self.runner.keep(claimed)
+
+    def give_up(self) -> None:
+        self.runner.keep(None)
+
+
 def _following(claimed: Claimed, trace: str) -> Claimed:
+    if not trace:
+        return claimed
     same = trace[:36] == claimed.trace[:36] and len(trace) == len(claimed.trace)
-    return replace(claimed, trace=trace) if trace and same else claimed
+    return replace(claimed, trace=trace) if same else claimed

@@ -41,7 +41,7 @@ SWEEP_SECONDS = 0.5  # how often the ledger is asked for all that is due
 BUSY_SWEEP_SECONDS = 0.1  # and for endpoints whose window is full
 LOST_AFTER = 5.0  # published so long ago, unclaimed, and the queue is empty: lost
 PUBLISH_SECONDS = 5.0
-PROBE_SECONDS = 2.0  # a probe that vanished with its worker is followed by another
+PROBE_SECONDS = 1.0  # a probe that vanished with its worker is followed by another
 
 Queue = tuple[str, Lane]
 
@@ -93,7 +93,7 @@ class Dispatcher:
     async def start(self) -> None:
         self._membership.on_change(self._owned.clear)
         self._live.on_change(lambda _snapshot: self._owned.clear())
-        await self._ledger.hear_heads(self._heard)
+        await self._ledger.hear_heads(self._heard, self._mine)
         self._tasks = [
             outliving(self._publish_loop, name="dispatch-publish"),
             outliving(self._sweep_loop, name="dispatch-sweep"),
@@ -271,8 +271,8 @@ class Dispatcher:
             return
         depth = await self._broker.depth(*queue)
         for number in old:
-            when = published.pop(number)
-            if depth != 0:
+            when = published.pop(number, None)
+            if when is not None and depth != 0:  # None: publishing it again has failed meanwhile
                 published[number] = replace(when, at=time.monotonic())
         if depth == 0:
             log.info("dispatch.lost", endpoint=queue[0], lane=queue[1], count=len(old))

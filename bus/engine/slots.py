@@ -32,6 +32,13 @@ class Slots:
         self._used += more
         return got + more
 
+    def take(self) -> bool:
+        """One place at once, if one is free and nobody waits for it."""
+        if self._used >= self._count or any(self._waiting.values()):
+            return False
+        self._used += 1
+        return True
+
     def release(self, count: int = 1) -> None:
         self._used -= count
         self._wake()

@@ -14,6 +14,7 @@ from bus.engine.endpoint_states import EndpointStates
 from bus.engine.live import LiveConfig, Snapshot
 from bus.engine.membership import Membership
 from bus.engine.observer import Observer
+from bus.ledger.handover import Place
 from bus.ledger.ledger import Ledger
 from schemas.errors import ConfigurationError
 from schemas.province import Endpoint
@@ -50,8 +51,10 @@ class Worker:
         self._context.states.on_read(self._learn)
         await self._follow(self._live.snapshot)
         self._task = asyncio.create_task(self._keep_following(), name="worker-config")
+        self._context.ledger.hand_over(self._reserve)
 
     async def close(self) -> None:
+        self._context.ledger.hand_over(None)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -80,6 +83,10 @@ class Worker:
             return
         self._runners[endpoint.name] = runner
         await runner.start()
+
+    def _reserve(self, endpoint: str) -> Place | None:
+        runner = self._runners.get(endpoint)
+        return None if runner is None else runner.reserve()
 
     def _places(self, endpoint: Endpoint) -> int:
         """This worker's share of what the endpoint bears at once."""

@@ -69,7 +69,7 @@ PUBLIC = frozenset(
 def create_app(deps: GatewayDeps) -> FastAPI:
     """Everything under one roof; the routes keep what they need in `app.state.services`."""
     gate = Gate(deps.ledger.identities, deps.live)
-    doors = BusDoors(gate, deps.acceptor, deps.secrets)
+    doors = BusDoors(gate, deps.acceptor, deps.secrets, deps.limits)
     token_desk = TokenDesk(gate, deps.ledger.identities, lifetime=deps.limits.token_lifetime)
     receive = ReceiveDocument(doors, deps.limits)
     documents = soap.SoapDocuments(doors, deps.limits)
@@ -93,6 +93,7 @@ def create_app(deps: GatewayDeps) -> FastAPI:
         | {"/soap": soap.refuse, service_doors.ROOT: service_doors.refuse},
         large=_is_large,
         access_log=deps.access_log,
+        leaving=deps.probed.leaving.is_set,
     )
     app = _Gateway(edge)
     app.state.services = Services(

@@ -397,7 +397,10 @@ READY = operation(
             "description": "Sẵn sàng / ready",
             "content": {"application/json": {"schema": {"$ref": f"{SCHEMA}ReadyAnswer"}}},
         },
-        503: {"description": "Sổ cái không phản hồi / the ledger does not answer"},
+        503: {
+            "description": "Sổ cái không phản hồi, hoặc tiến trình sắp dừng / "
+            "the ledger does not answer, or the process ends soon"
+        },
     },
 )
 

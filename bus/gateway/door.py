@@ -16,6 +16,8 @@ from bus.engine.national import translate
 from bus.gateway.access import Caller, today
 from bus.gateway.exchange import Exchange
 from bus.gateway.gate import Gate
+from bus.gateway.limits import GatewayLimits
+from bus.gateway.places import LARGE, Places
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import MailRow, Receipt
 from routing.directory import Directory, in_force
@@ -46,16 +48,21 @@ Secrets = Callable[[str], bytes]
 class BusDoor:
     """The bus for one caller (schemas.door.Door)."""
 
-    __slots__ = ("_acceptor", "_ledger", "_trace", "caller")
+    __slots__ = ("_acceptor", "_ledger", "_places", "_trace", "caller")
 
-    def __init__(self, caller: Caller, acceptor: Acceptor, trace: str) -> None:
+    def __init__(self, caller: Caller, acceptor: Acceptor, places: Places, trace: str) -> None:
         self.caller = caller
+        self._places = places
         self._acceptor = acceptor
         self._ledger: Ledger = acceptor.ledger
         self._trace = trace
 
     async def send(self, content: AsyncIterator[bytes], *, ref: str | None = None) -> Accepted:
         check_ref(ref, "messageRef")
+        with self._places.held(self.caller.id):
+            return await self._take(content, ref)
+
+    async def _take(self, content: AsyncIterator[bytes], ref: str | None) -> Accepted:
         intake = self._acceptor.intake()
         try:
             async for piece in content:
@@ -270,9 +277,13 @@ class BusDoor:
 class BusDoors:
     """Lets callers in (schemas.door.Doors). One per gateway process."""
 
-    def __init__(self, gate: Gate, acceptor: Acceptor, secrets: Secrets) -> None:
+    def __init__(
+        self, gate: Gate, acceptor: Acceptor, secrets: Secrets, limits: GatewayLimits
+    ) -> None:
         self._gate = gate
         self._acceptor = acceptor
+        self._places = Places(limits.max_accepting)
+        self._large_places = Places(limits.max_large)
         self._secrets = secrets
 
     async def bearer(self, scope: Scope) -> BusDoor:
@@ -311,7 +322,10 @@ class BusDoors:
 
     def _door(self, caller: Caller, scope: Scope) -> BusDoor:
         exchange: Exchange = scope["exchange"]
-        return BusDoor(caller, self._acceptor, exchange.trace)
+        size = exchange.headers.get(b"content-length", b"")
+        small = size.isdigit() and int(size) <= LARGE
+        places = self._places if small else self._large_places
+        return BusDoor(caller, self._acceptor, places, exchange.trace)
 
 
 class Signed:

@@ -21,6 +21,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from bus.gateway import describe_dossiers as describe
+from bus.gateway.door import Secrets
 from bus.gateway.dossier_models import FileAnswer
 from bus.gateway.dossiers import AgencyCode, Code
 from bus.gateway.services import Entered, Services, Using
@@ -34,6 +35,8 @@ router = APIRouter()
 PATH = "/files/{token}"
 UPLOAD = re.compile(r"/api/v1/dossiers/[^/]+/files")
 SECRET = "file-urls"  # noqa: S105 - the name of the secret
+PREVIOUS = "file-urls-previous"
+"""Name of the secret before it, whose addresses are good until they end; there need not be one."""
 _DAY: Instant = 86_400 * SECOND
 _ID, _ENDS, _SIGNATURE = 16, 4, 16  # bytes of a token's parts
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
@@ -113,6 +116,7 @@ class Signer:
     def __init__(self, services: Services) -> None:
         limits = services.deps.limits
         self._key = services.deps.secrets(SECRET)
+        self._previous = _optional(services.deps.secrets, PREVIOUS)
         self._days = limits.file_days
         if limits.public_url is None:
             raise ConfigurationError(
@@ -137,14 +141,29 @@ class Signer:
         except (binascii.Error, ValueError):
             return None
         told, signature = raw[: _ID + _ENDS], raw[_ID + _ENDS :]
-        if not hmac.compare_digest(signature, self._signature(told)):
+        if not any(hmac.compare_digest(signature, each) for each in self._signatures(told)):
             return None
         if int.from_bytes(told[_ID:], "big") * _DAY <= now:
             return None
         return told[:_ID].hex()
 
     def _signature(self, told: bytes) -> bytes:
-        return hmac.digest(self._key, b"dossier-file\0" + told, "sha256")[:_SIGNATURE]
+        return _signature(self._key, told)
+
+    def _signatures(self, told: bytes) -> list[bytes]:
+        keys = [self._key] if self._previous is None else [self._key, self._previous]
+        return [_signature(key, told) for key in keys]
+
+
+def _signature(key: bytes, told: bytes) -> bytes:
+    return hmac.digest(key, b"dossier-file\0" + told, "sha256")[:_SIGNATURE]
+
+
+def _optional(secrets: Secrets, name: str) -> bytes | None:
+    try:
+        return secrets(name)
+    except ConfigurationError:
+        return None
 
 
 async def _closing(pieces: AsyncIterator[bytes], stack: AsyncExitStack) -> AsyncIterator[bytes]:

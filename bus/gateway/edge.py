@@ -6,6 +6,7 @@ loses context variables).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -18,12 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bus.engine.spans import Span, Spans
 from bus.gateway import body, problems
 from bus.gateway.exchange import Exchange
+from bus.gateway.gate import address
 from bus.gateway.hot_routes import Direct, HotRoutes
 from bus.gateway.limits import GatewayLimits
+from bus.gateway.places import PAUSE
 from bus.ops import tracing
 from bus.ops.logging import access_line
+from bus.ops.rates import Buckets
 from schemas.door import Refusal
-from schemas.errors import Unavailable
+from schemas.errors import RateLimited, Unavailable
 
 log = structlog.get_logger("gateway")
 
@@ -31,6 +35,8 @@ Refuse = Callable[[Refusal], Response]
 """An error as the door's own protocol tells it."""
 
 GONE = 499  # the caller hung up before its answer
+REFUSALS_RATE = 20.0  # refusals a second that one client, or one unknown address, gets at once …
+REFUSALS_BURST = 100  # … and so many in a row; beyond, each of its connections gets one a second
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _EXEMPT = frozenset({"/healthz", "/readyz", "/metrics"})  # must answer under load, too
 
@@ -58,9 +64,12 @@ class Edge:
         doors: Mapping[str, Refuse],
         large: Callable[[str], bool] = lambda _path: False,
         access_log: bool = True,
+        leaving: Callable[[], bool] = lambda: False,
     ) -> None:
         """`doors`: how doors other than REST answer errors, by the path each stands under.
         `large`: whether a path of REST takes bodies as large as a packet.
+        `leaving`: whether the process ends soon; each answer then ends its connection (RFC 9112
+        §9.6), so that none is cut in the middle of a request.
         """
         self._large = large
         self._app: ASGIApp | None = None
@@ -69,7 +78,10 @@ class Edge:
         self._direct = HotRoutes(direct)
         self._doors = doors
         self._access_log = access_log
+        self._leaving = leaving
         self._in_flight = 0
+        self._paced = 0
+        self._refusals = Buckets()
 
     def around(self, app: ASGIApp) -> Edge:
         """This edge as the middleware of `app`."""
@@ -86,7 +98,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        exchange = scope["exchange"] = Exchange(scope, send)
+        exchange = scope["exchange"] = Exchange(scope, send, last=self._leaving())
         token = tracing.current.set(exchange.trace)
         self._in_flight += 1
         self._metrics.request_started()
@@ -138,6 +150,8 @@ class Edge:
         self._metrics.refused(exchange.code)
         if exchange.status:
             raise error
+        if isinstance(understood.error, RateLimited | Unavailable):
+            await self._pace(exchange.client or address(scope))
         refuse = self._door(path)
         if refuse is not None:
             refusal = Refusal(
@@ -156,6 +170,21 @@ class Edge:
             correlation_id=exchange.correlation_id,
             lang=exchange.language,
         )
+
+    async def _pace(self, caller: str) -> None:
+        """Whoever asks again and again without waiting as told waits here: nothing of the request
+        is read meanwhile, and answering him at once would cost what others need.
+        """
+        wait = self._refusals.take(caller, rate=REFUSALS_RATE, burst=REFUSALS_BURST)
+        if not wait or self._paced >= self._limits.max_paced:
+            return
+        self._paced += 1
+        self._in_flight -= 1
+        try:
+            await asyncio.sleep(PAUSE)
+        finally:
+            self._paced -= 1
+            self._in_flight += 1
 
     def _account(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"

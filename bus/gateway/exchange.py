@@ -24,7 +24,8 @@ class Exchange:
         "trace",
     )
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, *, last: bool = False) -> None:
+        """`last`: the connection ends with this answer."""
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         told = self.headers.get(b"traceparent", b"").decode("latin-1")
         self.trace = tracing.follow(told)
@@ -39,6 +40,8 @@ class Exchange:
             (b"traceparent", self.trace.encode()),
             (b"x-correlation-id", self.correlation_id.encode()),
         ]
+        if last:
+            self._extra.append((b"connection", b"close"))
 
     @property
     def correlation_id(self) -> str:

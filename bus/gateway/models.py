@@ -251,9 +251,11 @@ class PartAnswer(Wire):
 
 
 class ReadyAnswer(Wire):
-    """`degraded`: something that is not required is down; work is still accepted."""
+    """`degraded`: something that is not required is down; work is still accepted. `leaving`: the
+    process ends soon and still takes work; new connections belong elsewhere.
+    """
 
-    status: Literal["ready", "degraded", "unready"]
+    status: Literal["ready", "degraded", "unready", "leaving"]
     parts: list[PartAnswer]
 
 

@@ -22,7 +22,7 @@ from bus.gateway.translate.openapi import PROBLEMS, problem
 from bus.gateway.translate.plan import Plan
 from bus.gateway.translate.schema import Index
 from schemas.errors import ConfigurationError, ContractMismatch, InvalidContract
-from schemas.service import OperationSettings, Personal, Service
+from schemas.service import NO_NAMES, OperationSettings, Personal, Service, SoapNames
 from schemas.xml import DEFAULT_LIMITS, Limits
 
 SUFFIX = ".national.yaml"
@@ -135,15 +135,27 @@ def in_force(service: Service, contract: Contract) -> Service:
 
 
 def compile_contract(
-    documents: Mapping[str, bytes], main: str, *, limits: Limits = DEFAULT_LIMITS
+    documents: Mapping[str, bytes],
+    main: str,
+    *,
+    names: SoapNames = NO_NAMES,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Contract:
     """Of a WSDL, of an OpenAPI document, or of a national service by its options.
 
+    `names` are for an OpenAPI document alone: others have theirs, or no WSDL.
+
     Raises InvalidContract, ConfigurationError (options).
     """
+    described = is_openapi(main) and not main.endswith(SUFFIX)
+    if names != NO_NAMES and not described:
+        raise ConfigurationError(
+            f"`soap` names the WSDL of a service described by OpenAPI, which {main} is not",
+            vi=f"`soap` chỉ đặt tên cho WSDL của dịch vụ mô tả bằng OpenAPI; {main} không phải",
+        )
     if not main.endswith(SUFFIX):
-        if is_openapi(main) and main in documents:
-            return compile_rest(documents[main], main, limits=limits)
+        if described and main in documents:
+            return compile_rest(documents[main], main, names=names, limits=limits)
         return compile_wsdl(documents, main, limits=limits)
     try:
         options = yaml.safe_load(documents[main])
@@ -158,6 +170,11 @@ def compile_contract(
             document=main,
         )
     return _compiled(options)
+
+
+def operations_of(documents: Mapping[str, bytes], main: str) -> frozenset[str]:
+    """Names of its operations. Raises InvalidContract, ConfigurationError."""
+    return frozenset(compile_contract(documents, main).operations)
 
 
 def _compiled(options: Json) -> NationalContract:
@@ -196,13 +213,23 @@ def _operation(face: NationalFace, name: str, options: Json, plan: Plan) -> Nati
         reply=_Answer(plan, "1.1", [], {}, reply=True),
         one_way=False,
         options=options,
-        schemas=(told.request, told.reply),
+        schemas=(_with_officer(told.request) if told.personal else told.request, told.reply),
         settings=OperationSettings(
             idempotent=told.idempotent,
             personal=Personal(subjects=told.subjects) if told.personal else None,
             changes=told.changes,
         ),
     )
+
+
+def _with_officer(question: Json) -> Json:
+    """Who asks and why may be told in the question, in place of headers."""
+    text = {"type": "string", "maxLength": 200}
+    said = {
+        "officer": text | {"description": "Lgsp-Officer: mã cán bộ tra cứu / the officer who asks"},
+        "purpose": text | {"description": "Lgsp-Purpose: mục đích tra cứu / the purpose"},
+    }
+    return question | {"properties": question["properties"] | said}
 
 
 def _post(name: str, operation: NationalCall, schemas: Json) -> Json:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -27,6 +28,8 @@ class Probed:
     metrics: metrics.Metrics
     health: Examiner
     metrics_token: str | None = None  # lets a scraper on another machine read /metrics
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process was told to end: whoever chooses between gateways chooses another."""
 
 
 def _probed(request: Request) -> Probed:
@@ -53,8 +56,9 @@ async def readyz(probed: Asked) -> JSONResponse:
         PartAnswer(name=part.name, up=part.up, required=part.required, reason=part.reason)
         for part in health.parts
     ]
-    answer = ReadyAnswer(status=health.status, parts=parts)
-    status = 200 if health.ready else 503
+    leaving = probed.leaving.is_set()
+    answer = ReadyAnswer(status="leaving" if leaving else health.status, parts=parts)
+    status = 200 if health.ready and not leaving else 503
     return JSONResponse(answer.model_dump(by_alias=True), status, {"Cache-Control": "no-store"})
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from bus.gateway.translate import Contract, Operation
 from bus.gateway.translate.rest import RestContract, RestOperation, compile_openapi
 from schemas.errors import ConfigurationError, InvalidContract
+from schemas.service import NO_NAMES, SoapNames
 from schemas.xml import DEFAULT_LIMITS, Limits
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -39,9 +40,11 @@ def is_openapi(main: str) -> bool:
     return main.lower().endswith(SUFFIXES)
 
 
-def compile_rest(document: bytes, main: str, *, limits: Limits = DEFAULT_LIMITS) -> RestService:
+def compile_rest(
+    document: bytes, main: str, *, names: SoapNames = NO_NAMES, limits: Limits = DEFAULT_LIMITS
+) -> RestService:
     """Raises InvalidContract: it is no OpenAPI document, or nothing of it can be served."""
-    rest = compile_openapi(document, limits=limits)
+    rest = compile_openapi(document, names=names, limits=limits)
     if rest.contract is None:
         problems = sorted({each for op in rest.operations.values() for each in op.problems})
         raise InvalidContract(

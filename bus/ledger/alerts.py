@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, tuple_
 
 from bus.ledger.database import Database
 from bus.ledger.journal import Chain
@@ -120,10 +120,15 @@ class AlertQueries:
         """Those not raised yet, too."""
         return await self._alerts(_select().where(alert.c.resolved_at.is_(None)))
 
-    async def raised(self, *, limit: int) -> list[AlertRow]:
-        """Newest first."""
+    async def raised(
+        self, *, limit: int, before: tuple[Instant, int] | None = None
+    ) -> list[AlertRow]:
+        """Newest first. `before`: only what comes after that one, by when it was raised and id."""
         query = _select().where(alert.c.raised_at.is_not(None))
-        return await self._alerts(query.order_by(alert.c.raised_at.desc()).limit(limit))
+        if before is not None:
+            query = query.where(tuple_(alert.c.raised_at, alert.c.id) < tuple_(*before))
+        query = query.order_by(alert.c.raised_at.desc(), alert.c.id.desc())
+        return await self._alerts(query.limit(limit))
 
     async def alert(self, number: int) -> AlertRow:
         """Raises NotFound."""
@@ -278,13 +283,19 @@ async def settle(
     for key in sorted(settled.dropped):
         await tx.execute("DELETE FROM alert WHERE key = ? AND resolved_at IS NULL", key)
     for rule, body in memory.items():
-        await tx.execute(
-            "INSERT INTO alert_memory (rule, body) VALUES (?, ?)"
-            " ON CONFLICT (rule) DO UPDATE SET body = excluded.body",
-            rule,
-            orjson.dumps(body).decode(),
-        )
+        await remember(tx, chain, now, rule, body)
     await tx.execute("DELETE FROM tally WHERE at < ?", forget_before)
+
+
+async def remember(tx: Tx, chain: Chain, now: Instant, rule: str, body: Any) -> None:
+    """What the rule is to know in later rounds, of whichever process."""
+    del chain, now
+    await tx.execute(
+        "INSERT INTO alert_memory (rule, body) VALUES (?, ?)"
+        " ON CONFLICT (rule) DO UPDATE SET body = excluded.body",
+        rule,
+        orjson.dumps(body).decode(),
+    )
 
 
 async def _found(tx: Tx, now: Instant, finding: Finding) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bus.ledger.blobs import BlobStore
 from bus.ledger.database import Database
 from bus.ledger.fingerprint import TablePrint, count, fingerprint
+from bus.ledger.servers import servers_of
 from bus.ledger.tables import dossier_file, message, metadata, refused_packet
 from schemas import instant
 from schemas.errors import ConfigurationError, NotFound, Text
@@ -251,6 +252,12 @@ async def _client(program: str, url: URL, options: list[str]) -> None:
             "hơn máy chủ.",
         )
     query = {("sslmode" if name == "ssl" else name): value for name, value in url.query.items()}
+    if places := servers_of(url):
+        query |= {
+            "host": ",".join(h for h, _ in places),
+            "port": ",".join(str(p) for _, p in places),
+        }
+        query.setdefault("target_session_attrs", "read-write")
     plain = URL.create(
         "postgresql", url.username, None, url.host, url.port, url.database, query=query
     )

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bus.ledger.database import Database
 from bus.ledger.journal import Chain
 from bus.ledger.records import Acceptance, Head
-from bus.ledger.tables import data_feed
+from bus.ledger.tables import OPEN, data_feed, delivery
 from bus.ledger.transaction import accept_all
 from bus.ledger.tx import Tx
 from schemas.instant import Instant
+
+ORDER_KEY = "feed:"
+"""Order keys of feeds' messages begin so; then the feed's name, and a part of its items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,14 @@ async def fail(tx: Tx, state: FeedState, *, due_at: Instant, error: str) -> None
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Changes of one feed that its subscriber has not taken yet."""
+
+    count: int
+    since: Instant  # of the oldest
+
+
 class DataFeeds:
     """Reading them. Raises LedgerUnavailable."""
 
@@ -99,3 +110,19 @@ class DataFeeds:
         async with self._db.read() as connection:
             rows = await connection.execute(query.order_by(data_feed.c.name))
             return [FeedState(*row) for row in rows]
+
+    async def backlogs(self) -> dict[str, Backlog]:
+        """By name of the feed, where something waits."""
+        d = delivery.c
+        query = (
+            select(d.order_key, func.count(), func.min(d.created_at))
+            .where(OPEN, d.order_key.startswith(ORDER_KEY))
+            .group_by(d.order_key)
+        )
+        found: dict[str, Backlog] = {}
+        async with self._db.read() as connection:
+            for key, count, since in await connection.execute(query):
+                name = key.removeprefix(ORDER_KEY).partition(":")[0]
+                known = found.get(name, Backlog(0, since))
+                found[name] = Backlog(known.count + count, min(known.since, since))
+        return found

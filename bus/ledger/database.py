@@ -11,13 +11,18 @@ from typing import Any
 
 import asyncpg
 import sqlalchemy.exc
-from sqlalchemy import event
-from sqlalchemy.engine import make_url
+from sqlalchemy import URL, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bus.ledger.pulse import Pulse
+from bus.ledger.servers import Servers, ledger_url
 from schemas.errors import ConfigurationError, LedgerUnavailable
 
 BUSY_MILLISECONDS = 5_000
+READ_ONLY = asyncpg.ReadOnlySQLTransactionError.sqlstate
+IDLE = {"idle_in_transaction_session_timeout": "60000"}
+"""Milliseconds: nobody who is out of reach keeps a lock for longer."""
 
 GONE = (
     OSError,
@@ -28,6 +33,7 @@ GONE = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # deadlock, serialisation: trying again helps
+    asyncpg.ReadOnlySQLTransactionError,  # it is a standby now: another one is the primary
 )
 """What asyncpg raises when the database is not there (or not now)."""
 
@@ -40,7 +46,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
+        self.url = ledger_url(url)
         if self.url.drivername not in {"postgresql+asyncpg", "sqlite+aiosqlite"}:
             raise ConfigurationError(
                 f"database URL must begin postgresql+asyncpg:// or sqlite+aiosqlite:///, "
@@ -48,11 +54,13 @@ class Database:
                 vi="Địa chỉ CSDL phải bắt đầu bằng postgresql+asyncpg:// hoặc sqlite+aiosqlite:///",
             )
         self.is_sqlite = self.url.drivername.startswith("sqlite")
+        servers = Servers(self.url)
+        self.pulse = Pulse(servers)
         if self.is_sqlite:
             self._reader = _sqlite_engine(url, begin="BEGIN")
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE")
         else:
-            self._reader = self._writer = create_async_engine(url, pool_size=5, max_overflow=5)
+            self._reader = self._writer = _postgres_engine(self.url, servers, self.pulse)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -65,10 +73,32 @@ class Database:
         async with _unavailable(), self._writer.begin() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncConnection]:
+        """One connection whose transactions are the caller's, for migrations."""
+        async with _unavailable(), self._writer.connect() as connection:
+            yield connection
+
     async def close(self) -> None:
+        await self.pulse.close()
         await self._reader.dispose()
         if self._writer is not self._reader:
             await self._writer.dispose()
+
+
+def _postgres_engine(url: URL, servers: Servers, pulse: Pulse) -> AsyncEngine:
+    async def connect() -> asyncpg.Connection:
+        return pulse.watch(await servers.connect(IDLE))
+
+    engine = create_async_engine(url, async_creator=connect, pool_size=5, max_overflow=5)
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def leave_standby(context: ExceptionContext) -> None:
+        """A server that takes no writes any more is left, with all its connections."""
+        if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+            context.is_disconnect = True
+
+    return engine
 
 
 def _sqlite_engine(url: str, *, begin: str) -> AsyncEngine:

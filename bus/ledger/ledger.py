@@ -25,17 +25,22 @@ from bus.ledger.dossier_waits import Dossier, Waiting
 from bus.ledger.event_queries import EventQueries
 from bus.ledger.exchange_queries import ExchangeQueries
 from bus.ledger.flow_queries import FlowQueries
+from bus.ledger.handover import Reserve
 from bus.ledger.identities import Identities
 from bus.ledger.journal import JournalReport, JournalTuple
+from bus.ledger.partner_sessions import PartnerSessions
 from bus.ledger.postgres import PostgresStore
 from bus.ledger.queries import Queries
 from bus.ledger.reconcile_queries import ReconcileQueries
 from bus.ledger.records import Acceptance, Claimed, Finish, Head, Receipt, SendAgain
 from bus.ledger.search import Search
+from bus.ledger.secret_lives import SecretLives
 from bus.ledger.service_jobs import Job, ServiceJobs
 from bus.ledger.sqlite import SqliteStore
+from bus.ledger.subjects import Subjects
 from bus.ledger.transaction import Finished, same_or_duplicate
-from bus.ledger.tx import Store
+from bus.ledger.tx import Mine, Store
+from bus.ledger.usage import UsageQueries
 from bus.ledger.verify import verify_journal
 from bus.ledger.writer import Act, T, Writer
 from schemas import instant
@@ -67,6 +72,7 @@ class Ledger:
         self.db = Database(database_url)
         self.queries = Queries(self.db)
         self.search = Search(self.db)
+        self.subjects = Subjects(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
         self.flows = FlowQueries(self.db)
@@ -80,10 +86,14 @@ class Ledger:
         self.identities = Identities(self.db)
         self.alerts = AlertQueries(self.db)
         self.accounts = Accounts(self.db)
+        self.usage = UsageQueries(self.db)
+        self.secret_lives = SecretLives(self.db)
         self.blobs = BlobStore(blob_dir)
         self._heard: Callable[[list[Head]], None] = lambda _heads: None
         self._store: Store = (
-            SqliteStore(database_url) if self.db.is_sqlite else PostgresStore(database_url)
+            SqliteStore(database_url)
+            if self.db.is_sqlite
+            else PostgresStore(database_url, self.db.pulse)
         )
         self._writer = Writer(
             self._store,
@@ -109,12 +119,18 @@ class Ledger:
         """Start its writer. The database may be away: what is asked then is refused, not lost."""
         ledger = cls(database_url, blob_dir, actor=actor, clock=clock, committed=committed)
         ledger._writer.start()
+        if not ledger.db.is_sqlite:
+            ledger.db.pulse.start()
         return ledger
 
     async def close(self) -> None:
         await self._writer.close()
         await self._store.close()
         await self.db.close()
+
+    def partner_sessions(self, secret: bytes) -> PartnerSessions:
+        """Where processes that know `secret` keep partners' sessions for each other."""
+        return PartnerSessions(self.db, secret, self.clock)
 
     # --- the hot path ---------------------------------------------------------------------------
 
@@ -148,13 +164,21 @@ class Ledger:
         """Write what became of a delivery; waits until the ledger is there."""
         return await self._writer.finish(finish, take_next=take_next)
 
+    def hand_over(self, reserve: Reserve | None) -> None:
+        """From now on what is accepted here may leave at once, from places of `reserve`."""
+        self._writer.reserve = reserve
+
     async def read_heads(self, endpoints: Collection[str], limit: int) -> list[Head]:
         return await self._store.read_heads(endpoints, limit, self.clock())
 
-    async def hear_heads(self, heard: Callable[[list[Head]], None]) -> None:
-        """`heard` is told of deliveries that may go out, of this process and of others."""
+    async def hear_heads(
+        self, heard: Callable[[list[Head]], None], mine: Mine = lambda _endpoint: False
+    ) -> None:
+        """`heard` is told of deliveries that may go out, of this process and of others; nobody
+        else is told of those to an endpoint that is `mine`.
+        """
         self._heard = heard
-        await self._store.listen(heard)
+        await self._store.listen(heard, mine)
 
     # --- acts -----------------------------------------------------------------------------------
 
@@ -173,6 +197,12 @@ class Ledger:
         )
         self._freed(heads)
         return done
+
+    async def undo_replay(self, ids: Sequence[int], *, actor: str, reason: str) -> list[int]:
+        """What was dead, was replayed and has not left is dead again; returns which."""
+        return await self._writer.act(
+            lambda tx, chain, now: acts.undo_replay(tx, chain, now, ids, actor=actor, reason=reason)
+        )
 
     async def redirect(
         self, ids: Sequence[int], *, to: str, pull: bool, actor: str, reason: str

@@ -14,13 +14,24 @@ from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy.engine import make_url
 
 from bus.ledger.database import GONE
 from bus.ledger.journal import Chain, JournalTuple
+from bus.ledger.pulse import Pulse
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
-from bus.ledger.tx import READY_SQL, Changed, Closing, Columns, NewDelivery, T, Work, blocking
+from bus.ledger.servers import Servers, ledger_url
+from bus.ledger.tx import (
+    READY_SQL,
+    Changed,
+    Closing,
+    Columns,
+    Mine,
+    NewDelivery,
+    T,
+    Work,
+    blocking,
+)
 from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
 from schemas.message import Lane
@@ -28,11 +39,10 @@ from schemas.message import Lane
 log = structlog.get_logger(__name__)
 
 CHANNEL = "lgsp_heads"
-CONNECT_SECONDS = 5.0
 TRANSACTION_SECONDS = 20.0
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 5.0
 """After which the server ends a transaction in which nothing happens: a process that is frozen (a
-stopped virtual machine) must not keep its locks from the others."""
+stopped virtual machine) or out of reach must not keep its locks from the others."""
 IDS_PER_NOTE = 400  # a notification holds 8,000 bytes
 
 PLANNER = {
@@ -123,8 +133,9 @@ CROSS JOIN LATERAL (
 
 
 class PostgresTx:
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, mine: Mine) -> None:
         self._connection = connection
+        self._mine = mine
 
     async def lock_keys(self, keys: Collection[tuple[str, str]]) -> None:
         if keys:
@@ -146,6 +157,10 @@ class PostgresTx:
         return {row[0] for row in inserted}
 
     async def receipts(self, keys: Sequence[tuple[str, str]]) -> list[Receipt]:
+        """A receipt is a promise: this transaction, which writes nothing else, has to wait for the
+        synchronous standby, too. The message may be here and not there yet.
+        """
+        await self._connection.fetch("SELECT pg_logical_emit_message(true, 'lgsp', '')")
         rows = await self._connection.fetch(
             "SELECT m.id, m.sender, m.sender_ref, m.sha256, m.accepted_at, m.decision"
             " FROM message m JOIN unnest($1::text[], $2::text[]) AS k(sender, ref)"
@@ -254,7 +269,7 @@ class PostgresTx:
         )
 
     async def announce(self, heads: Sequence[Head]) -> None:
-        notes = list(_notes(heads))
+        notes = _notes([head for head in heads if not self._mine(head.endpoint)])
         if notes:
             await self._connection.fetch(
                 f"SELECT pg_notify('{CHANNEL}', n) FROM unnest($1::text[]) AS n",  # noqa: S608
@@ -276,12 +291,14 @@ class PostgresTx:
 class PostgresStore:
     """One connection for transactions, one for reading heads, one that listens."""
 
-    def __init__(self, url: str) -> None:
-        self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    def __init__(self, url: str, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._servers = Servers(ledger_url(url))
         self._writer: asyncpg.Connection | None = None
         self._reader: asyncpg.Connection | None = None
         self._reading = asyncio.Lock()
         self._listener: asyncio.Task[None] | None = None
+        self._mine: Mine = lambda _endpoint: False
 
     async def run(self, work: Work[T]) -> T:
         try:
@@ -289,7 +306,7 @@ class PostgresStore:
                 if self._writer is None or self._writer.is_closed():
                     self._writer = await self._connect()
                 async with self._writer.transaction():
-                    return await work(PostgresTx(self._writer))
+                    return await work(PostgresTx(self._writer, self._mine))
         except GONE as error:
             _drop(self._writer)
             self._writer = None
@@ -308,7 +325,8 @@ class PostgresStore:
                 raise _unavailable(error) from error
         return [Head(number, endpoint, Lane(lane), due) for number, endpoint, lane, due in rows]
 
-    async def listen(self, heard: Callable[[list[Head]], None]) -> None:
+    async def listen(self, heard: Callable[[list[Head]], None], mine: Mine) -> None:
+        self._mine = mine
         self._listener = asyncio.create_task(self._keep_listening(heard))
 
     async def close(self) -> None:
@@ -321,9 +339,7 @@ class PostgresStore:
 
     async def _connect(self) -> asyncpg.Connection:
         idle = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000:.0f}"}
-        return await asyncpg.connect(
-            self._dsn, timeout=CONNECT_SECONDS, server_settings=PLANNER | idle
-        )
+        return self._pulse.watch(await self._servers.connect(PLANNER | idle))
 
     async def _keep_listening(self, heard: Callable[[list[Head]], None]) -> None:
         """A lost listener only costs time: the dispatcher also looks by itself."""

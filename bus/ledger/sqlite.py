@@ -19,7 +19,17 @@ from sqlalchemy.engine import make_url
 from bus.ledger.journal import Chain, JournalTuple
 from bus.ledger.records import Acceptance, Claimed, Head, Receipt
 from bus.ledger.rows import claimed_row, message_row, repeated
-from bus.ledger.tx import READY_SQL, Changed, Closing, Columns, NewDelivery, T, Work, blocking
+from bus.ledger.tx import (
+    READY_SQL,
+    Changed,
+    Closing,
+    Columns,
+    Mine,
+    NewDelivery,
+    T,
+    Work,
+    blocking,
+)
 from schemas.errors import LedgerUnavailable
 from schemas.instant import Instant
 from schemas.message import Lane
@@ -233,7 +243,7 @@ class SqliteStore:
             self._reading, self._read_heads, list(endpoints), limit, now
         )
 
-    async def listen(self, heard: Callable[[list[Head]], None]) -> None:
+    async def listen(self, heard: Callable[[list[Head]], None], mine: Mine) -> None:
         """No database channel here: see `SqliteTx.announce`."""
 
     async def close(self) -> None:

@@ -16,20 +16,42 @@ from sqlalchemy import (
     text,
 )
 
+from schemas.instant import SECOND
+
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
-_OPEN = text("state IN ('queued','sending','waiting','held','dead')")
+OPEN = text("state IN ('queued','sending','waiting','held','dead')")
 _FETCHABLE = text("pull AND state = 'queued'")
 _HELD = text("state = 'held'")
 _IN_BLOB_STORE = text("content IS NULL")
 _UNNUMBERED = text("position IS NULL")
 PERSONS = text("substr(actor, 1, 4) = 'cli:' OR substr(actor, 1, 8) = 'console:'")
 """Of journal entries: what people did, at the command line or in the console."""
+OUTAGES = text("event IN ('breaker-opened','breaker-closed')")
 _READY = text("head AND state IN ('queued','waiting')")
 _UNRESOLVED = text("resolved_at IS NULL")
 _UNSENT = text("sent_at IS NULL")
 _UNFINISHED = text("finished_at IS NULL")
+
+WEEK = 7 * 86_400 * SECOND
+_BREAKS = "/-.:@_+&?=%#~"
+"""What PostgreSQL would take for part of a word: addresses, numbers, paths."""
+
+
+def words(column: str) -> str:
+    """SQL (PostgreSQL): the words of a text, as they stand, in lower case."""
+    return f"to_tsvector('simple', translate({column}, '{_BREAKS}', '{' ' * len(_BREAKS)}'))"
+
+
+def subject_words() -> str:
+    """SQL (PostgreSQL): words of a document's subject, and the week it was accepted in.
+
+    What the index `message_words` of migration 0013 is made of; only PostgreSQL has it.
+    """
+    subject = words("(canonical::json -> 'body' ->> 'subject')")
+    return f"({subject} || array_to_tsvector(ARRAY['@' || (accepted_at / {WEEK})::text]))"
+
 
 message = Table(
     "message",
@@ -55,7 +77,9 @@ message = Table(
     Column("content", LargeBinary),  # small originals; larger ones are in the blob store
     Column("record", Text),  # of a dossier or step: its canonical form (schemas.dossier), as JSON
     UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
+    Index("message_ref", "sender_ref"),
     Index("message_document", "document_id"),
+    Index("message_kind", "kind", "id"),
     Index("message_sender", "sender", "id"),
     Index("message_blob", "sha256", postgresql_where=_IN_BLOB_STORE, sqlite_where=_IN_BLOB_STORE),
 )
@@ -90,8 +114,8 @@ delivery = Table(
         "endpoint",
         "order_key",
         "id",
-        postgresql_where=_OPEN,
-        sqlite_where=_OPEN,
+        postgresql_where=OPEN,
+        sqlite_where=OPEN,
     ),
     Index(
         "delivery_ready",
@@ -138,6 +162,7 @@ journal = Table(
     Column("data", Text, nullable=False),  # JSON
     Column("hash", LargeBinary, nullable=False),
     Index("journal_message", "message_id"),
+    Index("journal_outages", "at", postgresql_where=OUTAGES, sqlite_where=OUTAGES),
     Index("journal_persons", "at", postgresql_where=PERSONS, sqlite_where=PERSONS),
 )
 
@@ -539,6 +564,29 @@ tally = Table(
     Index("tally_at", "at"),
 )
 
+service_usage = Table(
+    "service_usage",  # calls of services, summed up by the hour: see bus.ledger.usage
+    metadata,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),  # beginning of the hour
+    Column("service", Text, primary_key=True),  # name@version
+    Column("operation", Text, primary_key=True),
+    Column("client", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),  # empty: an operator's call
+    Column("outcome", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),  # all calls together
+    Column("longest", BigInteger, nullable=False),  # milliseconds
+)
+
+secret_life = Table(
+    "secret_life",  # when a secret was made, and when it is to be another; never what it is
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("made_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger),
+    Column("actor", Text, nullable=False),
+)
+
 console_account = Table(
     "console_account",  # a person who may log in to the console: see bus.ledger.accounts
     metadata,
@@ -569,4 +617,16 @@ console_session = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index("console_session_account", "account"),
+)
+
+partner_session = Table(
+    "partner_session",  # sessions and tokens that partners gave: bus.ledger.partner_sessions
+    metadata,
+    Column("account", LargeBinary, primary_key=True),  # keyed hash of where and as whom it was got
+    Column("serial", BigInteger, nullable=False),  # of what is sealed; 0: nothing yet
+    Column("sealed", LargeBinary),  # with the secret `partner-sessions`
+    Column("renew_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),  # who may renew it
+    Column("held_until", BigInteger, nullable=False),
 )

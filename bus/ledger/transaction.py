@@ -6,6 +6,7 @@ keys), then new messages, then claims.  Each step takes the whole batch.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from schemas.adapter import Result
 from schemas.delivery import TERMINAL, DeliveryState
 from schemas.errors import DuplicateMessage
 from schemas.instant import Instant
-from schemas.message import Message
+from schemas.message import Lane, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,14 @@ class Finished:
 
 @dataclass(slots=True)
 class Results:
-    """Answers in the order of the questions, and the heads that came free."""
+    """Answers in the order of the questions, what was taken in hand for the places that were free,
+    and the heads that came free besides.
+    """
 
     finished: list[Finished] = field(default_factory=list)
     accepted: list[Receipt | DuplicateMessage] = field(default_factory=list)
     claimed: dict[int, Claimed] = field(default_factory=dict)
+    taken: list[Claimed] = field(default_factory=list)
     heads: list[Head] = field(default_factory=list)
 
 
@@ -55,8 +59,9 @@ async def transact(
     finishes: Sequence[Finishing] = (),
     acceptances: Sequence[Acceptance] = (),
     claims: Sequence[int] = (),
+    places: Counter[str] | None = None,
 ) -> Results:
-    """Everything of one group commit."""
+    """Everything of one group commit. `places` are free at runners of this process, by endpoint."""
     results = Results()
     located = await exchange.locate(tx, acceptances)
     locks = _keys(finishes, acceptances) | located.keys | dossiers.locks(acceptances)
@@ -65,13 +70,30 @@ async def transact(
         await _finish(tx, chain, worker, now, finishes, results)
     if acceptances:
         await _accept(tx, chain, now, acceptances, located, results)
-    if claims:
-        for claimed in await tx.claim(claims, worker, now):
-            results.claimed[claimed.id] = claimed
+    going = _going(results.heads, places) if places else set()
+    if claims or going:
+        for claimed in await tx.claim([*claims, *going], worker, now):
+            if claimed.id in going:
+                results.taken.append(claimed)
+            else:
+                results.claimed[claimed.id] = claimed
+    if results.taken:
+        taken = {claimed.id for claimed in results.taken}
+        results.heads = [head for head in results.heads if head.id not in taken]
     if chain.entries:
         await tx.append_journal(chain, chain.entries)
     await tx.announce(results.heads)
     return results
+
+
+def _going(heads: Sequence[Head], places: Counter[str]) -> set[int]:
+    """Those that find a free place, the urgent ones first."""
+    going = set()
+    for head in sorted(heads, key=lambda head: head.lane is not Lane.URGENT):
+        if places[head.endpoint]:
+            places[head.endpoint] -= 1
+            going.add(head.id)
+    return going
 
 
 async def accept_all(

@@ -19,6 +19,11 @@ OPEN_SQL = "('queued','sending','waiting','held','dead')"
 PARKED = PartnerLacksDossier.code
 """Code of a held step that lets others of its key pass: the record it waits for is behind it."""
 READY_SQL = "('queued','waiting')"
+REPLAYED_SQL = (
+    "delivery.state = 'queued' AND delivery.attempts > 0 AND delivery.first_attempt_at IS NULL"
+)
+"""A delivery that was dead, is to go again and has not been tried since: only a replay forgets when
+the first attempt was."""
 
 
 def blocking(of: str = "") -> str:
@@ -121,7 +126,7 @@ class Tx(Protocol):
     async def append_journal(self, chain: Chain, rows: Sequence[JournalTuple]) -> None: ...
 
     async def announce(self, heads: Sequence[Head]) -> None:
-        """Tell the dispatchers of other processes, on commit."""
+        """Tell the dispatchers of other processes, on commit; see `Store.listen`."""
 
     async def execute(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         """A statement with `?` for each value, for the rare acts."""
@@ -133,6 +138,8 @@ class Tx(Protocol):
 
 
 Work = Callable[[Tx], Awaitable[T]]
+Mine = Callable[[str], bool]
+"""Whether the dispatcher of this process publishes for that endpoint."""
 
 
 class Store(Protocol):
@@ -144,7 +151,10 @@ class Store(Protocol):
     async def read_heads(self, endpoints: Collection[str], limit: int, now: Instant) -> list[Head]:
         """Due heads, at most `limit` for each endpoint and lane, longest due first."""
 
-    async def listen(self, heard: Callable[[list[Head]], None]) -> None:
-        """Call `heard` with heads announced by any process, this one too."""
+    async def listen(self, heard: Callable[[list[Head]], None], mine: Mine) -> None:
+        """Call `heard` with heads announced by other processes.
+
+        This one announces none of an endpoint that is `mine`: who listens here is told directly.
+        """
 
     async def close(self) -> None: ...

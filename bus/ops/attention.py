@@ -119,7 +119,7 @@ def _said(view: EndpointView) -> Iterator[Finding]:
 def _silent(view: EndpointView, now: Instant) -> Iterator[Finding]:
     """Nothing comes from it any more: nobody else would notice."""
     poll = view.poll
-    if poll is None or poll.due_at > now or view.paused:
+    if poll is None or poll.due_at > now or view.paused or view.away(now):
         return
     error, since = poll.error or "—", _moment(poll.good_at)
     vi = f"không lấy được gì từ {since}" if since else "chưa lần nào lấy được"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Backlog, EndpointState, Poll
 from schemas.delivery import DeliveryState
-from schemas.instant import Instant
+from schemas.instant import Instant, to_datetime
+from schemas.maintenance import Maintenance, away
 from schemas.province import Endpoint
 
 
@@ -30,6 +31,10 @@ class EndpointView:
     @property
     def paused(self) -> bool:
         return self.state is not None and self.state.paused
+
+    def away(self, now: Instant) -> Maintenance | None:
+        """The announced maintenance that goes on."""
+        return None if self.declared is None else away(self.declared.maintenance, to_datetime(now))
 
     @property
     def broken(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -21,6 +22,7 @@ from bus.engine.spans import Spans
 from bus.ledger.alerts import AlertRow
 from bus.ledger.records import Backlog, EndpointState
 from bus.ops.tallies import Tallies
+from bus.ops.usage import UsageCount
 from schemas import instant
 from schemas.instant import Instant
 
@@ -36,6 +38,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.tallies = Tallies()
+        self.usage = UsageCount(instant.now)
         self.spans: Spans | None = None
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -46,8 +49,14 @@ class Metrics:
         self._declare_polling()
         self._declare_backlog()
         self._declare_alerts()
-        self._requests_by: dict[tuple[str, str, int], Counter] = {}
-        self._seconds_by: dict[str, Histogram] = {}
+        # the children of what is counted for every message, looked up once
+        self._requests_of = cache(self._requests.labels)
+        self._seconds_of = cache(self._seconds.labels)
+        self._accepted_of = cache(self._accepted.labels)
+        self._attempts_of = cache(self._attempts.labels)
+        self._attempt_seconds_of = cache(self._attempt_seconds.labels)
+        self._finished_of = cache(self._finished.labels)
+        self._delivery_seconds_of = cache(self._delivery_seconds.labels)
 
     def _declare_gateway(self) -> None:
         r = self.registry
@@ -242,15 +251,8 @@ class Metrics:
     def request_finished(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` is a template (`/messages/{id}`), never a path a caller made up."""
         self._in_flight.dec()
-        key = (method, route, status)
-        counter = self._requests_by.get(key)
-        if counter is None:
-            counter = self._requests_by[key] = self._requests.labels(method, route, str(status))
-        counter.inc()
-        histogram = self._seconds_by.get(route)
-        if histogram is None:
-            histogram = self._seconds_by[route] = self._seconds.labels(route)
-        histogram.observe(seconds)
+        self._requests_of(method, route, status).inc()
+        self._seconds_of(route).observe(seconds)
 
     def refused(self, code: str) -> None:
         self._refused.labels(code).inc()
@@ -268,7 +270,8 @@ class Metrics:
         """Who asks is no label: who may see metrics need not see it."""
         self._called.labels(service, operation, outcome).inc()
         self._call_seconds.labels(service).observe(seconds)
-        self.tallies.called(service, outcome, seconds, client=client, agency=agency)
+        self.tallies.called(service, outcome)
+        self.usage.called(service, operation, outcome, seconds, client=client, agency=agency)
 
     def translated(self, direction: str, seconds: float) -> None:
         self._translation.labels(direction).observe(seconds)
@@ -276,7 +279,7 @@ class Metrics:
     # The engine's Observer.
 
     def accepted(self, kind: str, lane: str, seconds: float) -> None:
-        self._accepted.labels(kind, lane).inc()
+        self._accepted_of(kind, lane).inc()
         self._accept_seconds.observe(seconds)
 
     def heard(self, sender: str, news: News) -> None:
@@ -287,13 +290,13 @@ class Metrics:
         self.tallies.heard(sender, news)
 
     def attempted(self, endpoint: str, result: str, seconds: float) -> None:
-        self._attempts.labels(endpoint, result).inc()
-        self._attempt_seconds.labels(endpoint).observe(seconds)
+        self._attempts_of(endpoint, result).inc()
+        self._attempt_seconds_of(endpoint).observe(seconds)
         self.tallies.attempted(endpoint, result)
 
     def finished(self, endpoint: str, state: str, seconds_since_accept: float) -> None:
-        self._finished.labels(endpoint, state).inc()
-        self._delivery_seconds.labels(endpoint).observe(seconds_since_accept)
+        self._finished_of(endpoint, state).inc()
+        self._delivery_seconds_of(endpoint).observe(seconds_since_accept)
 
     def acknowledged(self, state: str) -> None:
         self._acknowledged.labels(state).inc()

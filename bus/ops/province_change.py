@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
 import orjson
@@ -14,8 +15,9 @@ from pydantic import ValidationError
 
 from bus.ledger.config_store import MODELS, Item, RevisionRow, name_of, to_province
 from bus.ledger.ledger import Ledger
+from bus.ops.granted_operations import Operations, faults_of_operations
 from bus.ops.province_diff import Plan, diff
-from bus.ops.province_files import LISTS
+from bus.ops.province_files import LISTS, several
 from schemas.errors import ConfigurationError, Conflict, InvalidRequest, NotFound
 from schemas.province import Agency, Endpoint, Mapping, Province
 from schemas.service import Service
@@ -40,8 +42,11 @@ async def propose(
     *,
     check_endpoint: Callable[[Endpoint], list[str]] = lambda _endpoint: [],
     check_service: Callable[[Service, Province], list[str]] = lambda _service, _current: [],
+    operations: Operations | None = None,
+    documents: MappingOf[str, bytes] | None = None,
 ) -> Proposal:
-    """`change` gets what is in force and returns what is wanted. The checks are those of `diff`.
+    """`change` gets what is in force and returns what is wanted. The checks are those of `diff`;
+    `operations` tells those a contract has, `documents` are the new contracts' by SHA-256.
 
     Raises ConfigurationError that lists everything that does not hold together.
     """
@@ -58,7 +63,14 @@ async def propose(
         )
         return Proposal(revision, current, wanted, plan)
 
-    return await asyncio.to_thread(work)  # a national directory takes seconds
+    proposal = await asyncio.to_thread(work)  # a national directory takes seconds
+    if operations is not None:
+        faults = await faults_of_operations(
+            ledger, proposal.plan, proposal.wanted, operations, documents or {}
+        )
+        if faults:
+            raise several(faults)
+    return proposal
 
 
 def with_mappings(entries: Collection[Mapping]) -> Callable[[Province], Province]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from itertools import combinations
 
 from routing.directory import Directory
 from routing.mapping import MappingTables
 from routing.table import parse_pattern
+from schemas.dossier.calendar import WorkingCalendar
 from schemas.errors import ConfigurationError, Text
+from schemas.maintenance import NOTICE_DAYS, Maintenance
 from schemas.province import Agency, Alias, Endpoint, Province, calendar_of
-from schemas.service import ALL, NOTICE_DAYS, Service
+from schemas.service import Service
 
 
 def faults_of(
@@ -96,11 +98,12 @@ def _circles(province: Province) -> Iterator[Text]:
 def _endpoints(
     province: Province, check_endpoint: Callable[[Endpoint], list[str]]
 ) -> Iterator[Text]:
+    calendar = calendar_of(province.holidays)
     for endpoint in province.endpoints:
+        vi, en = f"điểm kết nối {endpoint.name}", f"endpoint {endpoint.name}"
         for fault in check_endpoint(endpoint):
-            yield Text(
-                f"điểm kết nối {endpoint.name}: {fault}", f"endpoint {endpoint.name}: {fault}"
-            )
+            yield Text(f"{vi}: {fault}", f"{en}: {fault}")
+        yield from _maintenance(vi, en, endpoint.maintenance, calendar)
 
 
 def _routes(province: Province) -> Iterator[Text]:
@@ -150,22 +153,28 @@ def _services(province: Province, check_service: Callable[[Service], list[str]])
         versions.setdefault(service.name, []).append(service)
         for fault in check_service(service):
             yield Text(f"dịch vụ {service.id}: {fault}", f"service {service.id}: {fault}")
-        for each in service.maintenance:
-            days = each.notice(calendar)
-            if days < NOTICE_DAYS:
-                yield Text(
-                    f"dịch vụ {service.id}: bảo trì từ {each.begins:%d/%m/%Y %H:%M} chỉ báo trước "
-                    f"{days} ngày làm việc, cần ít nhất {NOTICE_DAYS} (NĐ 47/2020 điều 43)",
-                    f"service {service.id}: maintenance from {each.begins:%Y-%m-%d %H:%M} is "
-                    f"announced {days} working days ahead, {NOTICE_DAYS} are needed (NĐ 47/2020 "
-                    "article 43)",
-                )
+        vi, en = f"dịch vụ {service.id}", f"service {service.id}"
+        yield from _maintenance(vi, en, service.maintenance, calendar)
     for name, several in versions.items():
         marked = sum(each.current for each in several)
         if marked > 1 or (len(several) > 1 and not marked):
             yield Text(
                 f"dịch vụ {name}: đúng một trong {len(several)} phiên bản phải có current: true",
                 f"service {name}: exactly one of its {len(several)} versions must be current: true",
+            )
+
+
+def _maintenance(
+    vi: str, en: str, announced: Iterable[Maintenance], calendar: WorkingCalendar
+) -> Iterator[Text]:
+    for each in announced:
+        days = each.notice(calendar)
+        if days < NOTICE_DAYS:
+            yield Text(
+                f"{vi}: bảo trì từ {each.begins:%d/%m/%Y %H:%M} chỉ báo trước {days} ngày làm "
+                f"việc, cần ít nhất {NOTICE_DAYS} (NĐ 47/2020 điều 43)",
+                f"{en}: maintenance from {each.begins:%Y-%m-%d %H:%M} is announced {days} working "
+                f"days ahead, {NOTICE_DAYS} are needed (NĐ 47/2020 article 43)",
             )
 
 
@@ -197,7 +206,7 @@ def _feeds(province: Province) -> Iterator[Text]:
             for each in province.grants
             if each.agency == feed.agency and each.service == feed.service
         )
-        if not any({ALL, feed.operation} & set(each.operations) for each in granted):
+        if not any(each.names(feed.operation) for each in granted):
             yield Text(
                 f"{vi}: cơ quan {feed.agency} chưa được cấp quyền {feed.service}/{feed.operation}",
                 f"{en}: agency {feed.agency} has no grant for {feed.service}/{feed.operation}",

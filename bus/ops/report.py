@@ -1,7 +1,6 @@
 """A report (báo cáo) of a day, month, quarter or year, for the province or for some agencies.
 
-One model, from which page, command and every kind of file are made.  Each figure comes from where
-the rest of the bus takes it: nothing is counted here.
+Each figure comes from where the rest of the bus takes it: nothing is counted here.
 """
 
 from __future__ import annotations
@@ -9,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 from bus.ledger.flow_queries import Outage
 from bus.ledger.ledger import Ledger
-from bus.ops import dossier_figures, reports
+from bus.ops import dossier_figures, reports, usage
+from bus.ops.report_model import Coded, Column, Report, Row, Section, Unit, Value
 from bus.ops.reports import Period
 from bus.ops.wording import BRIEF, EXCHANGE, KINDS, reason
 from schemas.dossier.calendar import WorkingCalendar
@@ -23,49 +22,6 @@ from schemas.errors import InvalidRequest, Text
 from schemas.exchange import ExchangeState
 from schemas.instant import SECOND, Instant
 from schemas.province import Agency
-
-
-class Coded(NamedTuple):
-    """A word of the bus: for programs its code, for people its title."""
-
-    code: str
-    title: Text
-
-    def __str__(self) -> str:
-        return self.code
-
-
-Value = str | int | float | Coded | None
-Row = tuple[Value, ...]
-Unit = Literal["text", "count", "percent", "seconds"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    name: str  # for programs
-    title: Text
-    unit: Unit = "count"
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One table of a report."""
-
-    name: str
-    title: Text
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    sums: Row | None = None  # the row of totals
-    note: Text | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    period: Period
-    issuer: str  # the province, as its directory names it; empty: unknown
-    about: str  # whom it is about; empty: all
-    made_at: Instant
-    sections: tuple[Section, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +160,10 @@ async def _dossiers(ledger: Ledger, period: Period, scope: Scope, now: Instant) 
     )
     settled = (*_NAMED, *(Column(name, titles[name]) for name in _SETTLED), *shares)
     others = [name for name in titles if name not in _SETTLED]
-    quality = (*_NAMED, *(Column(name, titles[name]) for name in others))
+    quality = (*_NAMED, *(Column(name, titles[name], _unit(name)) for name in others))
     rows = [_settled(scope, each) for each in found]
-    sums = _settled(scope, total(found))[2:]
+    whole = total(found)
+    sums = _settled(scope, whole)[2:]
     return [
         Section(
             "dossiers",
@@ -219,16 +176,22 @@ async def _dossiers(ledger: Ledger, period: Period, scope: Scope, now: Instant) 
                 "Of the dossiers finished in the period.",
             ),
         ),
-        _section(
+        Section(
             "dossier-quality",
             Text("Hồ sơ theo Cổng DVCQG, số hóa, hài lòng", "Dossiers: portal, digitised, rated"),
             quality,
-            [
+            tuple(
                 (each.agency, scope.names.get(each.agency, ""), *(getattr(each, n) for n in others))
                 for each in found
-            ],
+            ),
+            ("", "", *(getattr(whole, name) for name in others)) if found else None,
         ),
     ]
+
+
+def _unit(figure: str) -> Unit:
+    """A share of all is not the sum of the shares."""
+    return "percent" if figure.endswith("_percent") else "count"
 
 
 def _settled(scope: Scope, row: Figures) -> Row:
@@ -315,7 +278,49 @@ _RESPONSE = (
 )
 
 
-_PARTS = (_volumes, _documents, _states, _dossiers, _failures, _responses)
+async def _services(ledger: Ledger, period: Period, scope: Scope, now: Instant) -> list[Section]:
+    del now
+    rows = await ledger.usage.of_period(
+        since=period.since, until=period.until, agencies=scope.agencies
+    )
+    calls = usage.grouped(rows, lambda row: (row.service, row.agency))
+    title = Text("Gọi dịch vụ dùng chung, theo cơ quan", "Calls of services, by agency")
+    note = Text(
+        "Lỗi: không có câu trả lời, vì đối tác, vì bên gọi hoặc vì trục. Vượt hạn mức: trục từ "
+        "chối vì bên gọi hỏi quá dày.",
+        "Failed: not answered, because of the partner, the caller or the bus. Over quota: refused "
+        "by the bus, since the caller asked too often.",
+    )
+    made: list[Row] = [
+        (
+            service,
+            agency,
+            scope.names.get(agency, ""),
+            each.count,
+            each.failed,
+            each.over_quota,
+            100 * each.answered / each.count if each.count else None,
+            None if each.mean is None else each.mean / 1000,
+            each.longest / 1000,
+        )
+        for (service, agency), each in calls.items()
+    ]
+    return [_section("services", title, _SERVICE, made, note)]
+
+
+_SERVICE = (
+    Column("service", Text("Dịch vụ", "Service"), "text"),
+    *_NAMED,
+    Column("calls", Text("Lượt gọi", "Calls")),
+    Column("failed", Text("Lỗi", "Failed")),
+    Column("over_quota", Text("Vượt hạn mức", "Over quota")),
+    Column("answered_share", Text("Có trả lời", "Answered"), "percent"),
+    Column("mean", Text("Trung bình", "Mean"), "seconds"),
+    Column("longest", Text("Lâu nhất", "Longest"), "seconds"),
+)
+
+
+_PARTS = (_volumes, _documents, _states, _dossiers, _failures, _responses, _services)
 PARTS = len(_PARTS)
 
 

@@ -10,7 +10,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
-from bus.ops.report import Coded, Report, Section, Value
+from bus.ops.report_model import Coded, Report, Section, Value
 from bus.ops.report_words import TITLE, Lang, lines, say, with_total
 from bus.ops.reports import MEDIA_TYPES, File, plain, to_csv
 from schemas.errors import InvalidRequest, Text

@@ -33,7 +33,7 @@ from reportlab.platypus import (
     TableStyle,
 )
 
-from bus.ops.report import Report, Section, Value
+from bus.ops.report_model import Report, Section, Value
 from bus.ops.report_words import EMPTY, SYSTEM, TITLE, Lang, lines, say, shown, with_total
 
 PLAIN, BOLD = "NotoSans", "NotoSans-Bold"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bus.ops.report import Coded, Report, Section, Unit, Value
+from bus.ops.report_model import Coded, Report, Section, Unit, Value
 from bus.ops.reports import Period
 from schemas.errors import Text
 from schemas.instant import to_datetime

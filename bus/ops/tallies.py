@@ -17,12 +17,6 @@ from schemas.instant import SECOND, Instant
 SPAN: Instant = 5 * SECOND
 """What is counted within one such span of time is one row."""
 
-CALL, CALL_TIME = "call", "call-milliseconds"
-"""Calls of services, and milliseconds they took, by service, client, agency and outcome."""
-
-NOBODY = "-"
-"""Stands for the agency of an operator's call."""
-
 WARNING = "warning:"
 MAX_WARNING = 80  # characters of a warning that tell its kind
 MAX_KINDS = 2_000
@@ -43,13 +37,13 @@ class Tallies:
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], _Count] = {}
 
-    def add(self, kind: str, subject: str, *, measured: int | None = None, times: int = 1) -> None:
+    def add(self, kind: str, subject: str, *, measured: int | None = None) -> None:
         known = self._counts.get((kind, subject))
         if known is None:
             if len(self._counts) >= MAX_KINDS:
                 return
             known = self._counts[kind, subject] = _Count()
-        known.count += times
+        known.count += 1
         if measured is not None:
             known.low = measured if known.low is None else min(known.low, measured)
             known.high = measured if known.high is None else max(known.high, measured)
@@ -63,16 +57,8 @@ class Tallies:
         else:
             self.add("attempt-failed", endpoint)
 
-    def called(
-        self, service: str, outcome: str, seconds: float, *, client: str, agency: str
-    ) -> None:
-        """For the alerts: callers' mistakes, and a partner's well-founded no, say nothing of the
-        service. For those who look on: every call, by who asked (bus.ops.calls).
-        """
-        subject = f"{service} {client} {agency or NOBODY} {outcome}"
-        milliseconds = round(seconds * 1000)
-        self.add(CALL, subject, measured=milliseconds)
-        self.add(CALL_TIME, subject, times=milliseconds)
+    def called(self, service: str, outcome: str) -> None:
+        """Callers' mistakes, and a partner's well-founded no, say nothing of the service."""
         if outcome == _ANSWERED:
             self.add("call-good", service)
         elif outcome in _FAILED:

@@ -25,10 +25,11 @@ from deploy.demo.centre import CLIENT, Centre
 from deploy.demo.check import IN_TIME_SECONDS, Verdict, judge
 from deploy.demo.database import own_database
 from deploy.demo.dossiers import DEPARTMENT, PERIOD, Dossiers, Told
+from deploy.demo.evening import Evening
 from deploy.demo.registers import Registers
 from deploy.hub import SECRET, Hub
 from deploy.services import RabbitMQ, ServiceError
-from deploy.stage import PROVINCE, Stage, StageError, agency_codes, free_port
+from deploy.stage import PROVINCE, Agency, Stage, StageError, agency_codes, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 NEIGHBOUR = Path(__file__).parent / "neighbour"
@@ -52,12 +53,14 @@ class Around:
     dossiers: Dossiers
     registers: Registers
     back: Back
+    evening: Evening
 
     def declared(self) -> tuple[Mapping[str, list[Any]], ...]:
         return self.dossiers.declared(), self.registers.declared(), self.back.declared()
 
     def secret_values(self) -> dict[str, str]:
-        return self.dossiers.secret_values | self.registers.secret_values
+        own = (self.dossiers, self.registers, self.evening)
+        return {name: value for each in own for name, value in each.secret_values.items()}
 
 
 def main() -> int:
@@ -69,10 +72,11 @@ def main() -> int:
         with ExitStack() as stack:
             dossiers = Dossiers(folder / "dossiers", max(4, options.messages // 20), options.seed)
             registers = Registers(folder / "registers")
-            for process in (*dossiers.processes, registers.process):
+            evening = Evening(folder / "evening")
+            for process in (*dossiers.processes, registers.process, evening.process):
                 process.start()
                 stack.callback(process.stop)
-            around = Around(dossiers, registers, Back(dossiers))
+            around = Around(dossiers, registers, Back(dossiers), evening)
             stages, broker = _stages(options, folder, stack, around)
             for stage in stages:
                 stack.callback(stage.close)
@@ -84,6 +88,7 @@ def main() -> int:
             verdict.problems += registers.problems
             total = asyncio.run(centre.totals())["total"]
             verdict.problems += around.back.judge(total)
+            verdict.problems += evening.play(stages[0], _department(stages))
             verdict.problems += [problem for stage in stages for problem in _journal(stage)]
             good = verdict.good
             _summary(stages, verdict, seconds, broker, faulty)
@@ -202,7 +207,7 @@ def _play(
 
         agencies = [agency for stage in stages for agency in stage.agencies]
         day = play.Day(agencies, options.messages, options.seed, report)
-        department = next(each for each in agencies if each.code == DEPARTMENT.code)
+        department = _department(stages)
 
         def told(progress: Told) -> None:
             bars.update(steps, completed=progress.arrived, total=progress.expected)
@@ -225,6 +230,11 @@ def _play(
     if day.progress.arrived != day.progress.expected:  # statuses never sent count, too
         verdict.problems.append(f"{day.progress.arrived} of {day.progress.expected} arrived")
     return verdict, time.monotonic() - began, day.faulty
+
+
+def _department(stages: list[Stage]) -> Agency:
+    agencies = (agency for stage in stages for agency in stage.agencies)
+    return next(each for each in agencies if each.code == DEPARTMENT.code)
 
 
 def _journal(stage: Stage) -> list[str]:

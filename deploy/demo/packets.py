@@ -68,6 +68,13 @@ def make_document(number: int, agencies: Sequence[Agency], rng: random.Random) -
     receivers = rng.sample(near, min(len(near), rng.choices((1, 2, 3), (80, 15, 5))[0]))
     if far and rng.random() < CROSSING:
         receivers += rng.sample(far, rng.randint(1, min(2, len(far))))
+    return make_document_for(number, sender, receivers, rng)
+
+
+def make_document_for(
+    number: int, sender: Agency, receivers: Sequence[Agency], rng: random.Random
+) -> Document:
+    """Of whatever type and subject the dice say."""
     name, short = rng.choice(TYPES)
     notation = f"{short}-{sender.client.upper()}"[:30]
     priority = rng.choices((0, 1, 2, 3), (88, 7, 3, 2))[0]

@@ -45,6 +45,7 @@ class Registers:
         self.secret_values = {
             "csdl-quoc-gia": GATEWAY_SECRET,
             "data-subjects": secrets.token_urlsafe(32),
+            "partner-sessions": secrets.token_urlsafe(32),
         }
         command = [sys.executable, "-m", "adapters.national.sandbox", "--port", str(self._port)]
         log = self.folder / "registers.log"

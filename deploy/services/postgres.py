@@ -7,7 +7,9 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from deploy.services.ports import LOOPBACK
@@ -27,6 +29,7 @@ class PostgreSQL(Service):
     port_names = ("sql",)
     stop_signal = signal.SIGINT  # "fast": ends sessions, then shuts down in good order
     user: ClassVar[str] = "lgsp"
+    settings: Mapping[str, str] = MappingProxyType({})  # of the server, beside our own
 
     @classmethod
     def installed(cls) -> bool:
@@ -88,6 +91,7 @@ class PostgreSQL(Service):
             "max_connections": "200",
             "shared_buffers": "64MB",
             "timezone": "UTC",
+            **self.settings,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = [self._program("postgres"), "-D", str(data), *options]

@@ -5,6 +5,8 @@ rounds with the least and the most, and the ratio to a baseline of the same sess
 
 flow: so many in flight until all have arrived.  accept: accepting alone, delivery held back.
 one: one message at a time, from sender to receiver.
+
+With --profile instead: the bus's CPU by stage.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from deploy.services import PostgreSQL, RabbitMQ
+from tests.bench import profile
 from tests.bench.load import Result, run
 from tests.bench.variants import Baseline, Bus, Variant
 
@@ -50,6 +53,7 @@ FASTSTREAM = "peer P: FastStream"
 NAIVE = "naive: aio-pika"
 LEDGERED = "naive + ledger"
 INSERT = "one INSERT a request"
+ROLES = ("gateway", "dispatcher", "worker")
 
 
 def peers() -> tuple[str, ...]:
@@ -94,6 +98,9 @@ class Session:
             )
         ):
             self._add(Bus(name, folder / f"bus{number}", broker, database), stack)
+        # everything goes through the broker
+        apart = Bus("bus: roles apart", folder / "apart", rabbit, postgres, roles=ROLES)
+        self._add(apart, stack)
         self._sent = dict.fromkeys((each.name for each in self.variants), 0)
 
     def _add(self, variant: Variant, stack: ExitStack) -> None:
@@ -232,10 +239,19 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=64, help="sent at once (64)")
     parser.add_argument("--rounds", type=int, default=5, help="of each variant (5)")
     parser.add_argument("--quick", action="store_true", help="one round of 200: does it all run?")
+    parser.add_argument("--profile", action="store_true", help="CPU of the bus by stage")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()
     if options.quick:
         options.messages, options.rounds = 200, 1
+    if options.profile:
+        with tempfile.TemporaryDirectory(prefix="lgsp-bench-") as folder:
+            Path(folder).chmod(0o755)
+            stages = uvloop.run(profile.play(options, Path(folder)))
+        profile.show(options, stages)
+        if options.json:
+            options.json.write_text(json.dumps(stages, indent=1) + "\n")
+        return
     if not peers():
         print(
             "Left out: peer P, for which FastStream is missing;"

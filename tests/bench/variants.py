@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,13 +17,14 @@ import aiohttp
 
 from deploy.services import PostgreSQL, RabbitMQ
 from deploy.services.service import Service
-from deploy.stage import Stage, free_port
+from deploy.stage import Process, Stage, free_port
 from schemas.delivery import DeliveryState
 from tests.bench.load import Target, all_arrived
 
 SENDER, RECEIVER = "so-y-te", "so-xay-dung"
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 SETTLE_SECONDS = 30.0
+COUNTS = "samples.json"
 SETTINGS = {"LGSP_LOG_LEVEL": "WARNING"}
 
 
@@ -79,15 +81,23 @@ class Bus:
     """The bus on a stage of its own."""
 
     delivers = True
+    staging: type[Stage] = Stage
 
     def __init__(
-        self, name: str, folder: Path, broker: RabbitMQ | None, database: PostgreSQL | None
+        self,
+        name: str,
+        folder: Path,
+        broker: RabbitMQ | None,
+        database: PostgreSQL | None,
+        *,
+        roles: Sequence[str] = ("serve",),
     ) -> None:
         self.name = name
-        self.stage = Stage(
+        self.stage = self.staging(
             folder,
             database_url=database.create_database(f"bench{folder.name}") if database else None,
             broker_url=broker.url if broker else None,
+            roles=roles,
             settings=SETTINGS,
             endpoint_options={"concurrency": 64},
         )
@@ -99,7 +109,7 @@ class Bus:
             f"{self.stage.url}/api/v1/documents",
             headers,
             {
-                "app": [self.stage.bus[0].pid],
+                "app": [process.pid for process in self.stage.bus],
                 "broker": pids_of(broker),
                 "database": pids_of(database),
             },
@@ -154,6 +164,24 @@ class Bus:
 
     def close(self) -> None:
         self.stage.close()
+
+
+class _SampledStage(Stage):
+    def _bus_process(self, name: str, role: str) -> Process:
+        process = super()._bus_process(name, role)
+        counts = str(self.folder / COUNTS)
+        process.command = [sys.executable, "-m", "tests.bench.sampled", counts, role]
+        return process
+
+
+class Sampled(Bus):
+    """The bus that tells where its CPU goes (sampled.py)."""
+
+    staging = _SampledStage
+
+    @property
+    def counts(self) -> Path:
+        return self.stage.folder / COUNTS
 
 
 class Baseline:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import uuid_utils
 
-from bus.ledger import alerts
+from bus.ledger import usage
 from bus.ledger.accesses import ANSWERED, Access, subject_hash
 from bus.ledger.config_store import Change
 from bus.ledger.records import About, Acceptance, Finish, Planned
@@ -16,10 +16,11 @@ from schemas import instant
 from schemas.adapter import Outcome, Result
 from schemas.delivery import DeliveryState
 from schemas.dossier import DossierRecord, Step
-from schemas.errors import PartnerLacksDossier
+from schemas.errors import PartnerLacksDossier, RateLimited
 from schemas.exchange import Event
+from schemas.maintenance import Maintenance
 from schemas.message import DossierBody, Lane, Message, StatusBody, StepBody
-from schemas.service import Contract, Grant, Maintenance, Service
+from schemas.service import Contract, Grant, Service
 from schemas.vietnam import VIETNAM, day_of
 from tests.integration.cli_harness import HEALTH, HOME_AFFAIRS, OFFICE, WARD, Traffic
 from tests.integration.dossier_harness import record, step
@@ -202,8 +203,9 @@ async def services(traffic: Traffic) -> None:
         (HEALTH, "client:phan-mem-y-te", ANSWERED, 0.1),
         (HEALTH, "client:phan-mem-y-te", ANSWERED, 0.3),
         (HEALTH, "client:phan-mem-y-te", "partner-timeout", 20.0),
+        (HEALTH, "client:phan-mem-y-te", RateLimited.code, 0.0),
         (HOME_AFFAIRS, "client:phan-mem-noi-vu", ANSWERED, 0.2),
     ):
         metrics.service_called(service.id, "TraCuu", outcome, seconds, client=client, agency=agency)
-    counted = metrics.tallies.drain(instant.now())
-    await traffic.ledger.act(lambda tx, chain, at: alerts.count(tx, chain, at, counted))
+    counted = metrics.usage.drain()
+    await traffic.ledger.act(lambda tx, chain, at: usage.count(tx, chain, at, counted))

@@ -176,6 +176,7 @@ class Walk:
         await self.page.wait_for_selector("main#main h1")
 
     async def picture(self, name: str) -> None:
+        await self.page.evaluate("scrollTo(0, 0)")  # the header stands where one looks
         await self.page.screenshot(path=self._pictures / f"{name}.png", full_page=True)
 
     def expect(self, *parts: str) -> None:

@@ -62,6 +62,9 @@ async def test_replay_all_that_match_with_dry_run_and_progress(walk: Walk) -> No
     await walk.page.wait_for_selector(".deliveries:has-text('Không có chuyển phát nào')")
     assert {state for state, _ in await states(walk.console, ids)} == {"queued"}
     await walk.picture("deliveries-done")
+    await walk.page.click("button:has-text('Rút lại cái chưa gửi')")
+    await walk.page.wait_for_selector(".job:has-text('Rút lại lệnh gửi lại: 3/3, xong')")
+    assert {state for state, _ in await states(walk.console, ids)} == {"dead"}
 
 
 async def test_redirect_what_is_chosen(walk: Walk) -> None:
@@ -76,6 +79,21 @@ async def test_redirect_what_is_chosen(walk: Walk) -> None:
     await confirm(walk, "cơ quan đổi hệ thống")
     await walk.page.wait_for_selector(".job:has-text('1/1, xong')")
     assert await states(walk.console, [number]) == [("cancelled", "so-y-te")]
+
+
+async def test_a_change_of_state_appears_by_itself(walk: Walk) -> None:
+    (number,) = await sent(walk.console, "vb-tu-hien", dead="partner-garbage")
+    await walk.log_in("operator", path="/deliveries?state=all&endpoint=so-y-te")
+    row = walk.page.locator(
+        ".deliveries tbody tr", has=walk.page.locator(f"td:text-is('{number}')")
+    )
+    await row.get_by_text("hỏng, chờ xử lý").wait_for()
+    traffic = await Traffic.open(walk.console.cli)
+    try:
+        await traffic.ledger.replay([number], actor="test", reason="đối tác đã sửa xong")
+    finally:
+        await traffic.ledger.close()
+    await row.get_by_text("chờ đến lượt").wait_for()
 
 
 async def test_an_auditor_changes_nothing(walk: Walk) -> None:
@@ -101,9 +119,10 @@ async def test_a_role_taken_away_counts_at_once(walk: Walk) -> None:
         await walk.log_in("operator", path="/deliveries?state=dead&code=partner-unavailable")
         await walk.page.wait_for_selector(".deliveries tbody tr")
         await traffic.ledger.accounts.change("operator", role="auditor")
-        await walk.page.click("text=mọi thứ khớp bộ lọc")
-        await walk.page.click("button:has-text('Gửi lại')")
-        await walk.page.wait_for_selector(".error-card, input[name=password]")
+        closed = "input[name=password], h1:has-text('Tổng quan')"  # the page was sent to log in
+        await walk.page.click(f":text-is('mọi thứ khớp bộ lọc'), {closed}")
+        await walk.page.click(f"button:has-text('Gửi lại'), {closed}")
+        await walk.page.wait_for_selector(f".error-card, {closed}")
         refused = [
             entry.data
             for entry in await traffic.ledger.queries.journal(limit=10_000)

@@ -135,15 +135,40 @@ async def test_a_report_on_the_page_as_a_file_and_by_command(
     await walk.picture("report")
     shown = await walk.page.inner_text(".report")
     assert "Mức độ đáp ứng của hệ thống nhận" in shown
+    quality = walk.page.locator(".report section", has_text="Hồ sơ theo Cổng DVCQG")
+    cells = await quality.locator("tr").last.locator("td").all_inner_texts()
+    assert cells[-2].strip() == "100,0 %", "the share of all, not the sum of the shares"
     content = await _download(walk, "CSV")
     figures = _figures(content)
     assert figures["documents", HEALTH, "overdue"] == "1"
     assert figures["dossiers", HEALTH, "on_time_share"] == "100.000"
     pdf = await _download(walk, "PDF")
     assert pdf.startswith(b"%PDF-")
+    await walk.open("/journal")
+    assert f"Lập báo cáo {month}" in await walk.page.inner_text("table.data")
 
     cli("report", month, "-o", "bao-cao.csv")
     assert _figures((cli.folder / "bao-cao.csv").read_bytes()) == figures
+
+
+async def test_what_was_called_longer_ago_is_in_its_period_and_in_the_report(
+    walk: Walk, people: People
+) -> None:
+    month = people.messages["month"]
+    await walk.log_in("agency", path=f"/services?period={month}")
+    await walk.page.wait_for_selector("table.data")
+    called = walk.page.locator("table.data").nth(1)
+    row = await called.locator("tr", has_text="phan-mem-y-te").locator("td").all_inner_texts()
+    assert row[3].strip() == "4"
+    await walk.open("/services?period=2020-01")
+    await walk.page.wait_for_selector("text=Trong kỳ này không ai gọi.")
+    await walk.open(f"/reports?period={month}")
+    await walk.page.click("button:has-text('Lập báo cáo')")
+    await walk.page.wait_for_selector("a.download")
+    figures = _figures(await _download(walk, "CSV"))
+    calls = {name: value for (section, _, name), value in figures.items() if section == "services"}
+    assert (calls["calls"], calls["failed"], calls["over_quota"]) == ("4", "1", "1")
+    assert calls["longest"] == "20.000"
 
 
 async def _download(walk: Walk, kind: str) -> bytes:
@@ -185,16 +210,17 @@ async def test_services_and_who_called_them(walk: Walk) -> None:
     await walk.page.wait_for_selector("table.data")
     declared = await walk.page.locator("table.data").first.inner_text()
     assert "Cơ sở dữ liệu mẫu" in declared
-    assert "bảo trì từ" in declared
+    assert "bảo trì" in declared
     assert "nâng cấp" in declared
     assert "5/s mỗi bên gọi" in declared
     called = walk.page.locator("table.data").nth(1)
     row = await called.locator("tr", has_text="phan-mem-y-te").locator("td").all_inner_texts()
     assert [text.strip() for text in row[2:]] == [
         "Đối tác không trả lời kịp: 1",
-        "3",
-        "✗ 1 (33,3 %)",
-        "6.800 ms",
+        "4",
+        "✗ 1 (25,0 %)",
+        "! 1",
+        "5.100 ms",
         "20.000 ms",
     ]
     assert await called.locator("tr", has_text="phan-mem-noi-vu").count() == 1

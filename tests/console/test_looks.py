@@ -56,6 +56,12 @@ FAULTS = """() => {
   if (document.querySelectorAll('h1').length !== 1) faults.push('not one h1');
   if (document.documentElement.scrollWidth > innerWidth + 1)
     faults.push(`scrolls sideways: ${document.documentElement.scrollWidth} > ${innerWidth}`);
+  for (const e of document.querySelectorAll('main *')) {
+    const box = e.getBoundingClientRect();
+    if (box.width > 2 && box.right > innerWidth + 1 && e.checkVisibility()
+        && !e.parentElement.closest('.scroll, .q-table__middle, pre, svg, .q-expansion-item'))
+      faults.push(`sticks out: ${e.outerHTML.slice(0, 80)}`);
+  }
   return faults;
 }"""
 
@@ -70,7 +76,7 @@ async def test_the_check_itself_finds_what_is_wrong(walk: Walk) -> None:
         "document.querySelector('.long').style.width = '3000px'"
     )
     found = "\n".join(await walk.page.evaluate(FAULTS))
-    for expected in ("contrast", "no label", "no name", "not one h1", "scrolls sideways"):
+    for expected in ("contrast", "no label", "no name", "not one h1", "scrolls", "sticks out"):
         assert expected in found
 
 
@@ -81,6 +87,7 @@ async def test_every_page_in_light_and_dark_wide_and_narrow(walk: Walk) -> None:
         "search": "/search",
         "message": f"/message/{message}",
         "deliveries": "/deliveries?state=open",
+        "alerts": "/alerts",
         "endpoints": "/endpoints",
         "endpoint": "/endpoints?name=so-y-te",
         "journal": "/journal",
@@ -94,6 +101,7 @@ async def test_every_page_in_light_and_dark_wide_and_narrow(walk: Walk) -> None:
         await walk.page.goto("/login")
         faults[f"login {theme}"] = await walk.page.evaluate(FAULTS)
         await walk.log_in("operator")
+        await walk.page.wait_for_selector(".who button")
         for name, path in pages.items():
             await walk.open(path)
             await walk.page.wait_for_function("document.fonts.status === 'loaded'")
@@ -103,6 +111,7 @@ async def test_every_page_in_light_and_dark_wide_and_narrow(walk: Walk) -> None:
         await walk.page.wait_for_selector("input[name=password]")
     await walk.page.set_viewport_size({"width": 390, "height": 800})
     await walk.log_in("operator")
+    await walk.page.wait_for_selector(".who button")
     for name, path in pages.items():
         await walk.open(path)
         assert await walk.page.locator(".menu nav").is_visible() is False, "it would cover the page"

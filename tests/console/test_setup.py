@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 
 from adapters.rest_push.sandbox import Sandbox
 from bus.engine.national import UNMAPPED
@@ -42,7 +43,12 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (cli.declared / "services.yaml").write_text(declared, "utf-8")
     cli.set_up()
     asyncio.run(_prepare(cli))
-    settings = {"LGSP_HTTP_PORT": "0", "LGSP_SECRET_SO_XAY_DUNG": SECRET}
+    (folder / "secrets").mkdir()
+    settings = {
+        "LGSP_HTTP_PORT": "0",
+        "LGSP_SECRET_SO_XAY_DUNG": SECRET,
+        "LGSP_SECRETS_DIR": str(folder / "secrets"),
+    }
     with served(cli, People(), "serve", **settings) as started:
         yield started
 
@@ -94,6 +100,11 @@ async def test_an_agency_is_connected_and_gets_its_first_message(walk: Walk) -> 
         await fill(walk, "Khóa ký *", "so-khac")
         await walk.page.keyboard.press("Tab")
         await walk.page.get_by_text("Thiếu bí mật 'so-khac'").wait_for()
+        await walk.page.get_by_text("Tạo bí mật này").click()
+        await walk.page.wait_for_selector(".new-key")
+        shown = await walk.page.locator(".new-key code").all_inner_texts()
+        kept = walk.console.cli.folder / "secrets" / "so-khac"
+        assert shown == ["so-khac", kept.read_text()]
         await fill(walk, "Khóa ký *", "so-xay-dung")
         await walk.page.keyboard.press("Tab")
         await walk.page.get_by_text("Bí mật này đã có trên trục.").wait_for()
@@ -239,6 +250,16 @@ async def test_mappings_are_reported_before_they_are_in_force(walk: Walk, tmp_pa
     await put_in_force(walk, "đợt 1")
     entry = walk.page.locator("tr", has_text="2.001")
     assert "có hiệu lực" in await entry.inner_text()
+
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["bảng", "mã nội bộ", "mã quốc gia"])
+    sheet.append(["thủ tục", "1.2.5", "2.005"])
+    book.save(tmp_path / "dot-2.xlsx")
+    await walk.page.locator("input[type=file]").set_input_files(tmp_path / "dot-2.xlsx")
+    await walk.page.locator("ul.plan", has_text="procedure:1.2.5").wait_for()
+    await put_in_force(walk, "đợt 2")
+    await walk.page.locator("tr", has_text="2.005").wait_for()
 
 
 async def test_others_see_and_change_nothing(walk: Walk) -> None:

@@ -16,6 +16,7 @@ import pytest
 import adapters as adapters_package
 from adapters.http import open_session
 from adapters.registry import adapters, create, parse_config
+from adapters.rest_push.outbound import RestPush
 from schemas.adapter import Adapter, Outcome, Result
 from schemas.errors import ConfigurationError, LgspError
 from tests.contract.adapter_conformance import (
@@ -259,7 +260,10 @@ async def switched_on(case: Case, fault: str) -> None:
     assert (await case.adapter.deliver(case.harness.delivery())).result is Result.DELIVERED
     await case.harness.set_fault(fault)
     if fault == "refuse":  # until the pool has seen the end, its connections are only "cut"
-        await wait_until(lambda: not pooled(case.http), what="the pool empty")
+        plain = case.adapter.plain if isinstance(case.adapter, RestPush) else None
+        await wait_until(
+            lambda: not pooled(case.http) and not (plain and plain.kept), what="the pool empty"
+        )
 
 
 async def attempt_in_time(case: Case, delivery: object) -> Outcome:

@@ -12,11 +12,12 @@ from sqlalchemy import text
 
 from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
-from bus.ledger import alerts
+from bus.ledger import alerts, secret_lives
 from bus.ledger.alerts import Tally
 from bus.ledger.config_store import Change
 from bus.ledger.ledger import Ledger
 from bus.ledger.walk import Place, walk_on
+from bus.ops.alerts import expiring
 from bus.ops.alerts.channels import NotTold
 from bus.ops.alerts.policy import AlertPolicy
 from bus.ops.alerts.watch import Alerts, Surroundings
@@ -339,3 +340,44 @@ async def test_the_walk_finds_a_whole_chain_removed(scene: Scene, tmp_path: Path
     for table in ("journal", "journal_chain"):
         await _harm(scene, f"DELETE FROM {table} WHERE chain = '{chain}'")  # noqa: S608
     assert any(chain in problem for problem in await _walked(scene))
+
+
+async def test_what_a_partner_showed_last_is_known_to_every_process(scene: Scene) -> None:
+    nowhere = "server/127.0.0.1:1"
+    end = START + 20 * 86_400 * SECOND
+    old = Endpoint(name="so-y-te", kind="rest-push")
+    new = old.model_copy(update={"config": {"url": "https://127.0.0.1:1/", "secret": "yte-2"}})
+    revision = await scene.ledger.config.apply(
+        [Change("endpoint", "so-y-te", old, new)], expected=1, actor="test", reason=""
+    )
+    await scene.live.reach(revision)
+    shown = [
+        {
+            "name": nowhere,
+            "culprit": "endpoint:so-y-te",
+            "at": end,
+            "what": ["c"] * 2,
+            "step": ["s"] * 2,
+        }
+    ]
+    act = scene.ledger.act
+    await act(lambda tx, chain, at: alerts.remember(tx, chain, at, expiring.MEMORY, shown))
+    await expiring.look_again(scene.ledger, scene.live.snapshot, None)
+    soon = end - 86_400 * SECOND
+    await act(
+        lambda tx, chain, at: secret_lives.made(tx, chain, at, "yte-2", ends_at=soon, actor="lan")
+    )
+    found = await expiring.all_of(scene.ledger, scene.live.snapshot)
+    assert [(each.name, each.at) for each in found] == [
+        ("secret/so-y-te/yte-2", soon),
+        (nowhere, end),
+    ]
+    scene.restart()
+    await scene.round()
+    raised = {row.key for row in await scene.ledger.alerts.unresolved()}
+    assert raised == {f"expiry:{each.name}" for each in found}
+    history = await scene.ledger.alerts.raised(limit=1)
+    rest = await scene.ledger.alerts.raised(
+        limit=9, before=(history[0].raised_at or 0, history[0].id)
+    )
+    assert {row.key for row in [*history, *rest]} == raised

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
+from bus.ledger.data_feeds import Backlog
 from bus.ledger.ledger import Ledger
+from bus.ledger.tables import delivery
 from schemas.instant import SECOND
 from tests.ledgers import prepare
 
@@ -48,3 +52,26 @@ async def test_failures_are_counted_until_it_answers(ledger: Ledger) -> None:
     assert (known.failures, known.error) == (0, None)
     await ledger.fail_feed(state, due_at=HOUR, error="late")
     assert await ledger.feeds.states() == [known], "of a round that is over"
+
+
+async def test_what_subscribers_have_not_taken_is_counted_by_feed(ledger: Ledger) -> None:
+    rows = [
+        ("feed:dan-toc:1", "queued", 5),
+        ("feed:dan-toc:2", "waiting", 3),
+        ("feed:dan-toc:2", "delivered", 1),
+        ("feed:thu-tuc", "dead", 9),
+        ("feed:xong", "rejected", 1),
+        ("feedback", "queued", 1),
+    ]
+    common: dict[str, Any] = {
+        "message_id": "m",
+        "endpoint": "e",
+        "receivers": "H99",
+        "lane": "normal",
+    }
+    common |= {"pull": True, "head": False, "next_attempt_at": 0}
+    async with ledger.db.write() as connection:
+        for key, state, at in rows:
+            row = common | {"order_key": key, "state": state, "created_at": at}
+            await connection.execute(insert(delivery).values(row))
+    assert await ledger.feeds.backlogs() == {"dan-toc": Backlog(2, 3), "thu-tuc": Backlog(1, 9)}

@@ -18,7 +18,8 @@ from bus.ledger.flow_queries import Failure, Volume
 from bus.ledger.ledger import Ledger
 from bus.ledger.records import Acceptance, Finish
 from bus.ops import dossier_standing, report, report_files
-from bus.ops.report import Report, Scope
+from bus.ops.report import Scope
+from bus.ops.report_model import Report
 from bus.ops.reports import parse_period
 from schemas import instant
 from schemas.adapter import Outcome, Result

@@ -207,7 +207,7 @@ async def engine(
         broker = brokers.create(broker_url, prefix=f"test-{uuid.uuid4().hex[:8]}")
         await broker.start()
         stack.push_async_callback(broker.close)
-        states = EndpointStates(ledger)
+        states = EndpointStates(ledger, live)
         await states.start()
         stack.push_async_callback(states.close)
         worker = Worker(

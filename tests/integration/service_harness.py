@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,11 +72,16 @@ class Services:
 
 
 @asynccontextmanager
-async def calling(database_url: str, folder: Path, **given: Any) -> AsyncIterator[Services]:
+async def calling(
+    database_url: str,
+    folder: Path,
+    secrets: Callable[[str], bytes] = lambda _: b"key of subjects",
+    **given: Any,
+) -> AsyncIterator[Services]:
     """`given`: settings of the service."""
     async with (
         Sandbox() as register,
-        opened(database_url, folder, secrets=lambda _: b"key of subjects") as bus,
+        opened(database_url, folder, secrets=secrets) as bus,
     ):
         await bus.ledger.contracts.keep(list(DOCUMENTS.values()))
         settings: dict[str, Any] = {

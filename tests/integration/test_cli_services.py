@@ -76,7 +76,9 @@ def test_a_service_is_declared_shown_and_written_back_6868(cli: Cli, tmp_path: P
     cli("service", "remove", "cong-dan", "--reason", "thôi")
     assert cli.json("service", "list")["items"] == []
     cli("apply", "-f", "out", "--reason", "lại", "--yes")
-    assert cli.json("service", "list")["items"][0]["id"] == "cong-dan@1"
+    again = cli.json("service", "show", "cong-dan")
+    assert again["report"] == shown["report"], "all is translated as before"
+    assert again["contract"] == shown["contract"]
 
 
 def test_a_declaration_that_cannot_be_called_is_refused(cli: Cli, tmp_path: Path) -> None:

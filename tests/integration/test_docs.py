@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "deploy" / "docs"
 PAGES = [
     ROOT / "README.md",
-    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
     *sorted(ROOT.glob("adapters/**/README.md")),
 ]
 SECONDS = 240
@@ -146,6 +146,15 @@ def test_connecting_over_soap_works_as_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_rolling_keys_over_works_as_written(tmp_path: Path) -> None:
+    _run(_script(DOCS / "roll-keys-over.md"), tmp_path)
+    assert (tmp_path / "before.txt").read_text().split() == ["200"] * 3
+    assert (tmp_path / "after.txt").read_text().split() == ["401", "200"]
+    assert json.loads((tmp_path / "checked.json").read_text())["clean"]
+    assert [each["name"] for each in json.loads((tmp_path / "endpoints.json").read_text())["items"]]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
 def test_connecting_one_stop_software_works_as_written(tmp_path: Path) -> None:
     _run(_script(DOCS / "connect-one-stop-software.md"), tmp_path)
     shown = json.loads((tmp_path / "shown.json").read_text())
@@ -208,6 +217,7 @@ def test_publishing_a_soap_service_works_as_written(tmp_path: Path) -> None:
 
     assert answered("whole")["CongDan"]["HoVaTen"] == "NGUYỄN THỊ MẪU"
     assert answered("count") == {"So": 2}
+    assert answered("then") == {"So": 1}
     limited = answered("limited")["CongDan"]
     assert limited["HoVaTen"] == "NGUYỄN THỊ MẪU"
     assert limited["NgaySinh"] == limited["DiaChi"]["Tinh"] == {"#withheld": True}
@@ -265,7 +275,7 @@ def test_providing_data_works_as_written(tmp_path: Path) -> None:
     def answered(name: str) -> Any:
         return json.loads((tmp_path / f"{name}.json").read_text())
 
-    for name in ("package", "results"):
+    for name in ("package", "results", "whole"):
         text = (tmp_path / f"{name}.ndjson").read_text("utf-8")
         lines = [json.loads(line) for line in text.splitlines()]
         assert [(line["number"], line["status"]) for line in lines] == [(1, 200), (2, 422)]
@@ -281,6 +291,8 @@ def test_providing_data_works_as_written(tmp_path: Path) -> None:
         assert answered(name)["code"] == "mode-not-offered"
     change = answered("change")
     assert (change["feed"], change["item"]["code"]) == ("dan-toc", "03")
+    feed = answered("feed")
+    assert (feed["waiting"], feed["failures"]) == (3, 0)
     assert answered("ack")["state"] == "delivered"
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from bus.gateway import edge
 from bus.gateway.limits import GatewayLimits
 from bus.gateway.probes import Probed
 from bus.ops.health import Examiner
@@ -187,6 +188,32 @@ async def test_beyond_the_requests_in_flight_the_door_says_when_to_come_back(bus
         assert refused.headers["retry-after"] == "1"
         assert alive.status_code == 200
         assert (await bus.send("van-phong", packet(number=2))).status_code == 202
+
+
+async def test_who_does_not_wait_as_told_waits_at_the_door_and_takes_nobodys_place(
+    bus: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge, "REFUSALS_BURST", 1)
+    monkeypatch.setattr(edge, "REFUSALS_RATE", 0.001)
+    monkeypatch.setattr(edge, "PAUSE", 3600)
+    await bus.token("van-phong")
+    slow = BY_ID["so-y-te"].model_copy(update={"rate": 0.001, "burst": 1})
+    await bus.declare("client", BY_ID["so-y-te"], slow)
+    await bus.token("so-y-te")
+    first = await bus.call("so-y-te", "GET", "/api/v1/messages")
+    assert_problem(first, 429, "rate-limited")
+    held = [
+        asyncio.create_task(bus.call("so-y-te", "GET", "/api/v1/messages"))
+        for _ in range(LIMITS.max_in_flight)
+    ]
+    door: Any = vars(bus.app)["_edge"]
+    await wait_until(lambda: door._paced == len(held), what="all to be held back")
+    assert (await bus.call("van-phong", "GET", "/api/v1/messages")).status_code == 200
+    assert not any(each.done() for each in held)
+    for each in held:
+        each.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+    assert (door._paced, door._in_flight) == (0, 0)
 
 
 async def test_body_that_stops_arriving_is_given_up(bus: Harness) -> None:

@@ -65,3 +65,35 @@ async def test_a_cut_connection_is_only_ever_ledger_unavailable(
     await outside.close()
     await ledger.close()
     assert strange == []
+
+
+@pytest.mark.postgres
+async def test_a_server_that_takes_no_writes_any_more_is_left(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Behind one address another server may stand than before: a standby. Its connections are not
+    kept, so the primary is found as soon as it is there.
+    """
+    await migrate(postgres_url)
+    ledger = await Ledger.open(postgres_url, tmp_path / "blobs")
+    database = postgres_url.rpartition("/")[2]
+    outside = await asyncpg.connect(
+        postgres_url.replace("+asyncpg", "").replace(database, "postgres")
+    )
+    asks: tuple[Callable[[str], Awaitable[object]], ...] = (
+        lambda ref: ledger.accept(acceptance(ref)),
+        ledger.identities.add_key,
+    )
+    for ask in asks:
+        await ask("before")
+    await outside.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    await outside.execute(_CUT, database)
+    for ask in asks:
+        for ref in ("cut", "standby", "still"):
+            with pytest.raises(LedgerUnavailable):
+                await ask(ref)
+    await outside.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
+    for ask in asks:
+        await ask("after")
+    await outside.close()
+    await ledger.close()

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
+from bus.gateway.national import operations_of
 from bus.ledger.ledger import Ledger
 from bus.ops.province_change import EVENT, as_of, in_place_of, propose, put_in_force
 from bus.ops.province_diff import changes_between
-from schemas.errors import Conflict, InvalidRequest, NotFound
+from schemas.errors import ConfigurationError, Conflict, InvalidRequest, NotFound
+from schemas.maintenance import Maintenance
 from schemas.province import Agency, Endpoint, Province, Route
+from schemas.service import Contract, Grant, Service
+from schemas.vietnam import VIETNAM
 from tests.ledgers import prepare
 
+WSDLS = Path(__file__).parents[1] / "vectors" / "wsdl"
 OFFICE = Agency(code="H38.01", name="Văn phòng")
 HEALTH = Agency(code="H38.02", name="Sở Y tế", endpoint="yte")
 MAILBOX = Endpoint(name="yte", kind="mailbox")
@@ -93,3 +99,57 @@ async def test_nothing_is_overwritten_unseen(ledger: Ledger) -> None:
     await apply(ledger, THIRD)
     with pytest.raises(Conflict):
         await propose(ledger, edited)
+
+
+async def _service(ledger: Ledger) -> Service:
+    content = (WSDLS / "groups.wsdl").read_bytes()
+    (digest,) = await ledger.contracts.keep([content])
+    contract = Contract(main="a.wsdl", documents={"a.wsdl": digest})
+    return Service(name="dan-cu", contract=contract)
+
+
+async def _granted(ledger: Ledger, *operations: str) -> None:
+    """Raises ConfigurationError."""
+    grant = Grant(name="y-te", agency="H38.02", service="dan-cu", operations=operations)
+
+    def change(current: Province) -> Province:
+        return current.model_copy(update={"grants": (grant,)})
+
+    proposal = await propose(ledger, change, operations=operations_of)
+    await put_in_force(ledger, proposal, actor="lan", reason="thử")
+
+
+async def test_a_grant_names_operations_that_there_are(ledger: Ledger) -> None:
+    service = await _service(ledger)
+    await apply(ledger, FIRST.model_copy(update={"services": (service,)}))
+    documents = await ledger.contracts.read(service.contract.documents)
+    (*_, known) = sorted(operations_of(documents, "a.wsdl"))
+    with pytest.raises(ConfigurationError) as slip:
+        await _granted(ledger, known[:-1])
+    assert f"has no operation {known[:-1]}; the nearest is {known}" in slip.value.detail.en
+    assert f"gần nhất: {known}" in slip.value.detail.vi
+    with pytest.raises(ConfigurationError) as other:
+        await _granted(ledger, "KhongCo")
+    assert f"there are: {', '.join(sorted(operations_of(documents, 'a.wsdl')))}" in (
+        other.value.detail.en
+    )
+    await _granted(ledger, known)
+    await _granted(ledger, "*")
+
+
+async def test_maintenance_of_an_endpoint_is_announced_in_time(ledger: Ledger) -> None:
+    await apply(ledger, FIRST)
+    announced = date(2026, 11, 24)
+    for day, good in ((3, False), (4, True)):
+        away = Maintenance(
+            begins=datetime(2026, 12, day, 8, tzinfo=VIETNAM),
+            ends=datetime(2026, 12, day, 12, tzinfo=VIETNAM),
+            announced=announced,
+        )
+        endpoint = MAILBOX.model_copy(update={"maintenance": (away,)})
+        wanted = FIRST.model_copy(update={"endpoints": (endpoint,)})
+        if good:
+            await apply(ledger, wanted)
+        else:
+            with pytest.raises(ConfigurationError, match="6 working days ahead, 7 are needed"):
+                await apply(ledger, wanted)

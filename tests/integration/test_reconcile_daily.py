@@ -195,7 +195,7 @@ async def _turn(place: Place, ledger: Ledger) -> float:
         reconciler = Reconciler(
             ledger,
             live,
-            EndpointStates(ledger),
+            EndpointStates(ledger, live),
             Membership(ledger, {"worker"}),
             create=adapter_maker(place.settings(), http),
             manifests={},

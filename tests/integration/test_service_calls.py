@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,8 @@ from bus.ledger.accesses import subject_hash
 from bus.ledger.journal import JournalTuple
 from schemas.declared import BreakerPolicy
 from schemas.errors import ConfigurationError, LedgerUnavailable
-from schemas.service import Maintenance, OperationSettings
+from schemas.maintenance import Maintenance
+from schemas.service import OperationSettings
 from tests.integration.gateway_harness import BUILD, HEALTH, OFFICE
 from tests.integration.service_harness import (
     DOCUMENTS,
@@ -51,6 +53,18 @@ async def on(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Services]:
 
 def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
+
+
+async def test_a_service_behind_basic_authentication_is_called_2281(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """api-manager#2281: what was generated does not reach an endpoint that wants Basic."""
+    sign_on = {"kind": "basic", "user": "truc", "password": "so-cong-dan"}
+    async with calling(sqlite_url, tmp_path, lambda _: b"m\xe1\xba\xadt", sign_on=sign_on) as on:
+        answer = await on.call("TraCuu", {"SoDinhDanh": ONE})
+        assert answer.json() == {"CongDan": CITIZEN}
+        (asked,) = on.register.asked
+        assert asked.headers["Authorization"] == "Basic " + b64encode("truc:mật".encode()).decode()
 
 
 async def test_a_soap_service_answers_in_json(on: Services) -> None:

@@ -122,6 +122,39 @@ async def test_questions_about_people_are_personal_without_being_declared_so(
     assert (row.officer, row.operation) == ("CB-01", "lookUp")
 
 
+async def test_officer_and_purpose_may_stand_in_the_question(on: National) -> None:
+    await on.declare("population")
+    said = MAU | {"officer": "CB-07", "purpose": "khai sinh"}
+    answer = await on.call("population/lookUp", said, **{"Lgsp-Timeout": "9"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["citizens"][0]["fullName"] == "NGUYỄN THỊ MẪU"
+    desk = next(each for each in on.sandbox.desks.values() if isinstance(each, PopulationDesk))
+    assert [each.findtext("{*}MaCanBo") for each in desk.questions] == ["CB-07"]
+    (row,) = await on.bus.ledger.accesses.find(service="population")
+    assert (row.officer, row.purpose) == ("CB-07", "khai sinh")
+    described = (await on.bus.http.get("/services/population/openapi.json")).json()
+    (schema,) = [v for k, v in described["components"]["schemas"].items() if k == "lookUp.request"]
+    assert {"officer", "purpose"} <= set(schema["properties"])
+
+
+@pytest.mark.parametrize(
+    ("member", "value"), [("officer", "CB-08"), ("officer", 7), ("purpose", "x" * 201)]
+)
+async def test_a_question_that_names_another_officer_than_the_header_is_refused(
+    on: National, member: str, value: object
+) -> None:
+    await on.declare("population")
+    answer = await on.call("population/lookUp", MAU | {member: value})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-request")
+    assert on.sandbox.asked["population"] == 0
+
+
+async def test_elsewhere_officer_is_an_ordinary_member(on: National) -> None:
+    await on.declare("business")
+    answer = await on.call("business/enterprise", {"code": "0100000001", "officer": "CB-07"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "contract-mismatch")
+
+
 async def test_fields_that_are_not_granted_are_withheld(on: National) -> None:
     await on.declare("population")
     seen = ("citizens/fullName",)

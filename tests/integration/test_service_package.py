@@ -12,7 +12,6 @@ import pytest
 
 from bus.gateway.providing.package import AT_ONCE, MAX_QUESTIONS
 from bus.ledger.accesses import subject_hash
-from schemas.service import OperationSettings
 from tests.integration.service_harness import (
     ONE,
     OPERATIONS,
@@ -149,14 +148,29 @@ async def test_as_of_is_refused_where_it_is_not_offered(on: Services) -> None:
     assert on.asked == []
 
 
-async def test_as_of_goes_where_the_operation_takes_it(on: Services) -> None:
-    """The member is one that the register knows: here the commune stands for a day."""
-    await on.declare(operations=OPERATIONS | {"Dem": OperationSettings(as_of="Xa")})
-    answer = await ask(on, b"{}", path="/services/cong-dan/Dem?asOf=2026-01-31")
-    assert answer.status_code == 200, answer.text
-    lines = told(await ask(on, b"{}\n{}", path="/services/cong-dan/Dem/package?asOf=2026-01-31"))
-    assert len(lines) == 2
-    assert all(b"2026-01-31" in each.body for each in on.register.asked)
+AS_OF = {
+    "TraCuu": OPERATIONS["TraCuu"].model_copy(update={"as_of": "Ngay"}),
+    "Dem": OPERATIONS["Dem"].model_copy(update={"as_of": "Ngay"}),
+}
+
+
+async def test_as_of_tells_how_it_was_on_that_day(on: Services) -> None:
+    """The citizen moved on 2025-07-01."""
+    await on.declare(operations=AS_OF)
+    for asked, commune in (
+        ("?asOf=2025-06-30", "Nậm Khao"),
+        ("?asOf=2025-07-01", "Suối Mẫu"),
+        ("", "Suối Mẫu"),
+    ):
+        answer = await ask(on, ndjson(question(ONE)), path=f"/services/cong-dan/TraCuu{asked}")
+        assert answer.json()["CongDan"]["DiaChi"]["Xa"] == commune, asked
+        (line,) = told(await ask(on, ndjson(question(ONE)), path=f"{PATH}{asked}"))
+        assert line["reply"]["CongDan"]["DiaChi"]["Xa"] == commune, asked
+    path = "/services/cong-dan/Dem/package?asOf=2020-01-01"
+    lines = told(await ask(on, ndjson({"Xa": "Suối Mẫu"}, {"Xa": "Nậm Khao"}), path=path))
+    assert [line["reply"]["So"] for line in lines] == [1, 2], "with LÒ THỊ VÍ DỤ"
+    wrong = await ask(on, ndjson(question(ONE)), path="/services/cong-dan/TraCuu?asOf=2025-02-30")
+    assert wrong.json()["code"] == "invalid-request"
     described = (await on.bus.http.get("/services/cong-dan/openapi.json")).json()["paths"]
     for way in ("", "/package"):
         names = {p["name"] for p in described[f"/services/cong-dan/Dem{way}"]["post"]["parameters"]}

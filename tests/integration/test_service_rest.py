@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +19,12 @@ import zeep.wsse.username
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from openapi_spec_validator import validate
+from pydantic import ValidationError
 
+from adapters.citizens.sandbox import document
 from bus.cli.service_check import faults_of_service
 from bus.ops.province_contracts import pinned
-from schemas.service import OperationSettings, Service
+from schemas.service import OperationSettings, Service, SoapNames
 from tests.integration.gateway_harness import BUILD, OFFICE, Harness, opened, served
 from tests.integration.service_harness import grant
 
@@ -163,6 +167,78 @@ async def test_zeep_calls_it_from_the_wsdl_that_the_bus_serves(on: Scene, port: 
     assert "CÔNG TY <A> & B" in str(found)
     assert refused
     assert len(on.partner.arrived) == 1
+
+
+NAMES = SoapNames(
+    namespace="http://dkkd.example/2017/",
+    service="TraCuuDoanhNghiep",
+    port="TraCuuPort",
+    port_12="TraCuuPort12",
+)
+PHP = r"""<?php
+ini_set('soap.wsdl_cache_enabled', '0');
+$headers = ['Authorization: Bearer ' . getenv('TOKEN')];
+$client = new SoapClient(getenv('URL') . '/services/dkkd?wsdl', [
+    'trace' => true, 'soap_version' => (int) getenv('VERSION'),
+    'stream_context' => stream_context_create(['http' => ['header' => implode("\r\n", $headers)]]),
+]);
+$found = $client->GetEnterprise(['gdtCode' => '0100000001'])->result->Data->NAME;
+$sent = preg_match('~"http://dkkd.example/2017/"~', $client->__getLastRequest());
+echo json_encode([$found, $sent]);
+"""
+
+
+def _zeep_named(url: str, key: str) -> tuple[list[str], list[str], str]:
+    """Ports, namespaces of operations' elements, and what was found."""
+    token = zeep.wsse.username.UsernameToken("van-phong", key)  # type: ignore[no-untyped-call]
+    with requests.Session() as session:
+        transport = zeep.Transport(session=session)  # type: ignore[no-untyped-call]
+        wsdl = f"{url}/services/dkkd?wsdl"
+        client = zeep.Client(wsdl, wsse=token, transport=transport)  # type: ignore[no-untyped-call]
+        found = client.bind(NAMES.service, NAMES.port_12).GetEnterprise(gdtCode="0100000001")
+        ports = list(client.wsdl.services[NAMES.service].ports)
+        spaces = [str(each) for each in client.wsdl.types.namespaces]
+    return ports, spaces, str(found)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_declared_names_are_those_of_the_wsdl_for_zeep_and_php(
+    on: Scene, php: str, tmp_path: Path, version: int
+) -> None:
+    await on.bus.declare("service", on.service, on.service.model_copy(update={"soap": NAMES}))
+    script = tmp_path / "client.php"
+    script.write_text(PHP)
+    token = await on.bus.token("van-phong")
+    async with served(on.bus.app) as url:
+        key = on.bus.keys["van-phong"]
+        ports, spaces, found = await asyncio.to_thread(_zeep_named, url, key)
+        env = {"URL": url, "TOKEN": token, "VERSION": str(version), "PATH": os.environ["PATH"]}
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [php, str(script)],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ports == ["TraCuuPort", "TraCuuPort12"]
+    assert "http://dkkd.example/2017/" in spaces
+    assert "CÔNG TY <A> & B" in found
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout) == ["CÔNG TY <A> & B", 1]
+
+
+def test_names_are_for_openapi_alone_and_ports_differ() -> None:
+    documents = {each: document(each) for each in ("citizens.wsdl", "citizens.xsd")}
+    declared = Service(name="x", contract=pinned("citizens.wsdl", documents), soap=NAMES)
+    digests = declared.contract.documents
+    (fault,) = faults_of_service(declared, {digests[name]: documents[name] for name in documents})
+    assert "OpenAPI" in fault
+    with pytest.raises(ValidationError, match="one name"):
+        SoapNames(port="A", port_12="A")
+    with pytest.raises(ValidationError):
+        SoapNames(namespace="dkkd")
 
 
 async def test_it_is_described_and_checked(on: Scene) -> None:

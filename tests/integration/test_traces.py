@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from bus.app import ROLES, running
+from bus.app import running
 from bus.ledger.config_store import Change
 from bus.ledger.ledger import Ledger
 from bus.settings import Settings
@@ -140,7 +140,10 @@ async def test_one_trace_leads_from_the_sender_to_the_partner(
         ledger = await Ledger.open(settings.database_url, settings.blob_dir)
         key = await _declare(ledger, f"{outside.url}/documents")
         await ledger.close()
-        async with running(settings, ROLES) as address:
+        async with (
+            running(settings, frozenset({"dispatcher", "worker"})),
+            running(settings, frozenset({"gateway"})) as address,
+        ):
             assert address is not None
             await _send(address, key)
             await wait_until(lambda: outside.traceparents, SECONDS, "the partner was called")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,7 +51,12 @@ class Picky:
         digest = hashlib.sha256(body).hexdigest()
         first = message_id not in self._known
         self._known.add(message_id)
-        line = {"message_id": message_id, "sha256": digest, "first": first}
+        line = {
+            "message_id": message_id,
+            "sha256": digest,
+            "first": first,
+            "at": time.time(),
+        }
         with self.book.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         return web.json_response({"messageId": message_id, "receipt": "1", "sha256": digest})

@@ -26,6 +26,7 @@ class Wire:
         self._passes.set()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._generation = 0  # connections of earlier ones were forgotten
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -56,18 +57,26 @@ class Wire:
         elif self._server is None:
             await self._listen()
 
+    def forget(self) -> None:
+        """What goes over the connections of this moment vanishes from now on, their ends as well;
+        new ones are served. As after a firewall has lost its table, or the other side its machine.
+        """
+        self._generation += 1
+
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port, backlog=512)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        born = self._generation
         try:
             with contextlib.suppress(OSError, RuntimeError):  # uvloop: the handler is closed
                 there, back = await asyncio.open_connection("127.0.0.1", self._to)
                 self._writers.add(back)
                 try:
-                    await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+                    both = self._pass(reader, back, born), self._pass(there, writer, born)
+                    await asyncio.gather(*both)
                 finally:
                     self._writers.discard(back)
                     back.transport.abort()
@@ -75,14 +84,18 @@ class Wire:
             self._writers.discard(writer)
             writer.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, born: int
+    ) -> None:
         while piece := await reader.read(PIECE):
             await self._passes.wait()
+            if born < self._generation:
+                continue
             if self._mode == "slow":
                 await asyncio.sleep(0.1)
             if self._mode == "garbled":
                 piece = piece[:-1] + bytes([piece[-1] ^ 0xFF])
             writer.write(piece)
             await writer.drain()
-        if writer.can_write_eof():
+        if born == self._generation and writer.can_write_eof():
             writer.write_eof()

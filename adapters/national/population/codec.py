@@ -131,6 +131,16 @@ def operations(config: PopulationConfig) -> tuple[Operation[Any, Any], ...]:
             subjects=subjects,
         ),
         Operation(
+            "provide",
+            "Cung cấp thông tin công dân",
+            "Provide a citizen's information",
+            CitizenQuestion,
+            Citizens,
+            partial(write, "CungCapThongTinCongDan", config),
+            read_citizens,
+            subjects=subjects,
+        ),
+        Operation(
             "verify",
             "Xác thực thông tin công dân",
             "Verify what a citizen states",

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import structlog
 from aio_pika import Connection
 from aio_pika.abc import AbstractChannel, AbstractExchange
-from aio_pika.exceptions import AMQPChannelError
+from aio_pika.exceptions import AMQPChannelError, ChannelInvalidStateError
 from yarl import URL
 
+from bus.broker.rabbitmq.pulse import feel_pulse
 from schemas.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,10 @@ Setup = Callable[[Connection], Awaitable[None]]
 CONNECT = 5.0  # seconds for the whole handshake
 CALL = 5.0  # seconds for one question to the broker
 CLOSE = 3.0  # seconds to say goodbye
-HEARTBEAT = 5  # seconds; the library gives a silent broker up after 3 x (HEARTBEAT + 1)
+AT_ONCE = 0.2  # seconds to say it to the dead
+HEARTBEAT = 2
+"""Seconds. The broker gives us up after two to three of them, and gives our work to others: as soon
+as we count as lost for them (membership.LOST_SECONDS). We give it up sooner, see pulse.py."""
 RETRY = (0.2, 0.8)  # seconds between attempts, spread so that processes do not come all at once
 
 
@@ -109,6 +113,7 @@ class Link:
         self._name = name
         self._setup = setup
         self._connection: Connection | None = None
+        self._blocked = False
         self._up = asyncio.Event()
         self._told: bool | None = None
         self._task: asyncio.Task[None] | None = None
@@ -125,9 +130,12 @@ class Link:
 
     @property
     def current(self) -> Connection | None:
-        """The open connection, or None while there is none."""
+        """The open connection, or None while there is none, or the broker blocks it: short of
+        memory or disk, it reads nothing of those who publish.
+        """
         connection = self._connection
-        return connection if connection is not None and connection.connected.is_set() else None
+        usable = connection is not None and connection.connected.is_set() and not self._blocked
+        return connection if usable else None
 
     async def connection(self) -> Connection:
         """The open connection, as soon as there is one."""
@@ -168,13 +176,33 @@ class Link:
         self._connection = connection
         self._up.set()
         self._tell(up=True)
+        pulse = asyncio.create_task(self._feel_pulse(connection))
+        pulse.add_done_callback(_retrieve)
+        pulse.add_done_callback(lambda _: lost.set())
         try:
             await lost.wait()
         finally:
             self._up.clear()
             self._connection = None
-            await _part(connection)
+            self._blocked = False
+            await _part(connection, within=AT_ONCE if pulse.done() else CLOSE)
+            pulse.cancel()
         self._tell(up=False, reason="the connection was lost")
+
+    async def _feel_pulse(self, connection: Connection) -> None:
+        """Returns when the connection is dead, however long it would go on looking open."""
+        with suppress(BrokerUnavailable, AMQPChannelError, ChannelInvalidStateError):
+            channel = await open_channel(connection)
+            await feel_pulse(await channel.get_underlay_channel(), self._block)
+
+    def _block(self, blocked: bool) -> None:
+        self._blocked = blocked
+        if blocked:
+            self._up.clear()
+            self._tell(up=False, reason="short of memory or disk, it takes nothing")
+        else:
+            self._up.set()
+            self._tell(up=True)
 
     def _tell(self, *, up: bool, reason: str = "") -> None:
         """Log changes only: an outage is two lines, however long it lasts."""
@@ -187,9 +215,9 @@ class Link:
             log.warning("rabbitmq unreachable, retrying", link=self._name, reason=reason)
 
 
-async def _part(connection: Connection) -> None:
+async def _part(connection: Connection, *, within: float = CLOSE) -> None:
     with suppress(BrokerUnavailable, AMQPChannelError):
-        await settle(connection.close(), CLOSE)
+        await settle(connection.close(), within)
 
 
 class Outlet:

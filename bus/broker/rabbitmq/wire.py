@@ -9,6 +9,9 @@ from aio_pika.abc import AbstractIncomingMessage
 from bus.broker.port import Work
 from schemas.message import Lane
 
+MOST = 2**63
+"""Ids are below it: one that no ledger can ask for would come back for ever."""
+
 
 def encode(work: Work) -> Message:
     return Message(
@@ -27,7 +30,7 @@ def decode(message: AbstractIncomingMessage) -> Work:
         work = Work(str(body["endpoint"]), Lane(body["lane"]), ids, _trace(message))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("not a work message") from error
-    if not all(type(item) is int for item in ids):
+    if not all(type(item) is int and 0 <= item < MOST for item in ids):
         raise ValueError("not a work message")
     return work
 

@@ -7,6 +7,7 @@ from bus.console.pages import (
     account,
     agencies,
     agency,
+    alerts,
     configurations,
     deliveries,
     documents,
@@ -26,6 +27,7 @@ from bus.console.pages import (
 
 PAGES = (
     overview.PAGE,
+    alerts.PAGE,
     search.PAGE,
     message.PAGE,
     deliveries.PAGE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from bus.console.editing import Editor
+from bus.console.ends import ends_table, known_ends, of_culprits
 from bus.console.frame import Page, View
 from bus.console.granting import Grants
 from bus.console.html import Cell, Html, code, facts, join, link, table, tag
@@ -30,6 +31,7 @@ async def build(view: View) -> None:
     view.heading("Hệ thống và đường đi", "Systems and routes")
     view.html(await _endpoint(view, agency))
     view.html(_routes(view, agency))
+    view.html(await _ends(view, agency, clients))
     view.heading("Hệ thống gọi trục và khóa", "Callers and their keys")
     if not clients:
         told = view.say("Không hệ thống nào gọi trục thay cơ quan này.", "Nobody calls for it.")
@@ -45,6 +47,18 @@ async def build(view: View) -> None:
     if view.visitor.may(Act.CONFIGURE):
         view.heading("Sửa khai báo", "Change what is declared")
         _editor(view, agency, clients)
+
+
+async def _ends(view: View, agency: Agency, clients: list[Client]) -> Html:
+    """What of its own systems ends; nothing is drawn of what is good for ever."""
+    culprits = {f"client:{each.id}" for each in clients}
+    if agency.endpoint is not None:
+        culprits.add(f"endpoint:{agency.endpoint}")
+    found = of_culprits(await known_ends(view), culprits)
+    if not found:
+        return Html("")
+    title = view.say("Hết hạn khi nào", "What ends when")
+    return tag("section", tag("h2", title), ends_table(view, found, empty=""), class_="stack")
 
 
 def _agency(view: View) -> Agency:

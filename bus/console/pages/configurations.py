@@ -149,5 +149,5 @@ def _number(text: str, otherwise: int | None = None) -> int | None:
 
 
 PAGE = Page(
-    "/configurations", Text("Lịch sử cấu hình", "History"), build, icon="history", roles=STAFF
+    "/configurations", Text("Lịch sử cấu hình", "History"), build, icon="difference", roles=STAFF
 )

@@ -78,7 +78,7 @@ def _timeline(view: View, row: DossierRow, steps: Sequence[StepRow]) -> Html:
     for each in steps:
         step = Step.model_validate_json(each.record)
         title = say.text(TITLES[step.status])
-        at_desk = f" · {step.department}" if step.department else ""
+        at_desk = f" · {step.department}" if step.department else Html("")
         came = link(say.moment(each.accepted_at), f"/message/{each.message_id}")
         told = tag("small", say(" trục nhận ", " the bus got it "), came)
         entries.append((from_datetime(step.at), tag("span", tag("strong", title), at_desk, told)))

@@ -4,56 +4,45 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
 from nicegui import ui
 
+from bus.console.endpoint_words import endpoints_key
+from bus.console.flow_charts import UNKNOWN, Flows, Health, flow_chart, pace_chart
 from bus.console.frame import Page, View
+from bus.console.granting import services_of
 from bus.console.html import Html, link, table, tag
+from bus.console.maintaining import away_mark
 from bus.console.marks import Tone, mark
 from bus.ops import attention, dossier_figures
 from bus.ops.attention import Finding
 from bus.ops.endpoints import EndpointView, views_of
-from bus.ops.pulse import KEPT_SECONDS, SLOT_SECONDS, Slot
+from bus.ops.pulse import KEPT_SECONDS
 from schemas.delivery import DeliveryState
 from schemas.dossier.figures import Figures, total
 from schemas.errors import Text
-from schemas.instant import SECOND
 from schemas.vietnam import day_of
 
 RATE_SECONDS = 60
-MOST_NODES = 12  # senders and endpoints drawn apart; the others together
 WAITS = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.WAITING)
-_COLOURS = {"good": "#2e8b57", "warn": "#d98200", "bad": "#c8323b"}
 _LEVELS: dict[str, tuple[str, Tone]] = {"problem": ("✗", "bad"), "notice": ("!", "warn")}
-
-
-Health = tuple[str, Tone, Text]
-_UNKNOWN: Health = ("·", "off", Text("chưa khai báo", "undeclared"))
-
-
-@dataclass(frozen=True, slots=True)
-class Flows:
-    """Messages of the last quarter of an hour, by sender and endpoint."""
-
-    counts: Counter[tuple[str, str]]
-    health: dict[str, Health]  # by endpoint
 
 
 async def build(view: View) -> None:
     tiles = ui.element("div").classes("tiles").props('role="list"')
     view.heading("Cần người xử lý bây giờ", "Needs a person now")
     needs = ui.element("div")
+    announced = ui.element("div")
     view.heading("Dòng chảy 15 phút qua", "Flow of the last 15 minutes")
     with ui.element("div").classes("panel"):
-        chart = ui.echart(sankey(view, Flows(Counter(), {}))).classes("flow-map")
+        chart = ui.echart(flow_chart(view, Flows(Counter(), {}))).classes("flow-map")
     listed = ui.element("div")
     view.heading("Nhịp 15 phút qua", "Pace of the last 15 minutes")
     with ui.element("div").classes("panel"):
-        pace = ui.echart(_pace(view)).classes("pace")
+        pace = ui.echart(pace_chart(view)).classes("pace")
 
     async def read() -> None:
         endpoints = await _endpoints(view)
@@ -64,11 +53,14 @@ async def build(view: View) -> None:
         needs.clear()
         with needs:
             view.html(_needs(view, await _findings(view, endpoints)))
+        announced.clear()
+        with announced:
+            view.html(_announced(view))
         listed.clear()
         with listed:
             view.html(_listed(view, flows))
-        _redraw(chart, sankey(view, flows))
-        _redraw(pace, _pace(view))
+        _redraw(chart, flow_chart(view, flows))
+        _redraw(pace, pace_chart(view))
 
     await read()
     view.fresh(read)
@@ -92,7 +84,7 @@ async def _endpoints(view: View) -> list[EndpointView]:
         declared = view.snapshot.endpoints.values()
         return await views_of(view.ledger, declared, agencies=agencies)
 
-    return await view.console.shared.get(("endpoints", agencies), make, seconds=2)
+    return await view.console.shared.get(endpoints_key(view, agencies), make, seconds=2)
 
 
 async def _figures(view: View) -> Figures:
@@ -215,14 +207,45 @@ def _need(view: View, finding: Finding) -> Html:
             text,
             link(view.say("Xem", "Look"), f"/endpoints?{urlencode({'name': finding.endpoint})}"),
         )
+    if finding.subject in {"alert", "process", "broker"}:
+        return tag("li", text, link(view.say("Xem", "Look"), "/alerts"))
     return tag("li", text)
+
+
+def _announced(view: View) -> Html:
+    """Maintenance that goes on or comes, of what the person uses: nothing when there is none."""
+    items: list[tuple[str, str, Html]] = []
+    own, snapshot = view.visitor.agencies, view.snapshot
+    for endpoint in snapshot.endpoints.values():
+        if own is None or any(
+            each.endpoint == endpoint.name for each in map(snapshot.directory.get, own) if each
+        ):
+            address = f"/endpoints?{urlencode({'name': endpoint.name})}" if own is None else ""
+            items.append((endpoint.name, address, away_mark(view, endpoint.maintenance)))
+    items += [
+        (service.id, "/services", away_mark(view, service.maintenance))
+        for service in services_of(view)
+    ]
+    lines = [
+        tag(
+            "li",
+            tag("span", tag("strong", name), " ", told),
+            link(view.say("Xem", "Look"), address) if address else Html(""),
+        )
+        for name, address, told in items
+        if told
+    ]
+    if not lines:
+        return Html("")
+    title = view.say("Bảo trì có báo trước", "Announced maintenance")
+    return tag("section", tag("h2", title), tag("ul", *lines, class_="needs"), class_="stack")
 
 
 def _listed(view: View, flows: Flows) -> Html:
     """What the map shows, for those who cannot see it."""
     say = view.say
     rows = [
-        (view.agency(sender), endpoint, _word(view, flows.health.get(endpoint, _UNKNOWN)), count)
+        (view.agency(sender), endpoint, _word(view, flows.health.get(endpoint, UNKNOWN)), count)
         for (sender, endpoint), count in flows.counts.most_common(100)
     ]
     columns = [
@@ -239,111 +262,6 @@ def _listed(view: View, flows: Flows) -> Html:
 def _word(view: View, health: Health) -> Html:
     sign, tone, text = health
     return mark(sign, tone, view.say.text(text))
-
-
-def sankey(view: View, flows: Flows) -> dict[str, Any]:
-    """Senders to the left, the bus, endpoints to the right; width is the number of messages."""
-    say = view.say
-    by_sender, by_endpoint = Counter[str](), Counter[str]()
-    for (sender, endpoint), count in flows.counts.items():
-        by_sender[sender] += count
-        by_endpoint[endpoint] += count
-    others = say("khác", "others")
-    bus = say("Trục liên thông", "The bus")
-    nodes = [{"name": "bus", "value": bus, "itemStyle": {"color": "#0b5c8e"}}]
-    links = []
-    for sender, count in _largest(by_sender, others):
-        found = view.snapshot.directory.get(sender)
-        title = found.name if found is not None else sender
-        nodes.append({"name": f"s:{sender}", "value": title, "itemStyle": {"color": "#6b8ba4"}})
-        links.append({"source": f"s:{sender}", "target": "bus", "value": count})
-    for endpoint, count in _largest(by_endpoint, others):
-        sign, tone, _ = flows.health.get(endpoint, _UNKNOWN)
-        colour = _COLOURS.get(tone, "#6b8ba4")
-        title = f"{sign} {endpoint}"
-        nodes.append({"name": f"e:{endpoint}", "value": title, "itemStyle": {"color": colour}})
-        links.append({"source": "bus", "target": f"e:{endpoint}", "value": count})
-    ink = "#e8eef3" if view.visitor.dark else "#14202b"
-    return {
-        "aria": {"enabled": True},
-        "animation": False,
-        "tooltip": {"trigger": "item"},
-        "series": [
-            {
-                "type": "sankey",
-                "left": 20,
-                "right": 190,
-                "top": 12,
-                "bottom": 12,
-                "nodeGap": 14,
-                "draggable": False,
-                "emphasis": {"focus": "adjacency"},
-                "lineStyle": {"color": "target", "opacity": 0.35},
-                "label": {"color": ink, "fontSize": 13, ":formatter": "p => p.data.value"},
-                "tooltip": {":formatter": _TOOLTIP},
-                "data": nodes,
-                "links": links,
-            }
-        ],
-    }
-
-
-_TOOLTIP = (
-    "p => p.dataType === 'edge' ? String(p.value)"
-    " : p.data.value.replace(/[&<>]/g, c => '&#' + c.charCodeAt(0) + ';')"
-)
-
-
-def _largest(counts: Counter[str], others: str) -> list[tuple[str, int]]:
-    found = counts.most_common(MOST_NODES)
-    rest = counts.total() - sum(count for _, count in found)
-    return [*found, (others, rest)] if rest else found
-
-
-def _pace(view: View) -> dict[str, Any]:
-    """Messages in and out, a minute."""
-    say = view.say
-    slots = {slot.start: slot for slot in view.console.pulse.slots()}
-    own = view.visitor.agencies is not None
-    step = SLOT_SECONDS * SECOND
-    last = view.ledger.clock() // step * step - step  # the present one is not over
-    came, left = [], []
-    for start in range(last - KEPT_SECONDS * SECOND, last + 1, step):
-        slot = slots.get(start) or Slot(start)
-        seen = sum(n for (sender, _, to), n in slot.flows.items() if view.visitor.sees(sender, *to))
-        came.append([start / 1000, (seen if own else slot.accepted) * 60 / SLOT_SECONDS])
-        left.append([start / 1000, sum(slot.sent_on.values()) * 60 / SLOT_SECONDS])
-    lines = [(say("Vào", "In"), came, "#0b84c6", "solid")]
-    if not own:
-        lines.append((say("Ra", "Out"), left, "#2e8b57", "dashed"))
-    ink = "#a9b8c4" if view.visitor.dark else "#4a5a68"
-    axis = {"axisLabel": {"color": ink}, "splitLine": {"lineStyle": {"opacity": 0.25}}}
-    return {
-        "aria": {"enabled": True},
-        "animation": False,
-        "grid": {"left": 50, "right": 16, "top": 36, "bottom": 28},
-        "legend": {"top": 0, "right": 0, "textStyle": {"color": ink}},
-        "tooltip": {"trigger": "axis"},
-        "xAxis": {"type": "time", **axis},
-        "yAxis": {
-            "type": "value",
-            "nameTextStyle": {"color": ink},
-            "name": say("mỗi phút", "a minute"),
-            "minInterval": 1,
-            **axis,
-        },
-        "series": [
-            {
-                "name": name,
-                "type": "line",
-                "data": data,
-                "showSymbol": False,
-                "color": colour,
-                "lineStyle": {"type": style},
-            }
-            for name, data, colour, style in lines
-        ],
-    }
 
 
 PAGE = Page("/", Text("Tổng quan", "Overview"), build, icon="dashboard")

@@ -13,8 +13,9 @@ from bus.console.html import Cell, Html, link, table, tag
 from bus.console.rights import Act
 from bus.console.visitor import Visitor
 from bus.ops import report
-from bus.ops.report import Progress, Report, Row, Section
+from bus.ops.report import Progress
 from bus.ops.report_files import Kind
+from bus.ops.report_model import Report, Row, Section
 from bus.ops.report_words import EMPTY, lines, shown, with_total
 from schemas.errors import Text
 

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from nicegui import ui
 
-from bus.console.filters import figures
+from bus.console import filters
+from bus.console.filters import chosen_agencies, figures, select
 from bus.console.frame import Page, View
+from bus.console.granting import grants_of, services_of
 from bus.console.html import Cell, Html, code, join, link, table, tag
+from bus.console.maintaining import Announcing, away_mark
 from bus.console.marks import mark
+from bus.console.proposing import applied
 from bus.console.rights import Act
 from bus.ledger.accesses import ANSWERED
-from bus.ops import calls
-from bus.ops.calls import Calls
+from bus.ledger.usage import HOUR, Usage
+from bus.ops.report_words import period_of
+from bus.ops.reports import parse_period
+from bus.ops.usage import Calls, grouped
 from bus.ops.wording import reason
-from schemas.errors import Text
-from schemas.instant import Instant, from_datetime, to_datetime
+from schemas.errors import RateLimited, Text
+from schemas.instant import Instant
 from schemas.service import ALL, Grant, Service
 from schemas.vietnam import day_of
 
 PATH = "/services"
 KEPT_SECONDS = 2
+WINDOWS: dict[str, int] = {"": 1, "1d": 24, "7d": 7 * 24, "30d": 30 * 24}
+"""Hours before the present one."""
+
+MONTHS = 6
 
 
 async def build(view: View) -> None:
+    applied(view)
+    agencies = chosen_agencies(view)
+    view.html(filters.form(view, PATH, period=None, more=[_period_field(view)]))
     view.heading("Dịch vụ đã khai báo", "Declared services")
     declared = ui.element("div")
-    view.heading("Ai gọi, 10 phút qua", "Who called, last 10 minutes")
-    consumers = ui.element("div")
+    view.heading("Ai gọi", "Who called")
+    consumers = ui.element("div").classes("stack")
+    view.heading("Bảo trì có báo trước", "Announced maintenance")
+    Announcing(view, services_of(view))
     view.heading("Quyền đã cấp", "Grants")
     view.html(_grants(view))
     if view.visitor.may(Act.ACCESSES):
@@ -37,111 +52,123 @@ async def build(view: View) -> None:
         view.html(tag("p", link(text, "/accesses")))
 
     async def read() -> None:
-        lately = await _lately(view)
+        rows = await _usage(view, agencies)
         declared.clear()
         with declared:
-            view.html(_services(view, lately))
+            view.html(_services(view, rows))
         consumers.clear()
         with consumers:
-            view.html(_consumers(view, lately))
+            view.html(_consumers(view, rows))
+            view.html(_operations(view, rows))
 
     await read()
     view.fresh(read)
 
 
-async def _lately(view: View) -> list[Calls]:
-    agencies = view.visitor.agencies
-
-    async def make() -> list[Calls]:
-        return await calls.lately(view.ledger, agencies=agencies)
-
-    return await view.console.shared.get(("calls", agencies), make, seconds=KEPT_SECONDS)
+# --- reading -------------------------------------------------------------------------------------
 
 
-def _granted(view: View) -> list[Grant]:
-    """Of those agencies whose traffic the person sees; and of their systems."""
-    own = view.visitor.agencies
-    if own is None:
-        return list(view.snapshot.grants)
-    return [each for each in view.snapshot.grants if _is_to(view, each, own)]
+def _period_field(view: View) -> Html:
+    say = view.say
+    windows = {
+        "": say("giờ này và giờ trước", "this hour and the one before"),
+        "1d": say("24 giờ qua", "last 24 hours"),
+        "7d": say("7 ngày qua", "last 7 days"),
+        "30d": say("30 ngày qua", "last 30 days"),
+    }
+    given = view.given("period")
+    names = _months(day_of(view.ledger.clock()))
+    if given and given not in {*windows, *names}:
+        names.append(given)
+    periods = [(name, period_of(parse_period(name), say.lang)) for name in names]
+    return select(say("Kỳ", "Period"), "period", [*windows.items(), *periods], given)
 
 
-def _is_to(view: View, grant: Grant, own: Collection[str]) -> bool:
-    if grant.client is None:
-        return grant.agency in own
-    client = view.snapshot.clients.get(grant.client)
-    return client is not None and not set(client.agencies).isdisjoint(own)
+def _months(today: date) -> list[str]:
+    found = []
+    for back in range(MONTHS):
+        year, month = divmod(today.year * 12 + today.month - 1 - back, 12)
+        found.append(f"{year}-{month + 1:02d}")
+    return found
+
+
+def _span(view: View) -> tuple[Instant, Instant]:
+    """Whole hours. Raises InvalidRequest."""
+    given, now = view.given("period"), view.ledger.clock()
+    if given in WINDOWS:
+        return now // HOUR * HOUR - WINDOWS[given] * HOUR, now + HOUR
+    period = parse_period(given)
+    return period.since, period.until
+
+
+async def _usage(view: View, agencies: Collection[str] | None) -> list[Usage]:
+    since, until = _span(view)
+
+    async def make() -> list[Usage]:
+        return await view.ledger.usage.of_period(since=since, until=until, agencies=agencies)
+
+    key = ("usage", None if agencies is None else frozenset(agencies), view.given("period"))
+    return await view.console.shared.get(key, make, seconds=KEPT_SECONDS)
 
 
 # --- drawing -------------------------------------------------------------------------------------
 
 
-def _services(view: View, lately: Sequence[Calls]) -> Html:
-    say, now = view.say, view.ledger.clock()
-    seen: set[str] | None = None
-    if view.visitor.agencies is not None:
-        seen = {grant.service for grant in _granted(view)}
+def _services(view: View, rows: Sequence[Usage]) -> Html:
+    say = view.say
+    calls = grouped(rows, lambda row: (row.service,))
     columns = [
         say("Dịch vụ", "Service"),
         say("Tình trạng", "State"),
         say("Hạn mức mỗi tiến trình", "Quotas, per process"),
+        *_measures(view),
+    ]
+    cells: list[Sequence[Cell]] = [
+        (
+            join(code(service.id), say(service.title_vi, service.title_en or service.title_vi)),
+            _state(view, service),
+            _quotas(view, service),
+            *_measured(view, calls.get((service.id,), Calls())),
+        )
+        for service in services_of(view)
+    ]
+    empty = say("Chưa có dịch vụ nào.", "No services.")
+    return figures(table(say("Dịch vụ", "Services"), columns, cells, empty=empty), texts=3)
+
+
+def _measures(view: View) -> list[str]:
+    say = view.say
+    return [
         say("Lượt gọi", "Calls"),
         say("Lỗi", "Failed"),
+        say("Vượt hạn mức", "Over quota"),
         say("Trung bình", "Mean"),
         say("Lâu nhất", "Longest"),
     ]
-    rows: list[Sequence[Cell]] = []
-    for service in view.snapshot.services.values():
-        if seen is not None and service.name not in seen:
-            continue
-        own = [each for each in lately if each.service == service.id]
-        title = say(service.title_vi, service.title_en or service.title_vi)
-        rows.append(
-            (
-                join(code(service.id), title),
-                _state(view, service, now),
-                _quotas(view, service),
-                *_measured(view, own),
-            )
-        )
-    empty = say("Chưa có dịch vụ nào.", "No services.")
-    return figures(table(say("Dịch vụ", "Services"), columns, rows, empty=empty), texts=3)
 
 
-def _measured(view: View, found: Sequence[Calls]) -> tuple[str, str | Html, str, str]:
+def _measured(view: View, calls: Calls) -> tuple[Cell, ...]:
     say = view.say
-    count, failed = sum(each.count for each in found), sum(each.failed for each in found)
-    if not count:
-        return "0", "0", "", ""
-    share = f"{say.number(failed)} ({say.number(100 * failed / count, 1)} %)"
-    mean = sum(each.milliseconds for each in found) / count
-    longest = max(each.longest for each in found)
+    if not calls.count or calls.mean is None:
+        return "0", "0", "0", "", ""
+    share = f"{say.number(calls.failed)} ({say.number(100 * calls.failed / calls.count, 1)} %)"
+    over = say.number(calls.over_quota)
     return (
-        say.number(count),
-        mark("✗", "bad", share) if failed else "0",
-        f"{say.number(mean)} ms",
-        f"{say.number(longest)} ms",
+        say.number(calls.count),
+        mark("✗", "bad", share) if calls.failed else "0",
+        mark("!", "warn", over) if calls.over_quota else "0",
+        f"{say.number(calls.mean)} ms",
+        f"{say.number(calls.longest)} ms",
     )
 
 
-def _state(view: View, service: Service, now: Instant) -> Html:
+def _state(view: View, service: Service) -> Html:
     say = view.say
-    moment = to_datetime(now)
     if service.suspended:
         return mark("‖", "bad", say("tạm dừng", "suspended"))
-    away = service.away(moment)
-    if away is not None:
-        until = say.moment(from_datetime(away.ends))
-        return mark("‖", "warn", say(f"bảo trì đến {until}", f"in maintenance until {until}"))
-    following = [each for each in service.maintenance if each.begins > moment]
-    if following:
-        first = min(following, key=lambda each: each.begins)
-        at, until = (say.moment(from_datetime(each)) for each in (first.begins, first.ends))
-        why = f": {first.reason}" if first.reason else ""
-        text = say(f"bảo trì từ {at} đến {until}{why}", f"maintenance {at} until {until}{why}")
-        good = mark("✓", "good", say("mở", "open"))
-        return tag("div", good, tag("div", mark("!", "warn", text)), class_="lines")
-    return mark("✓", "good", say("mở", "open"))
+    away = away_mark(view, service.maintenance)
+    good = mark("✓", "good", say("mở", "open"))
+    return tag("div", good, tag("div", away), class_="announced") if away else good
 
 
 def _quotas(view: View, service: Service) -> Html:
@@ -155,38 +182,50 @@ def _quotas(view: View, service: Service) -> Html:
     return join(caller, every, at_once, limit, by=" · ")
 
 
-def _consumers(view: View, lately: Sequence[Calls]) -> Html:
+def _consumers(view: View, rows: Sequence[Usage]) -> Html:
     say = view.say
     columns = [
         say("Dịch vụ", "Service"),
         say("Hệ thống, cơ quan", "Client, agency"),
         say("Lỗi gặp phải", "What failed"),
-        say("Lượt gọi", "Calls"),
-        say("Lỗi", "Failed"),
-        say("Trung bình", "Mean"),
-        say("Lâu nhất", "Longest"),
+        *_measures(view),
     ]
-    rows = [
+    cells = [
         (
-            code(each.service),
-            join(
-                each.client.removeprefix("client:"), view.agency(each.agency) if each.agency else ""
-            ),
-            _failures(view, each),
-            *_measured(view, [each]),
+            code(service),
+            join(client.removeprefix("client:"), view.agency(agency) if agency else ""),
+            _failures(view, calls.outcomes),
+            *_measured(view, calls),
         )
-        for each in lately
+        for (service, client, agency), calls in grouped(
+            rows, lambda row: (row.service, row.client, row.agency)
+        ).items()
     ]
-    empty = say("10 phút qua không ai gọi.", "Nobody called in the last 10 minutes.")
+    empty = say("Trong kỳ này không ai gọi.", "Nobody called in this period.")
     caption = say("Bên gọi", "Consumers")
-    return figures(table(caption, columns, rows, empty=empty), texts=3)
+    return figures(table(caption, columns, cells, empty=empty), texts=3)
 
 
-def _failures(view: View, each: Calls) -> str:
+def _operations(view: View, rows: Sequence[Usage]) -> Html:
+    say = view.say
+    calls = grouped(rows, lambda row: (row.service, row.operation))
+    if not calls:
+        return Html("")
+    columns = [say("Dịch vụ", "Service"), say("Thao tác", "Operation"), *_measures(view)]
+    cells = [
+        (code(service), code(operation), *_measured(view, each))
+        for (service, operation), each in calls.items()
+    ]
+    caption = say("Theo thao tác", "By operation")
+    drawn = figures(table(caption, columns, cells, empty=""), texts=2)
+    return tag("details", tag("summary", caption), drawn)
+
+
+def _failures(view: View, outcomes: Mapping[str, int]) -> str:
     failed = [
-        f"{view.say.text(reason(outcome))}: {count}"
-        for outcome, count in each.outcomes.most_common()
-        if outcome != ANSWERED
+        f"{view.say.text(reason(outcome))}: {view.say.number(count)}"
+        for outcome, count in sorted(outcomes.items(), key=lambda each: -each[1])
+        if outcome not in {ANSWERED, RateLimited.code}
     ]
     return "; ".join(failed)
 
@@ -211,7 +250,7 @@ def _grants(view: View) -> Html:
             ", ".join(each.purposes) or say("mọi mục đích", "any"),
             _in_force(view, each, today),
         )
-        for each in sorted(_granted(view), key=lambda each: (each.service, each.name))
+        for each in sorted(grants_of(view), key=lambda each: (each.service, each.name))
     ]
     empty = say("Chưa cấp quyền nào.", "No grants.")
     return table(say("Quyền đã cấp", "Grants"), columns, rows, empty=empty)

@@ -12,7 +12,7 @@ from bus.gateway.national import compile_contract, in_force
 from bus.gateway.translate import Operation
 from bus.ledger.contracts import Contracts
 from schemas.errors import NotFound
-from schemas.service import Contract, Service
+from schemas.service import Service
 from schemas.xml import Limits
 
 MAX_MESSAGE = 16 * 1024 * 1024
@@ -91,19 +91,19 @@ class Catalogue:
             declared, known = self._served.get(service.id, (None, None))
             if known is not None and declared is service:
                 return known
-        compiled = await self._compile(service.contract)
+        compiled = await self._compile(service)
         declared, served = self._served.get(service.id, (None, None))
         if served is None or declared is not service or served.compiled is not compiled:
             served = Served(in_force(service, compiled.contract), compiled)
             self._served[service.id] = (service, served)
         return served
 
-    async def _compile(self, contract: Contract) -> Compiled:
+    async def _compile(self, service: Service) -> Compiled:
         self._forget_unused()
-        key = _key(contract)
+        key = _key(service)
         task = self._compiled.get(key)
         if task is None:
-            task = asyncio.create_task(self._read(contract), name="compile")
+            task = asyncio.create_task(self._read(service), name="compile")
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._compiled[key] = task
         try:
@@ -113,10 +113,12 @@ class Catalogue:
                 del self._compiled[key]  # tried again by the next who asks
             raise
 
-    async def _read(self, contract: Contract) -> Compiled:
-        documents = await self._contracts.read(contract.documents)
-        main = contract.main
-        made = await asyncio.to_thread(compile_contract, documents, main, limits=LIMITS)
+    async def _read(self, service: Service) -> Compiled:
+        documents = await self._contracts.read(service.contract.documents)
+        main = service.contract.main
+        made = await asyncio.to_thread(
+            compile_contract, documents, main, names=service.soap, limits=LIMITS
+        )
         return Compiled(made, documents, main)
 
     def _forget_unused(self) -> None:
@@ -124,11 +126,11 @@ class Catalogue:
         if self._for is snapshot:
             return
         self._for = snapshot
-        used = {_key(service.contract) for service in snapshot.services.values()}
+        used = {_key(service) for service in snapshot.services.values()}
         self._compiled = {key: task for key, task in self._compiled.items() if key in used}
         self._served = {}
 
 
-def _key(contract: Contract) -> str:
-    documents = sorted(contract.documents.items())
-    return f"{contract.main}\n{documents}"
+def _key(service: Service) -> str:
+    documents = sorted(service.contract.documents.items())
+    return f"{service.contract.main}\n{documents}\n{service.soap!r}"

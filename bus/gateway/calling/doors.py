@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from bus.engine.live import LiveConfig
 from bus.gateway import problems
 from bus.gateway.body import Pieces, too_large
-from bus.gateway.calling import as_of, describe, policy, soap_door, wsdl
+from bus.gateway.calling import as_of, describe, on_behalf, policy, soap_door, wsdl
 from bus.gateway.calling.calls import Calls
 from bus.gateway.calling.catalogue import MAX_MESSAGE, Catalogue, Served
 from bus.gateway.calling.describe import Descriptions
@@ -34,8 +34,9 @@ from bus.gateway.soap.faults import SEEN
 from bus.gateway.translate import ServiceFault
 from schemas.door import Refusal
 from schemas.errors import InvalidContract, NotFound, Unauthenticated
+from schemas.maintenance import Maintenance
 from schemas.multipart import MediaType
-from schemas.service import Maintenance, Service
+from schemas.service import Service
 
 log = structlog.get_logger("gateway")
 router = APIRouter(include_in_schema=False)
@@ -120,12 +121,15 @@ class JsonServices:
         asked = scope["path_params"]
         served = await self._catalogue.find(asked["service"])
         operation = served.operation(asked["operation"])
+        body: bytes | dict[str, Any] | None = None
+        said = on_behalf.NOTHING
+        if on_behalf.may_say(operation):
+            said, body = on_behalf.taken(await self._question(receive, exchange))
         asker = self._rights.admit(
-            door.caller, exchange, self._live.snapshot, served.service, operation.name
+            door.caller, exchange, self._live.snapshot, served.service, operation.name, said
         )
-        body: bytes | dict[str, Any] = (
-            await _whole(receive, exchange, MAX_MESSAGE, self._idle) or b"{}"
-        )
+        if body is None:
+            body = await self._question(receive, exchange)
         if (day := as_of.asked(QueryParams(scope["query_string"]))) is not None:
             body = as_of.placed(served.service, operation.name, body, day)
         reply = await self._calls.serve(served, operation, body, asker)
@@ -135,6 +139,9 @@ class JsonServices:
         else:
             response = Response(orjson.dumps(reply), 200, headers, "application/json")
         await response(scope, receive, send)
+
+    async def _question(self, receive: Receive, exchange: Exchange) -> bytes:
+        return await _whole(receive, exchange, MAX_MESSAGE, self._idle) or b"{}"
 
 
 class SoapServices:

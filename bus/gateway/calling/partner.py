@@ -26,6 +26,7 @@ from schemas.errors import (
     PartnerUnavailable,
 )
 from schemas.service import OperationSettings, Service
+from schemas.sessions import Sessions, unshared
 
 TIMEOUT_HEADER = "Lgsp-Timeout"
 """Seconds that are left for the call, a decimal number; callers send it, partners get it."""
@@ -54,6 +55,10 @@ class _Response:
     headers: Mapping[str, str]
 
     @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
     def is_message(self) -> bool:
         media = self.content_type.partition(";")[0].strip().lower()
         return bool(self.body) and (media.endswith("xml") or media == "multipart/related")
@@ -62,9 +67,16 @@ class _Response:
 class Partners:
     """Asks partners. One per process; the session is pooled and belongs to who opened it."""
 
-    def __init__(self, http: aiohttp.ClientSession, secrets: Callable[[str], bytes]) -> None:
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        secrets: Callable[[str], bytes],
+        sessions: Sessions = unshared,
+    ) -> None:
+        """`sessions`: where processes keep what partners gave them for each other."""
         self._http = http
         self._secrets = secrets
+        self._sessions = sessions
         self._sign_ons: dict[str, tuple[dict[str, object], SignOn]] = {}
         self._nationals: dict[str, tuple[dict[str, object], NationalService]] = {}
 
@@ -105,6 +117,8 @@ class Partners:
             )
 
         response = await self._signed(service, "POST", call, deadline)
+        if response.is_message or (response.is_good and (response.body or not operation.one_way)):
+            await self._sign_on(service).proven(response.body)
         return _judged(response, operation, service.settings(operation.name))
 
     async def _json(
@@ -157,7 +171,7 @@ class Partners:
         """Made once; it may hold a token that others wait for."""
         config, sign_on = self._sign_ons.get(service.id, ({}, None))
         if sign_on is None or config != service.sign_on:
-            sign_on = create_sign_on(service.sign_on, self._secrets, self._http)
+            sign_on = create_sign_on(service.sign_on, self._secrets, self._http, self._sessions)
             self._sign_ons[service.id] = (service.sign_on, sign_on)
         return sign_on
 
@@ -170,7 +184,7 @@ class Partners:
         }
         config, national = self._nationals.get(service.id, ({}, None))
         if national is None or config != wanted:
-            national = create_national(wanted, self._secrets, self._http)
+            national = create_national(wanted, self._secrets, self._http, self._sessions)
             self._nationals[service.id] = (wanted, national)
         return national
 

@@ -11,10 +11,13 @@ from urllib.parse import unquote_to_bytes
 from bus.engine.live import Snapshot
 from bus.gateway.access import Caller, today
 from bus.gateway.calling.asker import Asker
+from bus.gateway.calling.on_behalf import NOTHING, Said
 from bus.gateway.calling.partner import TIMEOUT_HEADER
 from bus.gateway.exchange import Exchange
 from schemas.errors import Forbidden, InvalidRequest
-from schemas.service import ALL, Grant, Maintenance, Service
+from schemas.maintenance import Maintenance
+from schemas.maintenance import coming as not_over
+from schemas.service import ALL, Grant, Service
 
 AGENCY, OFFICER, PURPOSE = "Lgsp-Agency", "Lgsp-Officer", "Lgsp-Purpose"
 """Headers: for which of its agencies a client asks; mã cán bộ tra cứu; mục đích. Text in UTF-8,
@@ -49,8 +52,12 @@ class Rights:
         snapshot: Snapshot,
         service: Service,
         operation: str,
+        said: Said = NOTHING,
     ) -> Asker:
-        """Raises Forbidden (no grant, suspended, another purpose), InvalidRequest (a header)."""
+        """`said`: officer and purpose where the question itself names them.
+
+        Raises Forbidden (no grant, suspended, another purpose), InvalidRequest (a header).
+        """
         headers = exchange.headers
         agency = _agency(caller, _text(headers, AGENCY))
         return self.asker(
@@ -58,8 +65,8 @@ class Rights:
                 caller.actor,
                 (f"client:{caller.id}", agency),
                 agency,
-                _text(headers, OFFICER),
-                _text(headers, PURPOSE),
+                _either(headers, OFFICER, said.officer),
+                _either(headers, PURPOSE, said.purpose),
             ),
             snapshot,
             service,
@@ -165,8 +172,7 @@ def _for_purpose(grants: list[Grant], purpose: str) -> list[Grant]:
 
 def coming(service: Service) -> list[Maintenance]:
     """Announced maintenance that is not over."""
-    now = datetime.now(UTC)
-    return sorted((m for m in service.maintenance if m.ends > now), key=lambda m: m.begins)
+    return not_over(service.maintenance, datetime.now(UTC))
 
 
 def _agency(caller: Caller, named: str) -> str:
@@ -189,12 +195,32 @@ def _fields(grants: list[Grant]) -> tuple[str, ...]:
     return (ALL,) if ALL in paths else tuple(sorted(paths))
 
 
+def _either(headers: Mapping[bytes, bytes], name: str, said: object) -> str:
+    """Of the header or of the question; of both only when they say the same."""
+    header = _text(headers, name)
+    if said is None:
+        return header
+    member = name.removeprefix("Lgsp-").lower()
+    text = _printable(said.strip() if isinstance(said, str) else "\n", member)
+    if header and text and header != text:
+        raise InvalidRequest(
+            f"{name} and the member {member} of the question differ",
+            vi=f"{name} và thành phần {member} của câu hỏi khác nhau",
+            field=member,
+        )
+    return text or header
+
+
 def _text(headers: Mapping[bytes, bytes], name: str) -> str:
     raw = headers.get(name.lower().encode(), b"").strip()
     try:
         text = unquote_to_bytes(raw).decode().strip()
     except UnicodeDecodeError:
         text = raw.decode("latin-1")  # a percent sign that encodes nothing, or another charset
+    return _printable(text, name)
+
+
+def _printable(text: str, name: str) -> str:
     if len(text) > _MAX_TEXT or not text.isprintable():
         raise InvalidRequest(
             f"{name} must be at most {_MAX_TEXT} printable characters in UTF-8",

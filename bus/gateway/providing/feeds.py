@@ -19,7 +19,7 @@ from bus.gateway.access import today
 from bus.gateway.calling.policy import Asking
 from bus.gateway.providing.changes import Changed, ask_changes, offered
 from bus.gateway.providing.jobs import Desk
-from bus.ledger.data_feeds import FeedState
+from bus.ledger.data_feeds import ORDER_KEY, FeedState
 from bus.ledger.records import Acceptance
 from bus.ops import tracing
 from schemas.data_change import KIND, DataChange
@@ -181,7 +181,7 @@ class FeedRunner:
             ItemBody(kind=KIND, code=feed.name, identity=identity),
             feed.agency,
             (feed.agency,),
-            f"feed:{feed.name}:{bucket}" if key else f"feed:{feed.name}",
+            f"{ORDER_KEY}{feed.name}:{bucket}" if key else f"{ORDER_KEY}{feed.name}",
             Lane.NORMAL,
             "application/json",
             record=text,

@@ -1,14 +1,15 @@
 """What ends on a day: certificates of partners and authorities, certificates among the secrets,
-keys of clients.
+secrets of endpoints, keys of clients.
 
-Asked anew now and then only: certificates change rarely, and partners need not see us often.
+Certificates are asked for anew now and then only: they change rarely, and partners need not see us
+often. What was found is in the ledger: the alerts and the console's pages read it there alike.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,20 @@ import structlog
 from cryptography import x509
 from yarl import URL
 
+from adapters import registry
 from bus.engine.live import Snapshot
+from bus.ledger import alerts
+from bus.ledger.ledger import Ledger
+from bus.ledger.secret_lives import SecretLife
 from bus.ops.alerts.look import Expiry
 from schemas.errors import Text
 from schemas.instant import Instant, from_datetime
+from schemas.province import Endpoint
 
 log = structlog.get_logger(__name__)
+
+MEMORY = "certificates"
+"""Where the ledger's memory of alerts has what certificates were found."""
 
 HANDSHAKE_SECONDS = 10.0
 AT_ONCE = 8
@@ -29,7 +38,39 @@ _MAX_PEM = 1_000_000
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
-async def certificates(snapshot: Snapshot, secrets_dir: Path | None) -> list[Expiry]:
+async def all_of(ledger: Ledger, snapshot: Snapshot) -> list[Expiry]:
+    """Everything known to end, the soonest first. Raises LedgerUnavailable."""
+    found = [*kept((await ledger.alerts.memory()).get(MEMORY, []))]
+    found += secrets(await ledger.secret_lives.all(), snapshot)
+    ends = await ledger.identities.last_ends()
+    found += client_keys({each: end for each, end in ends.items() if each in snapshot.clients})
+    return sorted(found, key=lambda each: each.at)
+
+
+async def look_again(ledger: Ledger, snapshot: Snapshot, secrets_dir: Path | None) -> None:
+    """Asks for certificates and writes down what they say. Raises LedgerUnavailable.
+
+    A partner that does not answer now is not thought to have none: what it showed last stays.
+    """
+    known = kept((await ledger.alerts.memory()).get(MEMORY, []))
+    found = await certificates(snapshot, secrets_dir, {each.name: each for each in known})
+    body = [
+        {"name": e.name, "culprit": e.culprit, "at": e.at, "what": [*e.what], "step": [*e.step]}
+        for e in found
+    ]
+    await ledger.act(lambda tx, chain, now: alerts.remember(tx, chain, now, MEMORY, body))
+
+
+def kept(body: Iterable[Mapping[str, Any]]) -> list[Expiry]:
+    """As `look_again` wrote it."""
+    return [
+        Expiry(e["name"], e["culprit"], e["at"], Text(*e["what"]), Text(*e["step"])) for e in body
+    ]
+
+
+async def certificates(
+    snapshot: Snapshot, secrets_dir: Path | None, known: Mapping[str, Expiry]
+) -> list[Expiry]:
     """Of every endpoint and service that is declared, and in the folder of secrets."""
     found = list(await asyncio.to_thread(_files, snapshot, secrets_dir))
     places = {(u.host, u.port): owner for owner, u in _urls(snapshot) if u.scheme == "https"}
@@ -38,9 +79,36 @@ async def certificates(snapshot: Snapshot, secrets_dir: Path | None) -> list[Exp
         *(_of_server(host or "", port or 443, few) for host, port in places)
     )
     for ((host, port), owner), end in zip(places.items(), ends, strict=True):
-        if end is not None:
-            found.append(_server(f"{host}:{port}", owner, end))
+        place = f"{host}:{port}"
+        before = known.get(f"server/{place}")
+        if end is not None or before is not None:
+            found.append(_server(place, owner, end or before.at))  # type: ignore[union-attr]
     return found
+
+
+def secrets(lives: Mapping[str, SecretLife], snapshot: Snapshot) -> Iterator[Expiry]:
+    """Those with a day on which they are to be another, and that an endpoint uses."""
+    for endpoint in snapshot.endpoints.values():
+        for name in _secret_names(endpoint):
+            life = lives.get(name)
+            if life is None or life.ends_at is None:
+                continue
+            what = Text(f"Bí mật {name} ({endpoint.name})", f"Secret {name} ({endpoint.name})")
+            step = Text(
+                f"Thay bí mật trên trang điểm kết nối {endpoint.name}",
+                f"Replace it on the page of endpoint {endpoint.name}",
+            )
+            key = f"secret/{endpoint.name}/{name}"
+            yield Expiry(key, f"endpoint:{endpoint.name}", life.ends_at, what, step)
+
+
+def _secret_names(endpoint: Endpoint) -> Iterator[str]:
+    """Not of those it no longer signs with: they are there for what is on its way."""
+    adapter = registry.adapters().get(endpoint.kind)
+    for field in () if adapter is None else adapter.manifest.secrets:
+        name = endpoint.config.get(field)
+        if isinstance(name, str) and not field.startswith("previous_"):
+            yield name
 
 
 def client_keys(ends: Mapping[str, Instant]) -> Iterator[Expiry]:

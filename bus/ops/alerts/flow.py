@@ -18,7 +18,7 @@ _MOVING = frozenset({DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.
 def breakers(look: Look) -> Iterator[Finding]:
     """A partner that is left in peace because it fails."""
     for name, state in look.states.items():
-        if state.breaker != "open" or state.paused or name not in look.snapshot.endpoints:
+        if state.breaker != "open" or look.rests(name) or name not in look.snapshot.endpoints:
             continue
         error = state.last_error or "—"
         yield Finding(
@@ -51,8 +51,7 @@ def backlog(look: Look) -> Iterator[Finding]:
             count, since = oldest.get((row.endpoint, row.lane), (0, row.oldest))
             oldest[row.endpoint, row.lane] = (count + row.count, min(since, row.oldest))
     for (name, lane), (count, since) in oldest.items():
-        state = look.states.get(name)
-        if state is not None and state.paused:
+        if look.rests(name):
             continue
         age = (look.now - since) / SECOND
         if age < _patience(look, name, lane):

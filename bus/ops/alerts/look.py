@@ -11,7 +11,8 @@ from bus.ledger.alerts import OpenDossiers, Tally
 from bus.ledger.records import Backlog, EndpointState, Poll
 from bus.ops.alerts.policy import Thresholds
 from schemas.errors import Text
-from schemas.instant import SECOND, Instant
+from schemas.instant import SECOND, Instant, to_datetime
+from schemas.maintenance import away
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class Look:
         """Its code, with the name where the directory has one."""
         known = self.snapshot.directory.get(agency)
         return f"{known.name} ({agency})" if known is not None and known.name else agency
+
+    def rests(self, endpoint: str) -> bool:
+        """Somebody has paused it, or announced that it is away now: its silence is no trouble."""
+        state, declared = self.states.get(endpoint), self.snapshot.endpoints.get(endpoint)
+        if state is not None and state.paused:
+            return True
+        now = to_datetime(self.now)
+        return declared is not None and away(declared.maintenance, now) is not None
 
     def ago(self, seconds: float) -> Instant:
         return self.now - int(seconds * SECOND)

@@ -121,9 +121,7 @@ def _silence(look: Look, sender: str, known: dict[str, Any]) -> Iterator[Finding
 def fetching(look: Look) -> Iterator[Finding]:
     """Partners from which the bus fetches, and cannot."""
     for name, poll in look.polls.items():
-        state = look.states.get(name)
-        paused = state is not None and state.paused
-        if poll.error is None or paused or name not in look.snapshot.endpoints:
+        if poll.error is None or look.rests(name) or name not in look.snapshot.endpoints:
             continue
         if look.now < poll.due_at:
             continue

@@ -18,17 +18,19 @@ from typing import Any
 
 import structlog
 
-from bus.engine.live import LiveConfig, Snapshot
+from bus.engine.live import LiveConfig
 from bus.engine.membership import Membership
 from bus.engine.outlive import outliving
-from bus.ledger import alerts
+from bus.ledger import alerts, usage
 from bus.ledger.alerts import AlertRow, Finding, Tally
+from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
+from bus.ledger.tx import Tx
 from bus.ledger.walk import Place, walk_on
 from bus.ops.alerts import expiring, flow, own, senders
 from bus.ops.alerts.away import LedgerAway
 from bus.ops.alerts.channels import Channel
-from bus.ops.alerts.look import Expiry, Look, Waiting
+from bus.ops.alerts.look import Look, Waiting
 from bus.ops.alerts.outbox import Outbox
 from bus.ops.alerts.policy import AlertPolicy
 from bus.ops.alerts.settle import settle
@@ -99,7 +101,6 @@ class Alerts:
             observe=around.metrics.alert_told,
         )
         self._away = LedgerAway(channels, ledger.clock, policy.thresholds.ledger_seconds)
-        self._expiries: Sequence[Expiry] = ()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -114,6 +115,7 @@ class Alerts:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.count()  # the last calls are in the figures, too
 
     def _is_mine(self) -> bool:
         return self._around.membership.owns("alerts", role=None)
@@ -127,13 +129,20 @@ class Alerts:
 
     async def count(self) -> None:
         """Writes what this process has counted."""
-        tallies = self._around.metrics.tallies
+        tallies, calls = self._around.metrics.tallies, self._around.metrics.usage
         await asyncio.to_thread(self._measure_disks)
         counted = tallies.drain(self._ledger.clock(), span=self._span)
+        called = calls.drain()
+
+        async def write(tx: Tx, chain: Chain, now: Instant) -> None:
+            await alerts.count(tx, chain, now, counted)
+            await usage.count(tx, chain, now, called)
+
         try:
-            await self._ledger.act(lambda tx, chain, now: alerts.count(tx, chain, now, counted))
+            await self._ledger.act(write)
         except LedgerUnavailable:
             tallies.put_back(counted)
+            calls.put_back(called)
 
     def _measure_disks(self) -> None:
         for path in self._around.disks:
@@ -181,8 +190,9 @@ class Alerts:
         settled = settle(
             await queries.unresolved(), found, await queries.silences(now), policy, now
         )
-        await self._ledger.act(
-            lambda tx, chain, at: alerts.settle(
+
+        async def write(tx: Tx, chain: Chain, at: Instant) -> None:
+            await alerts.settle(
                 tx,
                 chain,
                 at,
@@ -191,7 +201,9 @@ class Alerts:
                 memory=memory,
                 forget_before=now - int(2 * policy.thresholds.window * SECOND),
             )
-        )
+            await usage.forget(tx, chain, at)
+
+        await self._ledger.act(write)
         return await queries.unresolved()
 
     async def _walk_journal(self, value: dict[str, Any], now: Instant) -> Place:
@@ -215,7 +227,7 @@ class Alerts:
             pull_kinds=frozenset(around.pull_kinds),
             roles={role: len(around.membership.having(role)) for role in own.ROLES},
             broker_up=around.broker_up(),
-            expiries=await self._expiring(snapshot),
+            expiries=await expiring.all_of(self._ledger, snapshot),
             journal_problems=place.problems,
             channels={
                 name: Waiting(*each) for name, each in (await self._ledger.alerts.waiting()).items()
@@ -224,11 +236,6 @@ class Alerts:
 
     async def _tallies(self, now: Instant) -> list[Tally]:
         return await self._ledger.alerts.tallies(now - int(self._policy.thresholds.window * SECOND))
-
-    async def _expiring(self, snapshot: Snapshot) -> Sequence[Expiry]:
-        ends = await self._ledger.identities.last_ends()
-        declared = {client: end for client, end in ends.items() if client in snapshot.clients}
-        return (*self._expiries, *expiring.client_keys(declared))
 
     async def _certificates_loop(self) -> None:
         """Partners are asked for their certificates after a change, and a few times a day: apart
@@ -239,8 +246,12 @@ class Alerts:
             await asyncio.sleep(self._policy.every)
             snapshot = self._around.live.snapshot
             if self._is_mine() and (known is not snapshot or time.monotonic() >= due):
-                self._expiries = await expiring.certificates(snapshot, self._around.secrets_dir)
-                known, due = snapshot, time.monotonic() + CERTIFICATES_SECONDS
+                try:
+                    await expiring.look_again(self._ledger, snapshot, self._around.secrets_dir)
+                except LedgerUnavailable as error:
+                    log.debug("alerts.ledger_away", error=str(error))
+                else:
+                    known, due = snapshot, time.monotonic() + CERTIFICATES_SECONDS
 
     # --- telling: the same process --------------------------------------------------------------
 

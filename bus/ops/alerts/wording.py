@@ -16,7 +16,7 @@ _EVENTS: dict[NoticeEvent, Text] = {
     "reminded": Text("VẪN CÒN", "STILL THERE"),
     "resolved": Text("ĐÃ HẾT", "RESOLVED"),
 }
-_SEVERITIES = {
+SEVERITIES = {
     "critical": Text("nghiêm trọng", "critical"),
     "warning": Text("cần chú ý", "warning"),
 }
@@ -83,7 +83,7 @@ def as_json(alert: AlertRow) -> dict[str, Any]:
 def _in_vietnamese(told: Told) -> str:
     alert = told.alert
     lines = [
-        f"{_EVENTS[told.event].vi} ({_SEVERITIES[alert.severity].vi}): {alert.what.vi}",
+        f"{_EVENTS[told.event].vi} ({SEVERITIES[alert.severity].vi}): {alert.what.vi}",
         f"  Từ: {_local(alert.since)}",
         f"  Có thể do: {alert.cause.vi}",
         f"  Việc cần làm: {alert.step.vi}",
@@ -97,7 +97,7 @@ def _in_vietnamese(told: Told) -> str:
 def _in_english(told: Told) -> str:
     alert = told.alert
     lines = [
-        f"{_EVENTS[told.event].en} ({_SEVERITIES[alert.severity].en}): {alert.what.en}",
+        f"{_EVENTS[told.event].en} ({SEVERITIES[alert.severity].en}): {alert.what.en}",
         f"  Since: {_local(alert.since)}",
         f"  Likely cause: {alert.cause.en}",
         f"  Next step: {alert.step.en}",

@@ -63,7 +63,27 @@ async def test_processes_that_logged_in_together_do_not_do_so_again() -> None:
     for session in sessions:
         await session.current()
     early.now = late.now = 599
-    assert [await session.current() for session in sessions] == ["session-2", "session-1"]
+    for session in sessions:
+        assert await session.current() == "session-1", "it is good while another one is got"
+    await wait_until(lambda: early.begun == 2, what="a login")
+    assert await sessions[0].current() == "session-2"
+    assert late.begun == 1
+
+
+async def test_a_renewal_that_fails_leaves_the_old_session_and_is_repeated_after_a_while() -> None:
+    logins = Logins()
+    logins.chance = 1.0  # renewed from 540 on
+    session = logins.session()
+    await session.current()
+    logins.now, logins.fails = 550, True
+    assert await session.current() == "session-1"
+    await wait_until(lambda: logins.begun == 2, what="a login")
+    assert [await session.current() for _ in range(20)] == ["session-1"] * 20
+    assert logins.begun == 2, "not once for each call"
+    logins.now, logins.fails = 552, False
+    assert await session.current() == "session-1"
+    await wait_until(lambda: logins.begun == 3, what="another login")
+    assert await session.current() == "session-3"
 
 
 async def test_pitfall_5_a_refused_session_is_renewed_once_for_all() -> None:

@@ -23,6 +23,7 @@ WHO_MAY = {
     Act.PAUSE: {O, D},
     Act.RESUME: {O, D},
     Act.TEST: {O, D},
+    Act.SILENCE: {O, D},
     Act.REVEAL: {O, G, D},
     Act.DOWNLOAD: {O, G, D},
     Act.REPORT: {O, G, U, D},

@@ -143,3 +143,22 @@ def test_learning_nothing_new_does_not_forget_failures() -> None:
     breaker, _ = after(1, 2, 3, 4)
     breaker.learn(is_open=False, probe_at=0)
     assert breaker.failed(5, 0, probe=False) is Change.OPENED
+
+
+def test_one_message_opens_it_where_no_message_is_to_blame() -> None:
+    """A partner that cannot be reached is asked every few seconds, by whatever is there."""
+    breaker = Breaker(BreakerPolicy(failures=3, probe_every=1))
+    for _ in range(2):
+        assert breaker.failed(1, 0, probe=False, blameless=True) is Change.NONE
+    assert breaker.failed(1, 0, probe=False) is Change.NONE  # this one had it, perhaps
+    assert breaker.failed(1, 0, probe=False, blameless=True) is Change.OPENED
+
+
+def test_an_answer_after_a_row_of_failures_wakes_what_waits() -> None:
+    """Too few messages to open it: they must not wait for as long as they have failed already."""
+    breaker = Breaker(BreakerPolicy(failures=3))
+    for _ in range(3):
+        assert breaker.failed(1, 0, probe=False) is Change.NONE
+    assert breaker.succeeded() is Change.CLOSED
+    assert breaker.failed(1, 0, probe=False) is Change.NONE
+    assert breaker.succeeded() is Change.NONE

@@ -41,6 +41,20 @@ async def test_as_many_as_are_free(wanted: int, got: int) -> None:
     assert await Slots(3).acquire(wanted, N) == got
 
 
+async def test_a_place_is_taken_at_once_only_when_nobody_waits_for_it() -> None:
+    slots = Slots(2)
+    assert [slots.take() for _ in range(3)] == [True, True, False]
+    waiting = await ask(slots, N)
+    slots.release(2)
+    await turn()
+    assert waiting.result() == 1
+    assert slots.take()
+    slots.resize(0)
+    await ask(slots, N)
+    slots.resize(10)
+    assert await free(slots) == 7
+
+
 async def test_never_more_than_there_are_under_load() -> None:
     slots, chance, in_use, most, done = Slots(4), random.Random(1), 0, 0, 0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 
 import pytest
 
@@ -15,8 +16,10 @@ from bus.ops.alerts.watch import RULES
 from bus.ops.tallies import SPAN, WARNING
 from schemas.delivery import DeliveryState as S
 from schemas.errors import Text
-from schemas.instant import SECOND, from_datetime
+from schemas.instant import SECOND, from_datetime, to_datetime
+from schemas.maintenance import Maintenance
 from schemas.message import Lane
+from schemas.province import Endpoint
 from schemas.vietnam import VIETNAM
 from tests.unit.ops.looks import HEALTH, NOW, ago, limits, look
 
@@ -283,3 +286,30 @@ def test_journal_break_and_a_channel_that_takes_nothing() -> None:
     assert _only(own.channels(look(channels=stuck))).culprit == "bus:alerts:email"
     new = {"email": Waiting(4, ago(30), "x"), "webhook": Waiting(4, ago(700), None)}
     assert not list(own.channels(look(channels=new)))
+
+
+def test_a_partner_in_announced_maintenance_is_no_trouble() -> None:
+    def during(begins: float, ends: float) -> Look:
+        away = Maintenance(
+            begins=to_datetime(ago(-begins)),
+            ends=to_datetime(ago(-ends)),
+            announced=date(2026, 1, 1),
+        )
+        well = look()
+        endpoint = Endpoint(name="so-y-te", kind="rest-push", maintenance=(away,))
+        snapshot = replace(well.snapshot, endpoints={"so-y-te": endpoint})
+        return replace(
+            well,
+            snapshot=snapshot,
+            states={"so-y-te": EndpointState("so-y-te", breaker="open", opened_at=ago(900))},
+            polls={"so-y-te": Poll("so-y-te", None, ago(60), "refused")},
+            backlog=[Backlog("so-y-te", Lane.NORMAL, S.QUEUED, 3, ago(99_999))],
+        )
+
+    def rules(look_: Look) -> set[str]:
+        found = (flow.breakers(look_), flow.backlog(look_), senders.fetching(look_))
+        return {each.rule for rule in found for each in rule}
+
+    assert rules(during(-60, 60)) == set()
+    assert rules(during(60, 120)) == {"breaker-open", "backlog-age", "fetch-failing"}
+    assert rules(during(-120, -60)) == {"breaker-open", "backlog-age", "fetch-failing"}

@@ -16,8 +16,9 @@ from bus.ops.province_check import faults_of
 from bus.ops.province_contracts import files_of, read_documents
 from bus.ops.province_files import export, read, read_with_documents
 from schemas.errors import ConfigurationError
+from schemas.maintenance import Maintenance
 from schemas.province import Agency, Holidays
-from schemas.service import Contract, Grant, Maintenance, OperationSettings, Personal, Service
+from schemas.service import Contract, Feed, Grant, OperationSettings, Personal, Service
 
 WSDLS = Path(__file__).parents[2] / "vectors" / "wsdl"
 YAML = """
@@ -128,3 +129,17 @@ def test_what_cannot_be_cached_is_refused() -> None:
         OperationSettings(cache_seconds=5)
     with pytest.raises(ValidationError, match="not cached"):
         OperationSettings(cache_seconds=5, idempotent=True, personal=Personal(subjects=("a",)))
+
+
+@pytest.mark.parametrize(
+    ("operations", "good"),
+    [(("changes*",), True), (("*",), True), (("changesSince",), True), (("look*", "x"), False)],
+)
+def test_a_grant_names_operations_by_pattern_for_calls_and_for_feeds(
+    operations: tuple[str, ...], *, good: bool
+) -> None:
+    grant = Grant(name="g", agency="H99.14", service="tra-cuu", operations=operations)
+    feed = Feed(name="f", agency="H99.14", service="tra-cuu", operation="changesSince")
+    assert grant.covers("changesSince", date(2026, 12, 1)) is good
+    lacking = faults(grant, feed, service(), Agency(code="H99.14", name="Sở"))
+    assert (lacking == []) is good

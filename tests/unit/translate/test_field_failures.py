@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from lxml import etree
 
 from bus.gateway.translate import ServiceFault, compile_wsdl
 from schemas.errors import PartnerGarbage
+from schemas.xml import parse
 from tests.unit.translate.corpus import contract
 from tests.unit.translate.small import service, wsdl
 
@@ -41,14 +43,48 @@ def test_what_is_missing_is_named_instead_of_a_null_pointer_product_apim_11534()
 def test_each_element_is_in_its_own_namespace_product_apim_4580() -> None:
     operation = contract("two-namespaces.wsdl").operations["Ask"]
     wire = operation.request.to_xml({"item": {"a": {"x": "1"}, "{urn:lgsp:corpus:other}a": 2}})
+    spaces = [etree.QName(each).namespace for each in parse(wire.body).iter("{*}a")]
+    assert spaces == ["urn:lgsp:corpus:two-namespaces", "urn:lgsp:corpus:other"]
     back = operation.request.to_json(wire.body)
     assert back == {"item": {"a": {"x": "1"}, "{urn:lgsp:corpus:other}a": 2}}
 
 
-def test_no_element_goes_missing_api_manager_627() -> None:
-    value = {"item": {"a": "1", "b": 2, "c": "2026-01-31"}}
-    operation = contract("sequence.wsdl").operations["Put"]
-    assert operation.request.to_json(operation.request.to_xml(value).body) == value
+def test_no_element_of_a_base_goes_missing_api_manager_627() -> None:
+    """Children were lost where the parent's type extends another."""
+    schema = (
+        '<xs:complexType name="Base"><xs:sequence><xs:element name="a" type="xs:string"/>'
+        '<xs:element name="b" type="xs:int"/></xs:sequence></xs:complexType>'
+        '<xs:complexType name="More"><xs:complexContent><xs:extension base="t:Base"><xs:sequence>'
+        '<xs:element name="c" type="xs:string"/></xs:sequence></xs:extension></xs:complexContent>'
+        '</xs:complexType><xs:element name="Ask" type="t:More"/>'
+    )
+    wire = service(schema, "Ask").operations["Ask"].request.to_xml({"c": "3", "b": 2, "a": "1"})
+    assert written(wire.body) == [("Ask/a", "1"), ("Ask/b", "2"), ("Ask/c", "3")]
+
+
+def test_an_element_at_two_places_keeps_each_value_api_manager_627() -> None:
+    """Values went to the wrong one of elements that have the same name at different paths."""
+    person = '<xs:complexType><xs:sequence><xs:element name="name" type="xs:string"/>{more}'
+    end = "</xs:sequence></xs:complexType>"
+    inner = f'<xs:element name="other">{person.format(more="")}{end}</xs:element>'
+    schema = f'<xs:element name="Ask">{person.format(more=inner)}{end}</xs:element>'
+    operation = service(schema, "Ask").operations["Ask"]
+    wire = operation.request.to_xml({"other": {"name": "trong"}, "name": "ngoài"})
+    assert written(wire.body) == [("Ask/name", "ngoài"), ("Ask/other/name", "trong")]
+
+
+def written(envelope: bytes) -> list[tuple[str, str]]:
+    """Paths of the leaves in the body, without namespaces, and their texts."""
+    body = parse(envelope).find("{*}Body")
+    assert body is not None
+    leaves = [each for each in body.iter("*") if len(each) == 0]
+    return [(_path(leaf), leaf.text or "") for leaf in leaves]
+
+
+def _path(leaf: etree._Element) -> str:
+    above = [etree.QName(each).localname for each in leaf.iterancestors()]
+    names = [*reversed(above), etree.QName(leaf).localname]
+    return "/".join(names[2:])
 
 
 def test_rpc_style_is_carried_api_manager_1879() -> None:
@@ -63,7 +99,9 @@ def test_rpc_style_is_carried_api_manager_1879() -> None:
 def test_unbounded_is_always_an_array_api_manager_1880() -> None:
     operation = contract("arrays.wsdl").operations["Put"]
     one = {"item": {"many": ["1"], "few": [1], "last": True}}
-    assert operation.request.to_json(operation.request.to_xml(one).body) == one
+    wire = operation.request.to_xml(one)
+    assert [name for name, _ in written(wire.body)].count("Put/item/many") == 1
+    assert operation.request.to_json(wire.body) == one
 
 
 def test_names_with_a_dash_keep_their_name_api_manager_2018() -> None:

@@ -19,6 +19,7 @@ from bus.gateway.translate.rest import HttpCall, RestOperation, compile_openapi
 from bus.gateway.translate.rest.names import json_name, xml_name
 from bus.gateway.translate.rest.patterns import xsd_pattern
 from schemas.errors import ContractMismatch, InvalidContract, PartnerGarbage
+from schemas.service import SoapNames
 from tests.unit.translate.test_rest_properties import ROOT, contract
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -76,7 +77,9 @@ def test_the_namespace_is_the_title_without_marks_or_the_one_given() -> None:
     assert contract("business-registration.yaml").namespace == (
         "urn:lgsp:openapi:tra-cuu-dang-ky-kinh-doanh"
     )
-    found = compile_openapi((ROOT / "maps.yaml").read_bytes(), namespace="http://x/1?a=1&b=2")
+    found = compile_openapi(
+        (ROOT / "maps.yaml").read_bytes(), names=SoapNames(namespace="http://x/1?a=1&b=2")
+    )
     assert found.contract is not None
     assert found.contract.namespace == "http://x/1?a=1&b=2"
 

@@ -35,6 +35,7 @@ from bus.gateway.translate.rest.shapes import (
 from bus.gateway.translate.rest.wsdl_writer import Exposed, Place, Wrapper, Writer
 from bus.gateway.translate.simple import SimpleCodec
 from schemas.errors import InvalidContract
+from schemas.service import NO_NAMES, SoapNames
 from schemas.xml import DEFAULT_LIMITS, Limits
 
 Json = dict[str, Any]
@@ -82,18 +83,18 @@ class RestContract:
 
 
 def compile_openapi(
-    document: bytes, *, namespace: str = "", limits: Limits = DEFAULT_LIMITS
+    document: bytes, *, names: SoapNames = NO_NAMES, limits: Limits = DEFAULT_LIMITS
 ) -> RestContract:
     """Compile an OpenAPI 3.0 or 3.1 document, JSON or YAML; nothing is fetched.
 
-    `namespace` is the WSDL's, made of the title unless given: a title that changes is a new
-    namespace for every client.  `limits` hold for messages.  Raises InvalidContract.
+    `names` are the WSDL's, made of the title unless given: a title that changes is a new namespace
+    for every client.  `limits` hold for messages.  Raises InvalidContract.
     """
     try:
-        found = _Compiler(document, namespace, limits).contract()
+        found = _Compiler(document, names, limits).contract()
         for rules in ("no patterns", "none"):  # a facet that is none in XSD: the rest is served
             if found.contract is not None and found.contract.unjudged:
-                found = _Compiler(document, namespace, limits, rules=rules).contract()
+                found = _Compiler(document, names, limits, rules=rules).contract()
     except RecursionError:
         raise bad_contract(
             "schemas contain each other without end", vi="Lược đồ lồng nhau vô tận"
@@ -103,12 +104,13 @@ def compile_openapi(
 
 class _Compiler:
     def __init__(
-        self, data: bytes, namespace: str, limits: Limits, *, rules: Rules = "all"
+        self, data: bytes, names: SoapNames, limits: Limits, *, rules: Rules = "all"
     ) -> None:
         self._document = Document(data)
         self._limits = limits
         self._words = re.findall(r"[A-Za-z0-9]+", _ascii(self._document.title)) or ["Service"]
-        self._namespace = namespace or f"urn:lgsp:openapi:{'-'.join(self._words).lower()}"
+        self._names = names
+        self._namespace = names.namespace or f"urn:lgsp:openapi:{'-'.join(self._words).lower()}"
         self._schemas = Schemas(self._document, rules=rules)
         self._elements = Names(HTTP_FAULT)
         self._exposed: list[Exposed] = []
@@ -137,9 +139,15 @@ class _Compiler:
         )
 
     def _written(self) -> bytes:
-        name = "".join(word[:1].upper() + word[1:] for word in self._words)
+        titled = "".join(word[:1].upper() + word[1:] for word in self._words)
+        name = self._names.service or xml_name(titled)
         documentation = str(self._document.info.get("description") or self._document.title)
-        writer = Writer(self._namespace, xml_name(name), documentation)
+        writer = Writer(
+            self._namespace,
+            name,
+            documentation,
+            {"Soap11": self._names.port, "Soap12": self._names.port_12},
+        )
         faults = [_http_fault(Use(self._schemas.anything, nullable=True)), *self._faults.values()]
         return writer.wsdl(self._exposed, faults, self._schemas.types, _ADDRESS)
 

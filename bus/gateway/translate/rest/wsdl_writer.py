@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bus.gateway.translate.names import WSDL, WSDL_SOAP11, WSDL_SOAP12, XSD
@@ -48,6 +48,8 @@ class Writer:
     namespace: str
     service: str
     documentation: str
+    ports: Mapping[str, str]
+    """Names by binding; those of `_BINDINGS` that are not there are the service's own."""
 
     def wsdl(
         self,
@@ -130,8 +132,9 @@ class Writer:
     def _service(self, address: str) -> Iterable[str]:
         yield f'<wsdl:service name="{self.service}">'
         for suffix, soap in _BINDINGS:
+            port = self.ports.get(suffix) or f"{self.service}{suffix}"
             yield (
-                f'<wsdl:port name="{self.service}{suffix}" binding="t:{self.service}{suffix}">'
+                f'<wsdl:port name="{port}" binding="t:{self.service}{suffix}">'
                 f'<{soap}:address location="{attribute_text(address)}"/></wsdl:port>'
             )
         yield "</wsdl:service>\n"

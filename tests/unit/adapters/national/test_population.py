@@ -50,6 +50,19 @@ def population(http: aiohttp.ClientSession, sandbox: NationalSandbox) -> Nationa
     return connect(http, sandbox, "population", **CODES)
 
 
+async def test_information_is_provided_as_it_is_looked_up(
+    population: NationalService, sandbox: NationalSandbox
+) -> None:
+    looked_up = await population.call("lookUp", MAU, CONTEXT)
+    assert await population.call("provide", MAU, CONTEXT) == looked_up
+    assert population.operations["provide"].personal
+    questions = desk(sandbox, PopulationDesk).questions
+    names = [etree.QName(each).localname for each in questions]
+    assert names == ["TraCuuThongTinCongDan", "CungCapThongTinCongDan"]
+    stranger = MAU | {"birth": "1999-01-30"}
+    assert await population.call("provide", stranger, CONTEXT) == {"citizens": []}
+
+
 async def test_a_citizen_is_found_and_named_alike_whole_or_in_pieces(
     population: NationalService, sandbox: NationalSandbox
 ) -> None:
@@ -161,7 +174,7 @@ async def test_a_wrong_question_is_refused_here_without_repeating_it(
 
 
 async def test_an_unknown_operation_names_those_there_are(population: NationalService) -> None:
-    with pytest.raises(NotFound, match="lookUp, verify"):
+    with pytest.raises(NotFound, match="lookUp, provide, verify"):
         await population.call("listAll", {}, CONTEXT)
 
 

@@ -16,7 +16,7 @@ from zeep import wsse
 from zeep.exceptions import SignatureVerificationFailed
 
 from adapters.signon import PartnerCall, create_sign_on
-from adapters.signon.security import WSSE, WSU
+from adapters.signon.envelope import WSSE, WSU
 from adapters.signon.x_road import IDENTIFIERS, XROAD
 from schemas.errors import ConfigurationError
 from tests.certificates import PrivateKey, certificate
