@@ -32,7 +32,7 @@ LOGIN_MARGIN = 2.0
 
 _LOOK = 0.1  # seconds between looks whether another process is done
 _PAUSE = 1.0  # seconds before the next attempt, while the old session is still good
-_PATIENCE = 3.0  # seconds for the ledger; then the process helps itself
+_PATIENCE = 8.0  # seconds for the ledger, which may wait 5 for a lock; then one helps oneself
 
 
 class Session:

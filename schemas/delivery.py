@@ -26,7 +26,9 @@ class DeliveryState(StrEnum):
 S = DeliveryState
 
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
-    S.QUEUED: frozenset({S.SENDING, S.HELD, S.CANCELLED, S.EXPIRED, S.DELIVERED, S.REJECTED}),
+    S.QUEUED: frozenset(
+        {S.SENDING, S.HELD, S.CANCELLED, S.EXPIRED, S.DELIVERED, S.REJECTED, S.DEAD}
+    ),
     S.SENDING: frozenset({S.DELIVERED, S.REJECTED, S.WAITING, S.QUEUED, S.DEAD, S.HELD}),
     S.WAITING: frozenset({S.SENDING, S.HELD, S.CANCELLED, S.EXPIRED, S.DEAD}),
     S.HELD: frozenset({S.QUEUED, S.CANCELLED, S.EXPIRED}),

@@ -12,7 +12,7 @@ from bus.cli.message import show_deliveries
 from bus.cli.options import CodeFilter, EndpointFilter, Json, Limit, Since, Yes, examples
 from bus.cli.output import note, show_json, to_json
 from bus.cli.session import Session
-from bus.ops.mending import CANCEL, REPLAY, Act, Choice
+from bus.ops.mending import CANCEL, REPLAY, UNDO_REPLAY, Act, Choice
 from schemas.delivery import DeliveryState
 
 delivery_app = typer.Typer(no_args_is_help=True, help=say("Chuyển phát.", "Deliveries."))
@@ -86,7 +86,8 @@ def list_(
     + examples(
         "lgsp delivery replay 4711",
         "lgsp delivery replay --endpoint so-y-te --code partner-timeout --dry-run",
-        "lgsp delivery replay --state dead --yes",
+        "lgsp delivery replay --state dead --rate 50 --yes",
+        "lgsp delivery replay --undo --endpoint so-y-te --yes",
     ),
 )
 def replay(
@@ -98,13 +99,27 @@ def replay(
     code: CodeFilter = None,
     message: MessageFilter = None,
     since: Since = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.1, help=say("nhiều nhất mỗi giây", "most deliveries a second")),
+    ] = None,
+    undo: Annotated[
+        bool,
+        typer.Option(
+            "--undo",
+            help=say(
+                "rút lại: cái chưa rời trục trở về dead", "what has not left yet is dead again"
+            ),
+        ),
+    ] = False,
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
     choice = Choice(tuple(ids or ()), tuple(state or ()), endpoint, code, message, since)
-    _mend(context, REPLAY, choice, reason=reason, dry_run=dry_run, yes=yes, json=json)
+    act = UNDO_REPLAY if undo else REPLAY
+    _mend(context, act, choice, reason=reason, dry_run=dry_run, yes=yes, json=json, rate=rate)
 
 
 @delivery_app.command(
@@ -145,9 +160,10 @@ def _mend(
     dry_run: bool,
     yes: bool,
     json: bool,
+    rate: float | None = None,
 ) -> None:
     session = Session.of(context)
-    mend(session, act, choice, reason=reason, dry_run=dry_run, yes=yes, json=json)
+    mend(session, act, choice, reason=reason, dry_run=dry_run, yes=yes, json=json, rate=rate)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -46,9 +46,20 @@ class Outcome:
 
 
 def mend(
-    session: Session, act: Act, choice: Choice, *, reason: str, dry_run: bool, yes: bool, json: bool
+    session: Session,
+    act: Act,
+    choice: Choice,
+    *,
+    reason: str,
+    dry_run: bool,
+    yes: bool,
+    json: bool,
+    rate: float | None = None,
 ) -> None:
-    """Exit status 1 when a delivery that was named could not be changed."""
+    """`rate`: most deliveries a second.
+
+    Exit status 1 when a delivery that was named could not be changed.
+    """
     check(choice, act)
     chosen = session.run(lambda ledger: choose(ledger, act, choice))
     found, unfit = chosen.fit, chosen.unfit
@@ -61,7 +72,7 @@ def mend(
         )
         if many and not yes and not agreed(question):
             raise typer.Exit(PROBLEM)
-        done = session.run(lambda ledger: _do(ledger, act, found, session.actor, reason))
+        done = session.run(lambda ledger: _do(ledger, act, found, session.actor, reason, rate))
         unfit += tuple(sorted(set(found) - set(done)))
         _tell(act, Outcome(done, unfit), json=json, dry_run=False)
     if unfit and choice.ids:
@@ -69,11 +80,12 @@ def mend(
 
 
 async def _do(
-    ledger: Ledger, act: Act, ids: tuple[int, ...], actor: str, reason: str
+    ledger: Ledger, act: Act, ids: tuple[int, ...], actor: str, reason: str, rate: float | None
 ) -> tuple[int, ...]:
     done: list[int] = []
     with progress(spoken(act.verb), len(ids)) as advance:
-        async for tried, changed in carry_out(ledger, act, ids, actor=actor, reason=reason):
+        steps = carry_out(ledger, act, ids, actor=actor, reason=reason, rate=rate)
+        async for tried, changed in steps:
             done += changed
             advance(tried)
     return tuple(sorted(done))

@@ -38,6 +38,11 @@ _SENTENCES: dict[str, Told] = {
     "held": ("‖", "warn", Text("Giữ lại, chưa gửi {to}{why}", "Held back from {to}{why}")),
     "queued": ("·", "busy", Text("Trở lại hàng chờ {to}{why}", "Back in the queue of {to}{why}")),
     "replayed": ("↻", "busy", Text("Cho gửi lại tới {to}{reason}", "Replayed to {to}{reason}")),
+    "replay-undone": (
+        "⏸",
+        "bad",
+        Text("Rút lại lệnh gửi lại tới {to}{reason}", "Replay to {to} undone{reason}"),
+    ),
     "released": ("→", "busy", Text("Thôi giữ, gửi {to}{reason}", "Let go to {to}{reason}")),
     "sent-again": ("↻", "busy", Text("Gửi lần nữa tới {to}{reason}", "Sent again to {to}{reason}")),
     "redirected": (

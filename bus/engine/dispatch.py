@@ -41,7 +41,7 @@ SWEEP_SECONDS = 0.5  # how often the ledger is asked for all that is due
 BUSY_SWEEP_SECONDS = 0.1  # and for endpoints whose window is full
 LOST_AFTER = 5.0  # published so long ago, unclaimed, and the queue is empty: lost
 PUBLISH_SECONDS = 5.0
-PROBE_SECONDS = 2.0  # a probe that vanished with its worker is followed by another
+PROBE_SECONDS = 1.0  # a probe that vanished with its worker is followed by another
 
 Queue = tuple[str, Lane]
 

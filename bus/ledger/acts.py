@@ -13,7 +13,15 @@ from bus.ledger import exchange
 from bus.ledger.dossier_queries import FileRow
 from bus.ledger.journal import Chain
 from bus.ledger.records import Head, SendAgain
-from bus.ledger.tx import OPEN_SQL, READY_SQL, Changed, NewDelivery, Tx, blocking
+from bus.ledger.tx import (
+    OPEN_SQL,
+    READY_SQL,
+    REPLAYED_SQL,
+    Changed,
+    NewDelivery,
+    Tx,
+    blocking,
+)
 from schemas.delivery import CANCELLABLE, DeliveryState
 from schemas.errors import Conflict, NotFound
 from schemas.instant import Instant
@@ -24,6 +32,13 @@ UNREGISTERED = -1
 """Instead of the beat of a process that has deliveries in hand and is not registered: killed before
 it was, or between being taken for dead and noticing it."""
 MEND_KEYS = 1_000  # order keys locked at once: PostgreSQL's table of locks is finite
+HEADLESS = (
+    "SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.id = r.id"  # noqa: S608
+    " WHERE NOT d.pull AND NOT EXISTS (SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint"
+    f" AND h.order_key = d.order_key AND h.head AND h.state IN {OPEN_SQL})"
+)
+"""Order keys of these deliveries that have no head. The states are those of the index of open
+deliveries: "not finished" means the same and would read all deliveries there ever were."""
 EXPIRABLE = (S.QUEUED.value, S.WAITING.value, S.HELD.value)
 
 
@@ -93,16 +108,27 @@ async def replay(
     for row in changed:
         data = {"endpoint": row.endpoint, "reason": reason}
         chain.add(now, "replayed", actor, data, row.message_id, row.id)
-    headless = await tx.over(
-        "SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.id = r.id"
-        " WHERE NOT d.pull AND NOT EXISTS (SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint"
-        " AND h.order_key = d.order_key AND h.head AND h.finished_at IS NULL)",
-        (("id", "bigint"),),
-        [(row.id,) for row in changed],
-    )
+    headless = await tx.over(HEADLESS, (("id", "bigint"),), [(row.id,) for row in changed])
     heads = [head for head, _ in await tx.next_heads({(e, key) for e, key in headless})]
     await tx.announce(heads)
     return [row.id for row in changed], heads
+
+
+async def undo_replay(
+    tx: Tx, chain: Chain, now: Instant, ids: Collection[int], *, actor: str, reason: str
+) -> list[int]:
+    """Dead deliveries that were replayed and have not left since are dead again; returns which."""
+    await _lock(tx, ids)
+    rows = await tx.over(
+        f"UPDATE delivery SET state = 'dead' FROM {{rows}} WHERE delivery.id = r.id"  # noqa: S608
+        f" AND {REPLAYED_SQL} RETURNING delivery.id, delivery.endpoint, delivery.message_id",
+        (("id", "bigint"),),
+        [(number,) for number in ids],
+    )
+    for number, endpoint, message_id in rows:
+        data = {"endpoint": endpoint, "reason": reason}
+        chain.add(now, "replay-undone", actor, data, message_id, number)
+    return [row[0] for row in rows]
 
 
 async def redirect(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, text, tuple_
 
 from bus.ledger.database import Database
 from bus.ledger.tables import exchange, exchange_event
@@ -245,30 +245,30 @@ class ExchangeQueries:
         self, *, agencies: Collection[str] | None, since: Instant, until: Instant, now: Instant
     ) -> list[Figures]:
         """Of the documents accepted from `since` up to `until`, by receiving agency."""
-        finished, due = exchange.c.finished_at, exchange.c.due_at
-        counted = {
-            "accepted": exchange.c.state.in_(["accepted", "assigned", "processing", "finished"]),
-            "refused": exchange.c.state == ExchangeState.REFUSED.value,
-            "tasks": _IS_TASK,
-            "done_early": and_(_IS_TASK, _DONE, finished < due - _DAY),
-            "done_on_time": and_(
-                _IS_TASK,
-                _DONE,
-                or_(due.is_(None), and_(finished >= due - _DAY, finished < due)),
-            ),
-            "done_late": and_(_IS_TASK, _DONE, finished >= due),
-            "open": and_(_IS_TASK, ~_DONE, or_(due.is_(None), due > now)),
-            "overdue": _overdue(now),
-        }
-        sums = [_count(condition) for condition in counted.values()]
-        query = (
-            select(exchange.c.receiver, func.count(), *sums)
-            .where(exchange.c.sent_at >= since, exchange.c.sent_at < until)
-            .group_by(exchange.c.receiver)
-            .order_by(exchange.c.receiver)
-        )
+        period = [exchange.c.sent_at >= since, exchange.c.sent_at < until]
         if agencies is not None:
-            query = query.where(exchange.c.receiver.in_(agencies))
+            period.append(exchange.c.receiver.in_(agencies))
+        state = exchange.c.state
+        received = (
+            select(
+                exchange.c.receiver,
+                func.count().label("received"),
+                _count(state.in_(["accepted", "assigned", "processing", "finished"])).label(
+                    "taken"
+                ),
+                _count(state == ExchangeState.REFUSED.value).label("refused"),
+            )
+            .where(*period)
+            .group_by(exchange.c.receiver)
+            .subquery()
+        )
+        tasks = _tasks(period, now)
+        sums = [func.coalesce(each, 0) for each in tasks.c if each.name != "receiver"]
+        query = (
+            select(*received.c, *sums)
+            .join_from(received, tasks, received.c.receiver == tasks.c.receiver, isouter=True)
+            .order_by(received.c.receiver)
+        )
         async with self._db.read() as connection:
             rows = (await connection.execute(query)).all()
         return [Figures(row[0], *(int(value) for value in row[1:])) for row in rows]
@@ -282,6 +282,23 @@ class ExchangeQueries:
         )
         async with self._db.read() as connection:
             return [_row(row) for row in await connection.execute(query)]
+
+
+def _tasks(period: Sequence[ColumnElement[bool]], now: Instant) -> Subquery:
+    """Few documents are tasks: what is asked of them is asked of no other."""
+    finished, due = exchange.c.finished_at, exchange.c.due_at
+    counted = {
+        "done_early": and_(_DONE, finished < due - _DAY),
+        "done_on_time": and_(
+            _DONE, or_(due.is_(None), and_(finished >= due - _DAY, finished < due))
+        ),
+        "done_late": and_(_DONE, finished >= due),
+        "open": and_(~_DONE, or_(due.is_(None), due > now)),
+        "overdue": _overdue(now),
+    }
+    sums = [_count(condition).label(name) for name, condition in counted.items()]
+    query = select(exchange.c.receiver, func.count().label("tasks"), *sums)
+    return query.where(*period, _IS_TASK).group_by(exchange.c.receiver).subquery()
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:

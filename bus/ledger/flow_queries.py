@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, select
 
 from bus.ledger.database import Database
 from bus.ledger.queries import concerning, lowest_id
-from bus.ledger.tables import delivery, journal, message
+from bus.ledger.tables import OUTAGES, delivery, journal, message
 from schemas.delivery import OPEN, DeliveryState
 from schemas.instant import SECOND, Instant
 
@@ -23,7 +23,7 @@ MINUTE = 60 * SECOND
 TROUBLE = (S.REJECTED, S.DEAD, S.EXPIRED, S.HELD)
 """States of a delivery that somebody has to explain."""
 
-OPENED, CLOSED = "breaker-opened", "breaker-closed"
+OPENED = "breaker-opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +135,10 @@ class FlowQueries:
         return [Failure(row[0], DeliveryState(row[1]), row[2], row[3]) for row in rows]
 
     async def outages(self, *, since: Instant, until: Instant) -> list[Outage]:
-        """That began from `since` up to `until`, by endpoint. Reads the journal of the period."""
+        """That began from `since` up to `until`, by endpoint."""
         query = (
             select(journal.c.at, journal.c.event, journal.c.data)
-            .where(journal.c.event.in_((OPENED, CLOSED)), journal.c.at >= since)
+            .where(OUTAGES, journal.c.at >= since)
             .order_by(journal.c.at)
         )
         found: list[Outage] = []

@@ -37,6 +37,7 @@ from bus.ledger.search import Search
 from bus.ledger.secret_lives import SecretLives
 from bus.ledger.service_jobs import Job, ServiceJobs
 from bus.ledger.sqlite import SqliteStore
+from bus.ledger.subjects import Subjects
 from bus.ledger.transaction import Finished, same_or_duplicate
 from bus.ledger.tx import Mine, Store
 from bus.ledger.usage import UsageQueries
@@ -71,6 +72,7 @@ class Ledger:
         self.db = Database(database_url)
         self.queries = Queries(self.db)
         self.search = Search(self.db)
+        self.subjects = Subjects(self.db)
         self.exchanges = ExchangeQueries(self.db)
         self.dossiers = DossierQueries(self.db)
         self.flows = FlowQueries(self.db)
@@ -195,6 +197,12 @@ class Ledger:
         )
         self._freed(heads)
         return done
+
+    async def undo_replay(self, ids: Sequence[int], *, actor: str, reason: str) -> list[int]:
+        """What was dead, was replayed and has not left is dead again; returns which."""
+        return await self._writer.act(
+            lambda tx, chain, now: acts.undo_replay(tx, chain, now, ids, actor=actor, reason=reason)
+        )
 
     async def redirect(
         self, ids: Sequence[int], *, to: str, pull: bool, actor: str, reason: str

@@ -6,7 +6,7 @@ that a partial index needs are written as literals: a database cannot prove them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     TextClause,
     exists,
+    false,
     func,
     inspect,
     literal,
@@ -47,7 +48,7 @@ from bus.ledger.tables import (
     process,
     refused_packet,
 )
-from bus.ledger.tx import OPEN_SQL
+from bus.ledger.tx import OPEN_SQL, REPLAYED_SQL
 from schemas.delivery import OPEN, DeliveryState
 from schemas.errors import ConfigurationError
 from schemas.instant import Instant
@@ -90,6 +91,7 @@ _MAIL_COLUMNS = [*DELIVERY_COLUMNS, *MESSAGE_COLUMNS, message.c.canonical]
 _JOURNAL = [journal.c[field.name] for field in fields(JournalRow)]
 
 _IS_OPEN = text(f"delivery.state IN {OPEN_SQL}")
+_IS_REPLAYED = text(REPLAYED_SQL)
 _IN_BLOB_STORE = text("message.content IS NULL")
 _WAITS_FOR_RECEIVER = text("delivery.pull AND delivery.state = 'queued'")
 _earlier = delivery.alias("earlier")
@@ -213,28 +215,39 @@ class Queries:
         `agencies`: only those sent or received by any of them, `senders`: only those sent by them;
         None: everybody's.
         """
-        where: list[Condition] = list(concerning(agencies))
+        where = [*_chosen(states, endpoint, code, message_id, since, senders)]
+        where += concerning(agencies)
         if ids is not None:
             where.append(delivery.c.id.in_(ids))
-        if senders is not None:
-            where.append(_sent_by(senders))
-        if states:
-            where.append(delivery.c.state.in_([state.value for state in states]))
-            if OPEN.issuperset(states):
-                where.append(_IS_OPEN)
-        if endpoint is not None:
-            where.append(delivery.c.endpoint == endpoint)
-        if code is not None:
-            where.append(delivery.c.code == code)
-        if message_id is not None:
-            where.append(delivery.c.message_id == message_id)
-        if since is not None:
-            lowest = lowest_id(since)
-            where += [delivery.c.message_id >= lowest, delivery.c.created_at >= since]
         if after is not None:
             where.append(delivery.c.id < after)
         query = select(*DELIVERY_COLUMNS).where(*where).order_by(delivery.c.id.desc()).limit(limit)
         return [delivery_row(row) for row in await self._all(query)]
+
+    async def delivery_ids(
+        self,
+        *,
+        states: Collection[DeliveryState],
+        endpoint: str | None = None,
+        code: str | None = None,
+        message_id: str | None = None,
+        since: Instant | None = None,
+        ids: Collection[int] | None = None,
+        senders: Collection[str] | None = None,
+        replayed: bool = False,
+    ) -> list[int]:
+        """Of all deliveries that fit, as in `deliveries`, oldest first and in one reading: page by
+        page, each would read all that fit again.
+
+        `replayed`: only what was dead, goes again and has not been tried since.
+        """
+        where = [*_chosen(states, endpoint, code, message_id, since, senders)]
+        if replayed:
+            where.append(_IS_REPLAYED)
+        if ids is not None:
+            where.append(delivery.c.id.in_(ids))
+        query = select(delivery.c.id).where(*where).order_by(delivery.c.id)
+        return [row[0] for row in await self._all(query)]
 
     async def mailbox(
         self,
@@ -449,11 +462,43 @@ class Queries:
             return (await connection.execute(query)).all()
 
 
+def _chosen(
+    states: Collection[DeliveryState],
+    endpoint: str | None,
+    code: str | None,
+    message_id: str | None,
+    since: Instant | None,
+    senders: Collection[str] | None,
+) -> Iterator[Condition]:
+    if states:
+        yield delivery.c.state.in_([state.value for state in states])
+        if OPEN.issuperset(states):
+            yield _IS_OPEN
+    for column, value in (("endpoint", endpoint), ("code", code), ("message_id", message_id)):
+        if value is not None:
+            yield delivery.c[column] == value
+    if since is not None:
+        yield delivery.c.message_id >= lowest_id(since)
+        yield delivery.c.created_at >= since
+    if senders is not None:
+        yield _sent_by(senders)
+
+
 def concerning(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
     """Deliveries of messages that these agencies sent, or that are to reach one of them."""
     if agencies is None:
         return ()
     return (or_(_sent_by(agencies), *received_by(agencies)),)
+
+
+def their_messages(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
+    """Messages that these agencies sent, or of which a delivery is to reach one of them."""
+    if agencies is None:
+        return ()
+    got = exists().where(
+        delivery.c.message_id == message.c.id, or_(false(), *received_by(agencies))
+    )
+    return (or_(message.c.sender.in_(agencies), got),)
 
 
 def _sent_by(agencies: Collection[str]) -> ColumnElement[bool]:

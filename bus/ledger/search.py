@@ -1,7 +1,7 @@
 """Finding a message by whatever a person has of it: an id, a number, a code, an agency, a time.
 
 Every way in has an index, so that it takes as long among millions as among hundreds.  Words of a
-subject (trích yếu) have none: they are looked for in the newest documents only, `SCANNED` of them.
+subject are looked for in `bus.ledger.subjects`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    exists,
-    false,
-    func,
-    or_,
-    select,
-    union,
-)
+from sqlalchemy import ColumnElement, Select, select, union
 
 from bus.ledger.database import Database
-from bus.ledger.queries import MESSAGE_COLUMNS, lowest_id, message_row, received_by
+from bus.ledger.queries import MESSAGE_COLUMNS, lowest_id, message_row, their_messages
 from bus.ledger.records import MessageRow
 from bus.ledger.tables import delivery, dossier, exchange, message
 from schemas.instant import SECOND, Instant
 
-SCANNED = 20_000
 MOST_NAMED = 500  # messages: a dossier has some dozens
-MOST_SENDERS = 5_000  # that the walk over their ids visits
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _AFTER = SECOND * 3600  # by ids, which carry the clock of the process that gave them
 
@@ -57,7 +46,7 @@ class Search:
     ) -> MessageRow | None:
         """None, too, for one that is not theirs."""
         found = await self._rows(
-            select(*MESSAGE_COLUMNS).where(message.c.id == message_id, *_theirs(agencies))
+            select(*MESSAGE_COLUMNS).where(message.c.id == message_id, *their_messages(agencies))
         )
         return found[0] if found else None
 
@@ -70,7 +59,7 @@ class Search:
         limit: int = 50,
     ) -> list[MessageRow]:
         """Newest first. `after`: id of the last message of the page before."""
-        where = [*_theirs(agencies), *_period(asked), *_kind(asked)]
+        where = [*their_messages(agencies), *_period(asked), *_kind(asked)]
         if after is not None:
             where.append(message.c.id < after)
         if asked.text:
@@ -80,24 +69,6 @@ class Search:
         elif agencies and not asked.text:
             where.append(message.c.id.in_(await self._of(asked, agencies, after, limit)))
         query = select(*MESSAGE_COLUMNS).where(*where)
-        return await self._rows(query.order_by(message.c.id.desc()).limit(limit))
-
-    async def in_subjects(
-        self, words: str, *, agencies: Collection[str] | None, limit: int = 50
-    ) -> list[MessageRow]:
-        """Documents among the newest whose subject has these words, newest first."""
-        newest = select(exchange.c.message_id, exchange.c.subject)
-        if agencies is not None:
-            own = or_(exchange.c.sender.in_(agencies), exchange.c.receiver.in_(agencies))
-            newest = newest.where(own)
-        newest = newest.order_by(exchange.c.message_id.desc()).limit(SCANNED)
-        scanned = newest.subquery()
-        fits = [
-            func.lower(scanned.c.subject).contains(word.lower(), autoescape=True)
-            for word in words.split()[:8]
-        ]
-        hits = select(scanned.c.message_id).where(*fits).distinct().limit(limit)
-        query = select(*MESSAGE_COLUMNS).where(message.c.id.in_(hits), *_theirs(agencies))
         return await self._rows(query.order_by(message.c.id.desc()).limit(limit))
 
     async def _named(self, text: str) -> list[str]:
@@ -112,25 +83,13 @@ class Search:
             select(message.c.id).where(message.c.document_id.in_(given)),
             select(exchange.c.message_id).where(exchange.c.document_code.in_(given)),
             select(message.c.id).where(message.c.document_id.in_(dossiers)),
-            select(message.c.id).where(
-                message.c.sender.in_(await self._senders()), message.c.sender_ref.in_(given)
-            ),
+            select(message.c.id).where(message.c.sender_ref.in_(given)),
         ]
         if _UUID.fullmatch(text.lower()):
             ways.append(select(message.c.id).where(message.c.id == text.lower()))
         if text.isdecimal() and len(text) < 19:
             ways.append(select(delivery.c.message_id).where(delivery.c.id == int(text)))
         return await self._ids(ways, MOST_NAMED)
-
-    async def _senders(self) -> list[str]:
-        """All who have ever sent, each found by one step along the index of (sender, id)."""
-        walk = select(func.min(message.c.sender).label("sender")).cte("walk", recursive=True)
-        following = select(func.min(message.c.sender)).where(message.c.sender > walk.c.sender)
-        step = select(following.scalar_subquery()).where(walk.c.sender.is_not(None))
-        walk = walk.union_all(step)
-        query = select(walk.c.sender).where(walk.c.sender.is_not(None)).limit(MOST_SENDERS)
-        async with self._db.read() as connection:
-            return list((await connection.execute(query)).scalars())
 
     async def _of(
         self, asked: Asked, agencies: Collection[str], after: str | None, limit: int
@@ -183,13 +142,3 @@ def _period(asked: Asked) -> Sequence[ColumnElement[bool]]:
 
 def _kind(asked: Asked) -> Sequence[ColumnElement[bool]]:
     return (message.c.kind == asked.kind,) if asked.kind else ()
-
-
-def _theirs(agencies: Collection[str] | None) -> Sequence[ColumnElement[bool]]:
-    """Messages that these agencies sent, or of which a delivery is to reach one of them."""
-    if agencies is None:
-        return ()
-    got = exists().where(
-        delivery.c.message_id == message.c.id, or_(false(), *received_by(agencies))
-    )
-    return (or_(message.c.sender.in_(agencies), got),)

@@ -16,6 +16,8 @@ from sqlalchemy import (
     text,
 )
 
+from schemas.instant import SECOND
+
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
@@ -26,10 +28,30 @@ _IN_BLOB_STORE = text("content IS NULL")
 _UNNUMBERED = text("position IS NULL")
 PERSONS = text("substr(actor, 1, 4) = 'cli:' OR substr(actor, 1, 8) = 'console:'")
 """Of journal entries: what people did, at the command line or in the console."""
+OUTAGES = text("event IN ('breaker-opened','breaker-closed')")
 _READY = text("head AND state IN ('queued','waiting')")
 _UNRESOLVED = text("resolved_at IS NULL")
 _UNSENT = text("sent_at IS NULL")
 _UNFINISHED = text("finished_at IS NULL")
+
+WEEK = 7 * 86_400 * SECOND
+_BREAKS = "/-.:@_+&?=%#~"
+"""What PostgreSQL would take for part of a word: addresses, numbers, paths."""
+
+
+def words(column: str) -> str:
+    """SQL (PostgreSQL): the words of a text, as they stand, in lower case."""
+    return f"to_tsvector('simple', translate({column}, '{_BREAKS}', '{' ' * len(_BREAKS)}'))"
+
+
+def subject_words() -> str:
+    """SQL (PostgreSQL): words of a document's subject, and the week it was accepted in.
+
+    What the index `message_words` of migration 0013 is made of; only PostgreSQL has it.
+    """
+    subject = words("(canonical::json -> 'body' ->> 'subject')")
+    return f"({subject} || array_to_tsvector(ARRAY['@' || (accepted_at / {WEEK})::text]))"
+
 
 message = Table(
     "message",
@@ -55,7 +77,9 @@ message = Table(
     Column("content", LargeBinary),  # small originals; larger ones are in the blob store
     Column("record", Text),  # of a dossier or step: its canonical form (schemas.dossier), as JSON
     UniqueConstraint("sender", "sender_ref", name="message_idempotency"),
+    Index("message_ref", "sender_ref"),
     Index("message_document", "document_id"),
+    Index("message_kind", "kind", "id"),
     Index("message_sender", "sender", "id"),
     Index("message_blob", "sha256", postgresql_where=_IN_BLOB_STORE, sqlite_where=_IN_BLOB_STORE),
 )
@@ -138,6 +162,7 @@ journal = Table(
     Column("data", Text, nullable=False),  # JSON
     Column("hash", LargeBinary, nullable=False),
     Index("journal_message", "message_id"),
+    Index("journal_outages", "at", postgresql_where=OUTAGES, sqlite_where=OUTAGES),
     Index("journal_persons", "at", postgresql_where=PERSONS, sqlite_where=PERSONS),
 )
 

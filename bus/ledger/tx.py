@@ -19,6 +19,11 @@ OPEN_SQL = "('queued','sending','waiting','held','dead')"
 PARKED = PartnerLacksDossier.code
 """Code of a held step that lets others of its key pass: the record it waits for is behind it."""
 READY_SQL = "('queued','waiting')"
+REPLAYED_SQL = (
+    "delivery.state = 'queued' AND delivery.attempts > 0 AND delivery.first_attempt_at IS NULL"
+)
+"""A delivery that was dead, is to go again and has not been tried since: only a replay forgets when
+the first attempt was."""
 
 
 def blocking(of: str = "") -> str:

@@ -15,7 +15,7 @@ from schemas.instant import Instant
 if TYPE_CHECKING:  # the command line asks for this before it knows whether it needs the ledger
     from bus.ledger.ledger import Ledger
 
-PAGE = 2_000
+PAGE = 2_000  # ids in one question
 BATCH = 200  # one transaction: others' accepts wait no longer than for it
 
 
@@ -27,13 +27,23 @@ class Act:
     done: Text
     states: frozenset[DeliveryState]
     run: Callable[[Ledger, Sequence[int], str, str], Coroutine[Any, Any, list[int]]]
+    undo: Act | None = None
+    replayed: bool = False  # of those, only what a replay has set going and has not left since
 
 
+UNDO_REPLAY = Act(
+    Text("Rút lại lệnh gửi lại", "Undo the replay"),
+    Text("Đã rút lại", "Undone"),
+    frozenset({DeliveryState.QUEUED}),
+    lambda ledger, ids, actor, reason: ledger.undo_replay(ids, actor=actor, reason=reason),
+    replayed=True,
+)
 REPLAY = Act(
     Text("Gửi lại", "Replay"),
     Text("Đã cho gửi lại", "Replayed"),
     REPLAYABLE,
     lambda ledger, ids, actor, reason: ledger.replay(ids, actor=actor, reason=reason),
+    undo=UNDO_REPLAY,
 )
 CANCEL = Act(
     Text("Hủy", "Cancel"),
@@ -75,29 +85,27 @@ class Chosen:
 
 
 async def choose(ledger: Ledger, act: Act, choice: Choice) -> Chosen:
-    if choice.ids:
-        wanted = sorted(set(choice.ids))
-        fit: set[int] = set()
+    queries, wanted = ledger.queries, sorted(set(choice.ids))
+    if wanted:
+        fit: list[int] = []
         for start in range(0, len(wanted), PAGE):
-            part = wanted[start : start + PAGE]
-            rows = await ledger.queries.deliveries(
-                ids=part, states=tuple(act.states), senders=choice.senders, limit=PAGE
+            fit += await queries.delivery_ids(
+                ids=wanted[start : start + PAGE],
+                states=act.states,
+                senders=choice.senders,
+                replayed=act.replayed,
             )
-            fit.update(row.id for row in rows)
-        return Chosen(tuple(sorted(fit)), tuple(n for n in wanted if n not in fit))
-    found: list[int] = []
-    while page := await ledger.queries.deliveries(
-        states=tuple(act.states.intersection(choice.states or act.states)),
+        return Chosen(tuple(fit), tuple(sorted(set(wanted).difference(fit))))
+    found = await queries.delivery_ids(
+        states=act.states.intersection(choice.states or act.states),
         endpoint=choice.endpoint,
         code=choice.code,
         message_id=choice.message,
         since=choice.since,
         senders=choice.senders,
-        after=found[-1] if found else None,
-        limit=PAGE,
-    ):
-        found += [row.id for row in page]
-    return Chosen(tuple(reversed(found)), ())
+        replayed=act.replayed,
+    )
+    return Chosen(tuple(found), ())
 
 
 async def carry_out(

@@ -46,6 +46,7 @@ PAGES = ("message", "deliveries")
 SESSIONS = ("/", "/deliveries?state=all", "/deliveries", "/endpoints")  # and a message
 WITHOUT, WITH = "no console", "console, 5 sessions"
 IN_FLIGHT = 64
+START_SECONDS = 300.0
 SETTLE_SECONDS = 6.0  # every page has read again once
 STALE_SECONDS = 60.0  # a page that shows nothing new for so long is broken
 UNTIL = """([place, text]) => new Promise(seen => {
@@ -197,7 +198,7 @@ async def looked_at(bus: Bus, ledger: Ledger) -> AsyncIterator[int]:
     )
     try:
         listening: Callable[[], bool | Awaitable[bool]] = partial(_listens, port)
-        await wait_until(listening, SECONDS / 1000, "the console")
+        await wait_until(listening, START_SECONDS, "the console")
         async with browsing(lowest=True) as browser:
             for path in paths:
                 await open_window(browser, f"http://127.0.0.1:{port}", path)

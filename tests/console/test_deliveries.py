@@ -62,6 +62,9 @@ async def test_replay_all_that_match_with_dry_run_and_progress(walk: Walk) -> No
     await walk.page.wait_for_selector(".deliveries:has-text('Không có chuyển phát nào')")
     assert {state for state, _ in await states(walk.console, ids)} == {"queued"}
     await walk.picture("deliveries-done")
+    await walk.page.click("button:has-text('Rút lại cái chưa gửi')")
+    await walk.page.wait_for_selector(".job:has-text('Rút lại lệnh gửi lại: 3/3, xong')")
+    assert {state for state, _ in await states(walk.console, ids)} == {"dead"}
 
 
 async def test_redirect_what_is_chosen(walk: Walk) -> None:
@@ -116,10 +119,10 @@ async def test_a_role_taken_away_counts_at_once(walk: Walk) -> None:
         await walk.log_in("operator", path="/deliveries?state=dead&code=partner-unavailable")
         await walk.page.wait_for_selector(".deliveries tbody tr")
         await traffic.ledger.accounts.change("operator", role="auditor")
-        closed = "input[name=password]"
+        closed = "input[name=password], h1:has-text('Tổng quan')"  # the page was sent to log in
         await walk.page.click(f":text-is('mọi thứ khớp bộ lọc'), {closed}")
         await walk.page.click(f"button:has-text('Gửi lại'), {closed}")
-        await walk.page.wait_for_selector(".error-card, input[name=password]")
+        await walk.page.wait_for_selector(f".error-card, {closed}")
         refused = [
             entry.data
             for entry in await traffic.ledger.queries.journal(limit=10_000)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest_asyncio
 from bus.ops import keys
 from schemas.delivery import DeliveryState
 from schemas.instant import SECOND
+from schemas.vietnam import VIETNAM
 from tests.console.harness import Served, Walk
 from tests.console.howto_ground import (
     BUILDING,
@@ -228,9 +230,81 @@ async def test_rotate_a_key(walk: Walk, bus: Ground) -> None:
         await walk.page.locator(".keyring tbody tr").nth(1).wait_for()
         new = await walk.page.locator(".new-key code", has_text="lgspk_").inner_text()
         await tour.picture("key-after", callers)
+        await _replace_the_secret(tour, bus)
     now = bus.ledger.clock()
     for each in (key, new):
         assert await bus.ledger.identities.check_key("so-xay-dung", each, now=now)
+
+
+async def _replace_the_secret(tour: Tour, bus: Ground) -> None:
+    """The system knows the old one still, and misses nothing."""
+    page = tour.page
+    await tour.menu("Điểm kết nối")
+    await page.click("table.data >> text=so-y-te")
+    await page.get_by_text("Thay bí mật").click()
+    await tour.press("Tạo bí mật mới")
+    await page.locator("ul.plan", has_text="so-y-te").wait_for()
+    await tour.fill("Lý do (được lưu lại)", "thay định kỳ hằng năm")
+    await tour.picture("secret-new", page.get_by_text("Thay bí mật"))
+    await tour.press("Áp dụng")
+    await page.locator("p[role=status]", has_text="Đã áp dụng").wait_for()
+    already = len(bus.systems["so-y-te"].received)
+    await bus.documents(HEALTH, 1, "Sau khi thay bí mật")
+    await wait_until(lambda: len(bus.systems["so-y-te"].received) > already, SECONDS)
+
+
+async def test_announce_maintenance(walk: Walk, bus: Ground) -> None:
+    begins = (datetime.now(VIETNAM) + timedelta(days=14)).replace(hour=20, minute=0)
+    async with along(walk, "announce-maintenance", "administrator") as tour:
+        await tour.menu("Điểm kết nối")
+        await walk.page.click("table.data >> text=cong-tinh")
+        form = walk.page.get_by_text("Báo trước hoặc bỏ lịch bảo trì")
+        await form.click()
+        await tour.fill("Từ", f"{begins:%Y-%m-%dT%H:%M}")
+        await tour.fill("Đến", f"{begins + timedelta(hours=4):%Y-%m-%dT%H:%M}")
+        await tour.fill("Nội dung, để báo cho bên dùng", "nâng cấp máy chủ của Cổng")
+        await tour.press("Xem thay đổi")
+        await walk.page.locator("ul.plan", has_text="cong-tinh").wait_for()
+        await tour.fill("Lý do (được lưu lại)", "Văn bản số 31/TTCNTT")
+        await tour.picture("maintenance-form", walk.page.locator("h2", has_text="Bảo trì"))
+        await tour.press("Áp dụng")
+        await walk.page.locator("p[role=status]", has_text="Đã áp dụng").wait_for()
+        await walk.page.goto("/endpoints?name=cong-tinh")
+        await walk.page.locator("table.data td", has_text="nâng cấp máy chủ của Cổng").wait_for()
+        await tour.picture("maintenance-listed", walk.page.locator("h2", has_text="Bảo trì"))
+        await form.click()
+        await tour.press("Bỏ mọi lịch")
+        await walk.page.locator("ul.plan", has_text="cong-tinh").wait_for()
+        await tour.fill("Lý do (được lưu lại)", "dời lịch nâng cấp")
+        await tour.press("Áp dụng")
+        await walk.page.locator("p[role=status]", has_text="Đã áp dụng").wait_for()
+    declared = (await bus.ledger.config.province()).endpoints
+    assert not next(each for each in declared if each.name == "cong-tinh").maintenance
+
+
+async def test_answer_an_alert(walk: Walk, bus: Ground) -> None:
+    await bus.systems["so-xay-dung"].set_fault("garbage")
+    (message,) = await bus.documents(BUILDING, 1, "Công bố giá vật liệu xây dựng")
+    await bus.until(DeliveryState.DEAD, "so-xay-dung", 1)
+    await bus.systems["so-xay-dung"].set_fault("ok")
+    async with along(walk, "answer-an-alert", "operator") as tour:
+        await tour.menu("Cảnh báo")
+        await walk.page.locator(".alerts li", has_text="deliveries-dead:so-xay-dung").wait_for()
+        await tour.see("Việc cần làm:")
+        await walk.page.evaluate("scrollTo(0, 0)")
+        await tour.picture("alert-firing")
+        await walk.page.get_by_text("Tắt tiếng một cảnh báo").click()
+        await walk.page.get_by_label("Đang cảnh báo", exact=True).click()
+        await walk.page.locator(".q-menu .q-item", has_text="so-xay-dung: 1 chuyển").click()
+        await tour.fill("Lý do (được lưu lại)", "Sở Xây dựng đang sửa phần mềm, xong trước 16 giờ")
+        await tour.press("Tắt tiếng")
+        await walk.page.get_by_role("button", name="Báo lại").wait_for()
+        await tour.picture("alert-silenced")
+        await tour.press("Báo lại")
+        await tour.see("Không tắt tiếng gì.")
+        (row,) = await bus.ledger.queries.deliveries_of(message)
+        await bus.ledger.replay([row.id], actor="test", reason="đã sửa xong")
+        await bus.until(DeliveryState.DELIVERED, "so-xay-dung", 1)
 
 
 async def test_the_monthly_report(walk: Walk) -> None:

@@ -101,6 +101,7 @@ async def test_an_agency_is_connected_and_gets_its_first_message(walk: Walk) -> 
         await walk.page.keyboard.press("Tab")
         await walk.page.get_by_text("Thiếu bí mật 'so-khac'").wait_for()
         await walk.page.get_by_text("Tạo bí mật này").click()
+        await walk.page.wait_for_selector(".new-key")
         shown = await walk.page.locator(".new-key code").all_inner_texts()
         kept = walk.console.cli.folder / "secrets" / "so-khac"
         assert shown == ["so-khac", kept.read_text()]

@@ -26,7 +26,7 @@ GREY = "#c8d0d6"
 MOST_BYTES = 80_000
 REWRITE = bool(os.environ.get("PICTURES"))  # else the tree stays as it is
 
-_WORD = r"\*\*(.+?)\*\*(?!\*)"
+_WORD = r"\*\*((?:(?!\*\*[^*]).)+)\*\*(?!\*)"
 _ENGLISH = r" \(((?:[^()]|\([^()]*\))+)\)"
 _SHOWN = re.compile(r"!\[[^\]]+\]\(pictures/([\w-]+)\.png\)")
 _SECRET = re.compile(r"^\S{30,}$")

@@ -121,6 +121,29 @@ async def test_dead_and_held_block_their_key_until_they_go_again(
     assert (await take(ledgers[0])).id == claimed.id
 
 
+async def test_a_replay_is_undone_as_far_as_nothing_has_left(
+    ledgers: tuple[Ledger, Ledger],
+) -> None:
+    for ref, key in (("1", "a"), ("2", "a"), ("3", "b"), ("4", "c")):
+        await ledgers[0].accept(acceptance(ref, key=key))
+    dead = []
+    for claimed in await ledgers[0].claim([h.id for h in await ledgers[0].read_heads(["ep"], 10)]):
+        if claimed.order_key != "c":
+            await ledgers[0].finish(finish(claimed, S.DEAD))
+            dead.append(claimed.id)
+    everything = [row.id for row in await ledgers[0].queries.deliveries()]
+    assert await ledgers[1].undo_replay(everything, actor="t", reason="r") == [], "nothing replayed"
+    assert await ledgers[1].replay(dead, actor="t", reason="r") == dead
+    (left,) = await ledgers[0].claim(dead[:1])
+    queries = ledgers[1].queries
+    assert await queries.delivery_ids(states=[S.QUEUED], replayed=True) == dead[1:]
+    assert await ledgers[1].undo_replay(everything, actor="t", reason="r") == dead[1:]
+    rows = await queries.deliveries(ids=dead)
+    assert {row.id: row.state for row in rows} == {left.id: S.SENDING, dead[1]: S.DEAD}
+    assert await ledgers[0].read_heads(["ep"], 10) == [], "each blocks its key, as before"
+    assert await ledgers[1].replay(dead, actor="t", reason="r") == dead[1:]
+
+
 async def test_cancelling_the_head_releases_the_next(ledgers: tuple[Ledger, Ledger]) -> None:
     await ledgers[0].accept(acceptance("1"))
     await ledgers[0].accept(acceptance("2"))

@@ -54,10 +54,41 @@ async def test_every_way_in(traffic: Traffic) -> None:
     assert await found(traffic, since=now - 60 * SECOND, until=now + SECOND) == [second, first]
     assert await found(traffic, since=now + 60 * SECOND) == []
     assert await found(traffic, until=now - 60 * SECOND, agency=HEALTH) == []
-    rows = await traffic.ledger.search.in_subjects("ông KÍN", agencies=None)
-    assert [row.id for row in rows] in ([second, first], [])  # SQLite lowers ASCII alone
-    rows = await traffic.ledger.search.in_subjects("A: ông", agencies=None)
-    assert rows == []
+
+
+async def words_of(traffic: Traffic, words: str, *agencies: str, limit: int = 50) -> list[str]:
+    given = set(agencies) or None
+    rows = await traffic.ledger.subjects.find(words, agencies=given, limit=limit)
+    return [row.id for row in rows]
+
+
+async def test_words_of_subjects(traffic: Traffic) -> None:
+    """`Kín: ông A` is the subject of all."""
+    first = await traffic.send(HEALTH, document="vb-1")
+    second = await traffic.send(HEALTH, HOME_AFFAIRS, document="vb-2")
+    for words in ("ông", "a Ông", "(KÍN) - A", "A: ông"):
+        assert await words_of(traffic, words) == [second, first], words
+    assert await words_of(traffic, "ông", limit=1) == [second]
+    assert await words_of(traffic, "ông B") == []
+    assert await words_of(traffic, "…") == []
+    assert await words_of(traffic, "' & | ! :* @687 -- ông") == []
+    assert await words_of(traffic, "ông", HOME_AFFAIRS) == [second]
+    assert await words_of(traffic, "ông", WARD) == []
+
+
+@pytest.mark.parametrize("few", [0, 100], ids=["week by week", "all at once"])
+async def test_words_are_found_behind_the_newest_documents(
+    traffic: Traffic, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("bus.ledger.subjects.NEWEST", 1)
+    monkeypatch.setattr("bus.ledger.subjects.OWN", 1)
+    monkeypatch.setattr("bus.ledger.subjects.FEW", few)
+    monkeypatch.setattr("bus.ledger.subjects.SIFTED", few)
+    sent = [await traffic.send(HEALTH, document=f"vb-{number}") for number in range(4)]
+    assert await words_of(traffic, "ông") == sent[::-1]
+    assert await words_of(traffic, "ông", limit=2) == sent[:1:-1]
+    own = await words_of(traffic, "ông", HEALTH)
+    assert own == (sent[::-1] if few or traffic.ledger.db.is_sqlite else sent[-1:])
 
 
 async def test_pages_follow_each_other(traffic: Traffic) -> None:
@@ -84,7 +115,7 @@ async def test_nobody_finds_what_is_not_theirs(traffic: Traffic) -> None:
     search = traffic.ledger.search
     assert await search.message(other, agencies={HEALTH}) is None
     assert await search.message(theirs, agencies={HEALTH}) is not None
-    rows = await search.in_subjects("ông", agencies={HEALTH})
+    rows = await traffic.ledger.subjects.find("ông", agencies={HEALTH}, limit=50)
     assert [row.id for row in rows] == [theirs]
     deliveries = await traffic.ledger.queries.deliveries(agencies={HEALTH})
     assert [row.message_id for row in deliveries] == [theirs]

@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import mediation, translate
+from bus.ledger.ledger import Ledger
+from bus.ledger.migrate import migrate
+from deploy.services import RabbitMQ
+from schemas import instant
+from tests.bench import mediation, replay, search, translate
 from tests.bench.__main__ import FASTSTREAM, LEDGERED, NAIVE, peers, scenes
+from tests.bench.search_insert import insert
+from tests.bench.search_rows import Shape, fill
 
 BUSES = {
     f"bus: {broker} + {database}"
@@ -41,6 +47,46 @@ def test_every_variant_is_measured_beside_its_baselines(tmp_path: Path) -> None:
         for name in BUSES:
             assert all(ratio > 0 for ratio in scene["ratios"][name].values())
             assert scene["median"][name]["accepted"] > 0
+
+
+@pytest.mark.rabbitmq
+@pytest.mark.postgres
+@pytest.mark.timeout(300)
+async def test_a_small_replay(rabbitmq: RabbitMQ, postgres_url: str, tmp_path: Path) -> None:
+    scene = replay.Scene(tmp_path / "stage", rabbitmq.url, postgres_url)
+    try:
+        scene.open()
+        verdict, figures = await replay.play(scene, replay.Plan(40, 8, 30.0, 0.5, 0.0))
+        assert verdict.holds, verdict
+        assert (figures.dead, figures.waiting_behind) == (40, 4)
+        book = scene.agency(replay.SICK).receipts
+        lines = book.read_bytes().splitlines()
+        assert not any(json.loads(line)["sha256"] in scene.sent for line in lines)
+        first, second = (scene.keys["chet-20"][n] for n in (0, 1))
+        swap = {first: second, second: first}
+        told = [json.loads(line) for line in (*lines[1:], lines[-1])]
+        for line in told:
+            line["sha256"] = swap.get(line["sha256"], line["sha256"])
+        book.write_text("".join(json.dumps(line) + "\n" for line in told))
+        seen = replay.judge(scene)
+        assert (seen.missing, seen.doubled, seen.out_of_order) == (1, 1, 1), "it would see them"
+    finally:
+        scene.stage.close()
+
+
+@pytest.mark.postgres
+async def test_a_small_search(postgres_url: str, tmp_path: Path) -> None:
+    await migrate(postgres_url)
+    shape = Shape(2_000, instant.now())
+    await fill(postgres_url.replace("+asyncpg", ""), shape, sessions=1)
+    ledger = await Ledger.open(postgres_url, tmp_path)
+    try:
+        figures = await search.search(ledger, shape, rounds=2, operators=4)
+        assert figures.keys() == search.ways(ledger, shape).keys()
+        assert await search.quarter(ledger) > 0
+    finally:
+        await ledger.close()
+    assert len(await insert(postgres_url, 1000.0, at_most=5)) == 5
 
 
 @pytest.mark.rabbitmq

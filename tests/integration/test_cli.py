@@ -291,6 +291,19 @@ async def test_many_are_replayed_by_filter_only_after_a_yes(cli: Cli, traffic: T
     assert [item["id"] for item in left] == [other]
 
 
+async def test_a_replay_is_paced_and_undone(cli: Cli, traffic: Traffic) -> None:
+    dead = [await traffic.dead(await traffic.send(HEALTH)) for _ in range(3)]
+    waits = await traffic.send(HEALTH)
+    paced = ("delivery", "replay", "--state", "dead", "--rate", "1000", "--yes")
+    assert cli.json(*paced)["done"] == dead
+    undo = ("delivery", "replay", "--undo", "--endpoint", "so-y-te")
+    assert cli.json(*undo, "--dry-run")["done"] == dead, "not what was never tried"
+    assert cli.json(*undo, "--yes", "--reason", "too early")["done"] == dead
+    assert cli.json(*undo, "--yes")["done"] == []
+    assert await traffic.delivered(waits)
+    cli("delivery", "replay", "--undo", "--state", "dead", "--yes", code=2)
+
+
 async def test_cancel_withdraws_what_has_not_left(cli: Cli, traffic: Traffic) -> None:
     first, second = (
         await traffic.send(HEALTH, key="d"),

@@ -368,6 +368,20 @@ def _job(view: View, job: Job) -> None:
         view.html(tag("p", f"{job.actor}: {job.reason}", class_="note"))
         if job.state == "running":
             view.button("Dừng", "Stop", lambda: view.console.jobs.stop(job), kind="danger")
+        elif job.act.undo is not None and job.done and view.visitor.may(Act.REPLAY):
+            view.button("Rút lại cái chưa gửi", "Undo what has not left", _undoer(view, job))
+
+
+def _undoer(view: View, job: Job) -> Callable[[], Any]:
+    async def undo() -> None:
+        async def begin(now: Visitor) -> str:
+            if job.act.undo is not None:
+                view.console.jobs.start(now, job.act.undo, job.ids, reason=job.reason, rate=None)
+            return ""
+
+        await view.act(Act.REPLAY, begin)
+
+    return undo
 
 
 PAGE = Page("/deliveries", Text("Chuyển phát", "Deliveries"), build, icon="local_shipping")

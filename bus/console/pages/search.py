@@ -11,7 +11,7 @@ from bus.console.html import Html, code, link, table, tag
 from bus.console.marks import kind_word
 from bus.console.rights import Act
 from bus.ledger.records import MessageRow
-from bus.ledger.search import SCANNED, Asked
+from bus.ledger.search import Asked
 from bus.ops.wording import KINDS
 from schemas.errors import InvalidRequest, Text
 from schemas.instant import Instant
@@ -27,7 +27,7 @@ async def build(view: View) -> None:
     agencies = view.visitor.agencies
     rows = await view.ledger.search.find(asked, agencies=agencies, after=after, limit=LIMIT)
     if asked.text and not rows and view.visitor.may(Act.REVEAL):  # words of it are guessed there
-        found = await view.ledger.search.in_subjects(asked.text, agencies=agencies, limit=LIMIT)
+        found = await view.ledger.subjects.find(asked.text, agencies=agencies, limit=LIMIT)
         view.html(tag("p", _about_subjects(view, len(found)), class_="note"))
         rows = found
     view.html(listed(view, rows))
@@ -126,10 +126,9 @@ def listed(view: View, rows: Sequence[MessageRow]) -> Html:
 
 
 def _about_subjects(view: View, count: int) -> str:
-    number = view.say.number(SCANNED)
     return view.say(
-        f"Không có mã nào như vậy. Tìm trong trích yếu của {number} văn bản mới nhất: {count}.",
-        f"No such id or number. Searched the subjects of the {number} newest documents: {count}.",
+        f"Không có mã nào như vậy. Tìm trong trích yếu văn bản, mới nhất trước: {count}.",
+        f"No such id or number. Looked into the subjects of documents, newest first: {count}.",
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import op
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from bus.ledger.migrate import LOCK_TIMEOUT
 
 
-def create_index(name: str, table: str, columns: list[str], **options: Any) -> None:
+def create_index(name: str, table: str, columns: list[str | TextClause], **options: Any) -> None:
     """As `op.create_index`, without stopping those who write to the table.
 
     PostgreSQL builds it aside, in no transaction: the migration that calls this does nothing else,

@@ -1,4 +1,4 @@
-"""Accepting a document looks for the same document, never through all that its sender sent."""
+"""What accepting and acting look for is found by an index, however much the ledger holds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.ledger import acts
 from bus.ledger import exchange_sql as sql
 from bus.ledger.migrate import migrate
 from bus.ledger.sqlite import _json, _with_rows
@@ -19,9 +20,10 @@ from bus.ledger.tx import Columns
         (sql.KNOWN, sql.KNOWN_COLUMNS, "exchange_document"),
         (sql.BY_ID, sql.ASKED, "exchange_document"),
         (sql.BY_CODE, sql.ASKED, "exchange_code"),
+        (acts.HEADLESS, (("id", "bigint"),), "delivery_open"),
     ],
 )
-async def test_documents_are_looked_up_by_their_own_index(
+async def test_rows_are_looked_up_by_their_own_index(
     query: str, columns: Columns, index: str, tmp_path: Path
 ) -> None:
     await migrate(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
