@@ -250,10 +250,10 @@ class Writer:
             self._uncertain = False
             self._chain = replace(chain, entries=[])
             self._hold(batch, results)
+            batch.resolve(results)  # receipts first: their senders wait
             places.fill(results.taken)
         finally:
             places.give_up()
-        batch.resolve(results)
         self._tell(chain, len(batch), loop.time() - began, results.heads)
 
     async def _perform(self, asked: Asked[Act[Any], Any]) -> None:

@@ -275,7 +275,7 @@ def test_providing_data_works_as_written(tmp_path: Path) -> None:
     def answered(name: str) -> Any:
         return json.loads((tmp_path / f"{name}.json").read_text())
 
-    for name in ("package", "results", "whole"):
+    for name in ("package", "results"):
         text = (tmp_path / f"{name}.ndjson").read_text("utf-8")
         lines = [json.loads(line) for line in text.splitlines()]
         assert [(line["number"], line["status"]) for line in lines] == [(1, 200), (2, 422)]
