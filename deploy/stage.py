@@ -24,7 +24,7 @@ import yaml
 
 from deploy.services import ports
 
-START_SECONDS = 180.0
+START_SECONDS = 60.0
 PROVINCE = Path(__file__).parent / "demo" / "province"
 
 
