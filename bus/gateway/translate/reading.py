@@ -57,7 +57,7 @@ class Reader:
         return codec, nil
 
     def _named(self, slot: Slot, el: etree._Element, value: str, special: Json) -> Codec:
-        if self.plan.encoded:
+        if self.plan.encoded and value.startswith("{"):
             name = value  # resolved where it stood (encoded.py)
         else:
             try:
