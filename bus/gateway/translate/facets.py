@@ -89,10 +89,27 @@ def _dots(pattern: str) -> str:
     return "".join(out)
 
 
+_BLANKS = re.compile("[ \\t\\r\\n]+")
+
+
+def words(text: str) -> list[str]:
+    """Items of a list. White space is these four (XML Schema Part 2, 4.3.6): others, such as the
+    no-break space, belong to an item.
+    """
+    if text.isascii():  # whatever else str.split takes for blank is no character of XML
+        return text.split()
+    return [word for word in _BLANKS.split(text) if word]
+
+
+def collapsed(text: str) -> str:
+    """whiteSpace="collapse"."""
+    return " ".join(words(text))
+
+
 def _enumeration(kind: SimpleType, values: list[str]) -> Check:
     number = kind.variety == "atomic" and _is_number(kind)
     collapse = kind.whitespace == "collapse" and kind.variety != "union"
-    allowed = {" ".join(each.split()) if collapse else each for each in values}
+    allowed = {collapsed(each) if collapse else each for each in values}
     numbers = {_decimal(each) for each in values} if number else set()
 
     def check(text: str) -> None:
@@ -116,7 +133,7 @@ def _lengths(kind: SimpleType) -> list[Check]:
 
 def _measure(kind: SimpleType) -> Callable[[str], int]:
     if kind.variety == "list":
-        return lambda text: len(text.split())
+        return lambda text: len(words(text))
     if kind.builtin == "hexBinary":
         return lambda text: len(text) // 2
     if kind.builtin == "base64Binary":

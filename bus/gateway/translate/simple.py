@@ -18,7 +18,7 @@ from lxml import etree
 
 from bus.gateway.translate import builtin
 from bus.gateway.translate.components import SimpleType
-from bus.gateway.translate.facets import facet_checks
+from bus.gateway.translate.facets import collapsed, facet_checks, words
 from bus.gateway.translate.failure import Mismatch
 from bus.gateway.translate.names import XML, clark, split
 
@@ -99,7 +99,7 @@ class SimpleCodec:
         if self.kind.whitespace == "collapse":
             if self.builtin == "base64Binary":
                 return text.strip(" \t\r\n")  # line breaks inside stay: they are not worth a copy
-            return " ".join(text.split())
+            return collapsed(text)
         if self.kind.whitespace == "replace":
             return text.translate(_BREAKS)
         return text
@@ -272,12 +272,12 @@ class ListCodec(SimpleCodec):
     def decode(self, text: str, node: etree._Element) -> object:
         values: list[object] = []
         usual = True
-        for part in text.split():
+        for part in words(text):
             value = self.item.decode(part, node)
             if isinstance(value, Raw):
                 value, usual = value.value, False
             values.append(value)
-        return values if usual and " ".join(text.split()) == text else Raw(values, text)
+        return values if usual and collapsed(text) == text else Raw(values, text)
 
     def encode(self, value: object, namespaces: Namespaces) -> str:
         if type(value) is not list:
@@ -368,7 +368,7 @@ def _number(value: object) -> str:
 
 
 def _one_word(text: str) -> str:
-    if not text or text.split() != [text]:
+    if not text or words(text) != [text]:
         raise Mismatch(
             "list", "an item without blanks is expected", "phần tử không được có dấu cách"
         )
