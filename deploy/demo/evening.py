@@ -116,6 +116,7 @@ class Evening:
     async def _send(self, client: Agency) -> None:
         async with aiohttp.ClientSession(client.bus) as http:
             headers = await authorized(http, client)
+            await _known(http, headers, MERGED)
             for document in _letters(client):
                 kind = {"Content-Type": "application/edxml+xml", "Idempotency-Key": document.id}
                 async with http.post(
@@ -141,6 +142,17 @@ class Evening:
             if not missing or time.monotonic() > give_up:
                 return missing
             time.sleep(PAUSE)
+
+
+async def _known(http: aiohttp.ClientSession, headers: dict[str, str], code: str) -> None:
+    """The gateway follows what was declared, within a second as a rule."""
+    give_up = time.monotonic() + SECONDS
+    while True:
+        async with http.get(f"/api/v1/agencies/{code}", headers=headers) as answer:
+            if answer.status == 200 or time.monotonic() > give_up:
+                answer.raise_for_status()
+                return
+        await asyncio.sleep(PAUSE)
 
 
 def _letters(client: Agency) -> list[Document]:

@@ -28,6 +28,9 @@ async def db(ledger_url: str) -> AsyncIterator[Database]:
     async with database.write() as connection:
         await connection.run_sync(partner_session.create)
     yield database
+    # renewals that nobody waits for any more: they end before their loop does
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=10)
     await database.close()
 
 

@@ -114,6 +114,7 @@ async def _declare(bus: Harness, sandbox: NationalSandbox) -> None:
             "client_secret": "lgsp",
         },
         "timeout": 60,
+        "caller_rate": 100_000,
         "breaker": BreakerPolicy(failures=50),
     }
     await bus.declare("service", None, Service.model_validate(declared))
