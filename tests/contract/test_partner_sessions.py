@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -217,3 +218,10 @@ async def test_without_the_ledger_a_process_helps_itself(tmp_path: Path) -> None
         assert await process.current() == "session-2"
     finally:
         await away.close()
+        # aiosqlite says goodbye to a file it could not open from its own threads
+        await wait_until(lambda: not _threads(), what="the threads of the driver to end")
+
+
+def _threads() -> list[str]:
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if "_connection_worker_thread" in name]
