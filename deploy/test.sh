@@ -45,8 +45,9 @@ heavy="tests/proof tests/integration/test_bench.py tests/integration/test_bench_
 # shellcheck disable=SC2046,SC2086  # one word per path
 if [ $# -gt 0 ]; then
     tests "$@"
-else # two at once, each file in one process; those that kill or measure behind the others
-    tests --numprocesses 2 --dist loadfile $(printf -- '--ignore=%s ' $heavy $requests)
+else # three at once, for they wait more than they compute, each file in one process; those that
+    # kill or measure behind the others
+    tests --numprocesses 3 --dist loadfile $(printf -- '--ignore=%s ' $heavy $requests)
     tests --numprocesses 2 --dist loadfile $heavy
     # what it asks is made of the constants of all loaded modules: alone they are always the same
     tests -p no:randomly $requests
