@@ -254,17 +254,15 @@ async def test_losing_one_queue_does_not_cost_the_connection(harness: Harness) -
     await broker.consume(harness.endpoint(), recorder, prefetch=50)
     await broker.publish(works("endpoint", 200), deadline=5)
     await wait_until(lambda: recorder.in_hand == 50, what="work in hand")
+    assert isinstance(broker, RabbitBroker)
+    session = broker._consumers["endpoint"]._session
+    assert session is not None
     with capture_logs() as logs:
         async with aiormq.connect(harness.url) as connection:
             channel = await connection.channel()
             urgent = Topology(harness.prefix).queue("endpoint", Lane.URGENT)
             await channel.queue_delete(urgent.name)
-        assert isinstance(broker, RabbitBroker)
-        consumer = broker._consumers["endpoint"]
-        await wait_until(
-            lambda: consumer._session is not None and consumer._session._said_close,
-            what="the session to be closing",
-        )
+        await wait_until(lambda: session._said_close, what="the session to be closing")
         recorder.gate.set()
         await recorder.finished(range(200), RESUME)
         await broker.publish([work("endpoint", 999, lane=Lane.URGENT)], deadline=5)

@@ -32,9 +32,10 @@ SECONDS = 240.0  # a deadline, not a promise
 pytestmark = [pytest.mark.postgres, pytest.mark.crash, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(scope="module")
-def primary(services_folder: Path) -> Iterator[Primary]:
-    service = Primary(services_folder / "primary")
+@pytest.fixture
+def primary(services_folder: Path, request: pytest.FixtureRequest) -> Iterator[Primary]:
+    """Of each test its own: one of them kills it for good."""
+    service = Primary(services_folder / f"primary-{request.node.name[:20]}")
     if not service.installed():
         pytest.skip("PostgreSQL is not installed on this machine")
     try:
