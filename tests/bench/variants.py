@@ -64,7 +64,8 @@ def packet(number: str, sender: str, receiver: str) -> bytes:
         f"<e:DocumentId>{number}</e:DocumentId>"
         f"<e:Code><e:CodeNumber>7</e:CodeNumber><e:CodeNotation>BC-SYT</e:CodeNotation></e:Code>"
         f"<e:DocumentType><e:Type>1</e:Type><e:TypeName>Báo cáo</e:TypeName></e:DocumentType>"
-        f"<e:Subject>{'V/v báo cáo tình hình. ' * 45}</e:Subject>"
+        f"<e:Subject>V/v báo cáo tình hình thực hiện nhiệm vụ quý III, số {number}</e:Subject>"
+        f"<e:Content>{'Kính gửi Sở, nội dung. ' * 43}</e:Content>"
         f"<e:OtherInfo><e:Priority>0</e:Priority></e:OtherInfo>"
         f"</e:MessageHeader></e:edXMLHeader></e:edXMLEnvelope></edXML>"
     )
