@@ -10,14 +10,12 @@ import orjson
 import pytest
 
 from adapters.faults import Mode
-from adapters.national.sandbox import all_desks
-from adapters.national.sandbox_gateway import NationalSandbox
 from tests.integration.cli_harness import Cli
-from tests.integration.gateway_harness import OFFICE, opened, served
+from tests.integration.gateway_harness import OFFICE, served
 from tests.integration.service_harness import ONE, OTHER, Services, calling
-from tests.integration.test_service_feeds import LONG, got, subscribe, take_all, told
+from tests.integration.test_service_feeds import LONG, got, pushing, subscribe, take_all, told
 from tests.integration.test_service_jobs import working
-from tests.integration.test_service_national import National, secrets
+from tests.integration.test_service_national import National
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -25,14 +23,8 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 async def feeding(sqlite_url: str, tmp_path: Path) -> AsyncIterator[National]:
-    async with (
-        NationalSandbox(all_desks()) as sandbox,
-        opened(sqlite_url, tmp_path, secrets=secrets) as bus,
-    ):
-        feeds = bus.app.state.services.feeds
-        feeds.start()
-        yield National(bus, sandbox)
-        await feeds.close()
+    async with pushing(sqlite_url, tmp_path) as national:
+        yield national
 
 
 async def test_feeds_are_listed_with_cursor_lag_and_what_waits(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,16 +28,23 @@ FEED = Feed(name="thu-tuc", agency=OFFICE, service="procedures", operation="chan
 SEEN = ("changed/code", "changed/name", "removed")
 
 
-@pytest.fixture
-async def on(sqlite_url: str, tmp_path: Path) -> AsyncIterator[National]:
+@asynccontextmanager
+async def pushing(database_url: str, folder: Path) -> AsyncIterator[National]:
+    """A bus whose feeds are at work."""
     async with (
         NationalSandbox(all_desks()) as sandbox,
-        opened(sqlite_url, tmp_path, secrets=secrets) as bus,
+        opened(database_url, folder, secrets=secrets) as bus,
     ):
         feeds = bus.app.state.services.feeds
         feeds.start()
         yield National(bus, sandbox)
         await feeds.close()
+
+
+@pytest.fixture
+async def on(sqlite_url: str, tmp_path: Path) -> AsyncIterator[National]:
+    async with pushing(sqlite_url, tmp_path) as national:
+        yield national
 
 
 async def subscribe(on: National, *fields: str, **given: Any) -> None:

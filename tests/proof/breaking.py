@@ -215,16 +215,7 @@ class Faults:
         await self._stand.wire.set("open")
 
     async def _terminate(self) -> None:
-        """As a failover does: every session ends, whatever it was doing."""
-        url = (self._stand.database_url or "").replace("postgresql+asyncpg", "postgresql")
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        finally:
-            await connection.close()
+        await end_sessions(self._stand)
 
     async def _pause(self, least: float, most: float) -> None:
         await asyncio.sleep(self._dice.uniform(least, most))
@@ -235,3 +226,16 @@ def _limit(place: Place, size: int) -> None:
     with suppress(ProcessLookupError):
         assert place.bird is not None
         resource.prlimit(place.bird.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+async def end_sessions(stand: Stand) -> None:
+    """As a failover does: every session of PostgreSQL ends, whatever it was doing."""
+    url = (stand.database_url or "").replace("postgresql+asyncpg", "postgresql")
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await connection.close()

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import asyncpg
-
 from adapters.vxp.hub_store import NewPacket
 from bus.broker.topology import Topology
 from schemas.message import Lane
+from tests.proof.breaking import end_sessions
 from tests.proof.stall_bench import CHOOSY, DEADLINE, EAGER, Bench, resumed_after
 from tests.proof.stand import AGENCIES, REMOTE, SYSTEMS, THEIRS, Place
 from tests.waiting import wait_until
@@ -242,15 +241,7 @@ async def _forget_database(bench: Bench) -> None:
 
 
 async def _terminate(bench: Bench) -> None:
-    url = (bench.stand.database_url or "").replace("postgresql+asyncpg", "postgresql")
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-    finally:
-        await connection.close()
+    await end_sessions(bench.stand)
 
 
 def _without_half(end: Callable[[Bench], Awaitable[object]]) -> Run:
