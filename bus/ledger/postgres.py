@@ -49,6 +49,7 @@ PLANNER = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
     "jit": "off",
 }
 """A statement keeps the plan made at its first executions. Made while the ledger was nearly empty
