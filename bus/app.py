@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +46,8 @@ from bus.ledger.migrate import migrate
 from bus.ledger.partner_sessions import SECRET as PARTNER_SESSIONS
 from bus.ops import logging as bus_logging
 from bus.ops.alerts import channels
+from bus.ops.alerts.away import LedgerAway
+from bus.ops.alerts.ledger_watch import LedgerWatch
 from bus.ops.alerts.watch import Alerts, Surroundings
 from bus.ops.gauges import LedgerGauges
 from bus.ops.health import Examiner
@@ -100,6 +102,8 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
         if settings.otlp_endpoint is not None:
             spans = metrics.spans = OtlpSpans(settings.otlp_endpoint, process=ledger.process)
             stack.push_async_callback(spans.close)
+        told = _channels(stack, settings)
+        _watch_ledger(stack, settings, ledger, told)
         await _migrate(settings)
         live = LiveConfig(ledger.config)
         await live.start()
@@ -119,6 +123,7 @@ async def running(settings: Settings, roles: frozenset[str]) -> AsyncIterator[st
             stack,
             settings,
             ledger,
+            told,
             Surroundings(
                 live=live,
                 membership=membership,
@@ -459,18 +464,45 @@ def _pull_kinds() -> set[str]:
 
 
 def _disks(settings: Settings) -> list[Path]:
-    """Folders whose disks must not fill up: originals, and the ledger when it is a file."""
-    folders = [settings.data_dir]
+    """Folders whose disks must not fill up: originals, the ledger when it is a file, and what the
+    settings name.
+    """
+    folders = [settings.data_dir, *settings.alerts.thresholds.disks]
     dialect, _, path = settings.database_url.partition(":///")
     if dialect.startswith("sqlite") and Path(path).parent != settings.data_dir:
         folders.append(Path(path).parent)
     return folders
 
 
-def _watch(stack: AsyncExitStack, settings: Settings, ledger: Ledger, around: Surroundings) -> None:
+def _channels(stack: AsyncExitStack, settings: Settings) -> list[channels.Channel]:
     http = open_session()
     stack.push_async_callback(http.close)
-    told = channels.create(settings.alerts, http, secret_finder(settings))
+    return channels.create(settings.alerts, http, secret_finder(settings))
+
+
+def _watch_ledger(
+    stack: AsyncExitStack, settings: Settings, ledger: Ledger, told: Sequence[channels.Channel]
+) -> None:
+    """Before it is needed: a process that waits for it at its start has to be able to tell."""
+    away = LedgerAway(
+        told,
+        ledger.clock,
+        settings.alerts.thresholds.ledger_seconds,
+        folder=settings.data_dir,
+        host=socket.gethostname(),
+    )
+    watch = LedgerWatch(ledger, away, every=settings.alerts.every)
+    watch.start()
+    stack.push_async_callback(watch.close)
+
+
+def _watch(
+    stack: AsyncExitStack,
+    settings: Settings,
+    ledger: Ledger,
+    told: Sequence[channels.Channel],
+    around: Surroundings,
+) -> None:
     alerts = Alerts(ledger, around, settings.alerts, told)
     alerts.start()
     stack.push_async_callback(alerts.close)

@@ -20,6 +20,7 @@ import structlog
 from bus.engine.outlive import outliving
 from bus.ledger import acts
 from bus.ledger.ledger import Ledger
+from bus.ledger.queries import ProcessRow
 from schemas.errors import LedgerUnavailable
 from schemas.instant import SECOND
 
@@ -74,6 +75,8 @@ class Membership:
         self._buries = "dispatcher" in roles
         self._watch = Watch()
         self._members: dict[str, tuple[str, ...]] = {}
+        self._rows: dict[str, ProcessRow] = {}  # of the last reading, with the silent and the lost
+        self._lost: frozenset[str] = frozenset()
         self._callbacks: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._registered = False
@@ -97,6 +100,26 @@ class Membership:
     def on_change(self, callback: Callable[[], None]) -> None:
         """Called when processes came or went."""
         self._callbacks.append(callback)
+
+    @property
+    def registered(self) -> list[ProcessRow]:
+        """All that have neither left nor been buried, as read last."""
+        return list(self._rows.values())
+
+    @property
+    def beating(self) -> frozenset[str]:
+        """Ids of those that are not silent."""
+        return frozenset(self._members)
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Ids of those that have stopped beating and that nobody has buried yet."""
+        return self._lost
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Of this process."""
+        return tuple(self._roles.split(" "))
 
     def having(self, role: str | None) -> list[str]:
         """Ids of the live processes with this role (None: any), sorted; at least this one if it
@@ -159,6 +182,8 @@ class Membership:
             others |= await self._unregistered(members)
         at = time.monotonic()
         lost = self._watch.read(others, at)
+        self._rows = {row.id: row for row in rows}
+        self._lost = frozenset(process for process, _ in lost)
         if self._buries:
             for process, beat in lost:
                 await self._bury(process, beat)

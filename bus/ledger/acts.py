@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from bus.ledger import exchange
+from bus.ledger import alerts, exchange
 from bus.ledger.dossier_queries import FileRow
 from bus.ledger.journal import Chain
 from bus.ledger.records import Head, SendAgain
@@ -508,6 +508,12 @@ async def beat(tx: Tx, chain: Chain, now: Instant, process: str) -> bool:
     )
 
 
+async def touch(tx: Tx, chain: Chain, now: Instant, process: str) -> None:
+    """Writes without saying anything: that it can be written."""
+    del chain, now
+    await tx.execute("UPDATE process SET pid = pid WHERE id = ?", process)
+
+
 async def clock_set_back(tx: Tx, chain: Chain, now: Instant, *, seconds: float, actor: str) -> int:
     """A clock was ahead by so much: what waits for a moment that it set may go now, once too early
     at worst. Returns how many deliveries.
@@ -542,13 +548,18 @@ async def bury(
     registered now.
     """
     gone = await tx.execute(
-        "DELETE FROM process WHERE id = ? AND beat = ? RETURNING id", process, beat_seen
+        "DELETE FROM process WHERE id = ? AND beat = ? RETURNING host, pid, roles",
+        process,
+        beat_seen,
     )
     if not gone and (
         beat_seen != UNREGISTERED or await tx.execute("SELECT 1 FROM process WHERE id = ?", process)
     ):
         return None
     chain.add(now, "process-lost", actor, {"process": process})
+    for host, pid, roles in gone:
+        lost = alerts.Loss(process, str(host), int(str(pid)), tuple(str(roles).split()), now)
+        await alerts.count(tx, chain, now, [lost.tally])
     return await take_back(tx, chain, now, process, keep=(), actor=actor)
 
 

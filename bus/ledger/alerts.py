@@ -97,6 +97,31 @@ class Tally:
     high: int | None = None
 
 
+LOST = "process-lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A process that ended without leaving: killed, or its machine is gone."""
+
+    process: str
+    host: str
+    pid: int
+    roles: tuple[str, ...]
+    at: Instant  # when others took its work
+
+    @property
+    def tally(self) -> Tally:
+        """By which whoever looks for trouble hears of it."""
+        subject = " ".join((self.process, self.host, str(self.pid), *self.roles))
+        return Tally(LOST, subject, self.at, 1)
+
+    @staticmethod
+    def of(tally: Tally) -> Loss:
+        process, host, pid, *roles = tally.subject.split(" ")
+        return Loss(process, host, int(pid), tuple(roles), tally.at)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenDossiers:
     """Of one agency."""
@@ -287,6 +312,34 @@ async def settle(
     await tx.execute("DELETE FROM tally WHERE at < ?", forget_before)
 
 
+async def happened(
+    tx: Tx,
+    chain: Chain,
+    now: Instant,
+    finding: Finding,
+    *,
+    raised_at: Instant,
+    ended_at: Instant,
+) -> None:
+    """An alert of which everybody has been told already, and that is over."""
+    moments = (finding.since, ended_at, raised_at, raised_at, ended_at)
+    rows = await tx.execute(
+        "INSERT INTO alert (key, rule, culprit, severity, body, since, seen_at, raised_at, told_at,"
+        " resolved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        finding.key,
+        finding.rule,
+        finding.culprit,
+        finding.severity,
+        _body(finding),
+        *moments,
+    )
+    number = int(str(rows[0][0]))
+    data = {"alert": number, "key": finding.key, "raised_at": raised_at, "ended_at": ended_at}
+    more = {"culprit": finding.culprit, "what": finding.what.en}
+    chain.add(now, "alert-raised", "alerts", data | more)
+    chain.add(now, "alert-resolved", "alerts", data)
+
+
 async def remember(tx: Tx, chain: Chain, now: Instant, rule: str, body: Any) -> None:
     """What the rule is to know in later rounds, of whichever process."""
     del chain, now
@@ -299,8 +352,6 @@ async def remember(tx: Tx, chain: Chain, now: Instant, rule: str, body: Any) -> 
 
 
 async def _found(tx: Tx, now: Instant, finding: Finding) -> None:
-    texts = {"what": finding.what, "cause": finding.cause, "step": finding.step}
-    body = {name: list(text) for name, text in texts.items()}
     await tx.execute(
         "INSERT INTO alert (key, rule, culprit, severity, body, since, seen_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) WHERE resolved_at IS NULL"
@@ -310,10 +361,15 @@ async def _found(tx: Tx, now: Instant, finding: Finding) -> None:
         finding.rule,
         finding.culprit,
         finding.severity,
-        orjson.dumps(body).decode(),
+        _body(finding),
         finding.since,
         now,
     )
+
+
+def _body(finding: Finding) -> str:
+    texts = {"what": finding.what, "cause": finding.cause, "step": finding.step}
+    return orjson.dumps({name: list(text) for name, text in texts.items()}).decode()
 
 
 async def _mark(tx: Tx, column: str, now: Instant, key: str) -> tuple[int, str, Any]:

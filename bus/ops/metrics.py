@@ -49,6 +49,7 @@ class Metrics:
         self._declare_polling()
         self._declare_backlog()
         self._declare_alerts()
+        self._declare_surroundings()
         # the children of what is counted for every message, looked up once
         self._requests_of = cache(self._requests.labels)
         self._seconds_of = cache(self._seconds.labels)
@@ -243,6 +244,18 @@ class Metrics:
             registry=r,
         )
 
+    def _declare_surroundings(self) -> None:
+        r = self.registry
+        self._disk = Gauge(
+            "lgsp_disk_free_share",
+            "Share of the disk that is free, by folder that this process watches",
+            ["path"],
+            registry=r,
+        )
+        self._processes = Gauge(
+            "lgsp_processes", "Processes of the bus that are alive, by role", ["role"], registry=r
+        )
+
     # The gateway.
 
     def request_started(self) -> None:
@@ -356,6 +369,15 @@ class Metrics:
 
     def alert_told(self, channel: str, taken: bool) -> None:
         self._notices.labels(channel, "taken" if taken else "failed").inc()
+
+    def disk(self, path: str, free: float) -> None:
+        """`free`: from 0 to 1."""
+        self._disk.labels(path).set(free)
+
+    def processes(self, living: Mapping[str, int]) -> None:
+        """By role, as this process sees them."""
+        for role, count in living.items():
+            self._processes.labels(role).set(count)
 
     def health(self, *, ledger: bool, broker: bool) -> None:
         self._ledger_up.set(ledger)

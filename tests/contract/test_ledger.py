@@ -13,6 +13,7 @@ import uuid_utils
 from sqlalchemy.pool import QueuePool
 
 from bus.ledger import acts
+from bus.ledger.alerts import Loss
 from bus.ledger.database import Database
 from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
@@ -282,8 +283,28 @@ async def test_what_a_process_holds_that_nobody_knows_is_taken_back(
     assert await bury() is None, "it has registered since"
     await a.act(lambda tx, _chain, _now: tx.execute("DELETE FROM process"))
     assert await bury() == [claimed.id]
+    assert await b.alerts.tallies(0) == [], "nobody knows where it ran"
     assert await b.queries.holders() == set()
     assert await states(b) == [(S.WAITING, True)]
+
+
+async def test_who_buries_a_process_leaves_word_of_it_for_those_who_look(
+    ledgers: tuple[Ledger, Ledger],
+) -> None:
+    a, b = ledgers
+    for name in ("a", "b"):
+        await a.act(
+            lambda tx, chain, now, name=name: acts.register(  # type: ignore[misc]
+                tx, chain, now, name, roles="gateway worker", host="may-1", pid=77
+            )
+        )
+    await a.act(lambda tx, chain, now: acts.leave(tx, chain, now, "a"))
+    await b.act(lambda tx, chain, now: acts.bury(tx, chain, now, "b", beat_seen=0, actor="a"))
+    (tally,) = await b.alerts.tallies(0)
+    loss = Loss.of(tally)
+    assert (loss.process, loss.host, loss.pid) == ("b", "may-1", 77)
+    assert loss.roles == ("gateway", "worker")
+    assert loss.tally == tally
 
 
 async def test_nothing_waits_for_a_moment_that_a_wrong_clock_has_set(

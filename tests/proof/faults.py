@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,6 +37,7 @@ from schemas.province import Agency, Client, Endpoint
 from schemas.vietnam import VIETNAM
 from tests.certificates import certificate
 from tests.ledgers import prepare
+from tests.proof.faults_ground import Second, Volume, volume
 
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 SECRET = b"khoa-cua-doi-tac-2026"
@@ -44,10 +46,11 @@ FRAGILE = "doi-tac-5"  # gives up after two attempts, and never opens its breake
 SENDERS = tuple(f"H38.1{number}" for number in range(6))
 LATE, TLS, MAILBOX, VISITOR = "H38.70", "doi-tac-tls", "hop-thu", "khach-sap-het"
 RECEIVERS = (*(f"H38.5{number}" for number in range(1, 7)), "H38.90")
+DEAD_SECONDS = 8.0  # until those who live are sure that a process is dead
 BEAT = 0.4  # seconds between two messages of a sender
 
 
-def policy(scale: float, hook: str) -> dict[str, Any]:
+def policy(scale: float, hook: str, disks: dict[str, float]) -> dict[str, Any]:
     """The bus' defaults in the proportions of an hour, `scale` times faster."""
 
     def fast(seconds: float) -> float:
@@ -72,6 +75,8 @@ def policy(scale: float, hook: str) -> dict[str, Any]:
             "drift_seconds": fast(120),
             "drift_forgets": fast(150),
             "skew_lasts": fast(60),
+            "process_seconds": fast(30),
+            "process_settles": 3,
             "role_seconds": fast(30),
             "broker_seconds": fast(60),
             "channel_seconds": fast(120),
@@ -79,6 +84,7 @@ def policy(scale: float, hook: str) -> dict[str, Any]:
             "ledger_seconds": fast(60),
             "disk_share": 0.001,
             "disk_critical_share": 0.0001,
+            "disks": disks,
         },
     }
 
@@ -101,6 +107,8 @@ class World:
     sandboxes: dict[str, Sandbox]
     habits: dict[str, Habit]
     tokens: dict[str, str]
+    volume: Volume | None
+    second: Second
     fetching: bool = True
     hook_away: bool = False
     sent: int = 0
@@ -196,6 +204,7 @@ class Kind:
     patience: float  # seconds of the hour that its rule needs before it may speak
     inject: Step
     heal: Step
+    lag: float = 0.0  # real seconds that it takes besides, however fast the hour goes
 
 
 def _partner(
@@ -304,7 +313,37 @@ async def _hook_back(world: World) -> None:
     world.hook_away = False
 
 
-def kinds() -> tuple[Kind, ...]:
+async def _lose_volume(world: World) -> None:
+    assert world.volume is not None, "there is no such kind without it"
+    world.volume.lose()
+
+
+async def _mount_volume(world: World) -> None:
+    assert world.volume is not None, "there is no such kind without it"
+    world.volume.mount()
+
+
+def _disk_full(volume: Volume) -> Kind:
+    place = f"{socket.gethostname()}:{volume.path}"
+    told = frozenset({"disk"})
+    return Kind("disk-nearly-full", f"bus:disk:{place}", told, 0, _lose_volume, _mount_volume, 3)
+
+
+async def _kill_second(world: World) -> None:
+    world.second.kill()
+
+
+async def _start_second(world: World) -> None:
+    await world.second.start(world.ledger)
+
+
+def kinds(one: World) -> tuple[Kind, ...]:
+    """All that can be done to it."""
+    found = _anywhere()
+    return found if one.volume is None else (*found, _disk_full(one.volume))
+
+
+def _anywhere() -> tuple[Kind, ...]:
     """Each on a culprit of its own, so that all can happen at once."""
     # five failures open a breaker, and a share of ten minutes' attempts is an error rate
     unsteady = "error-rate breaker-open backlog-age"
@@ -368,6 +407,15 @@ def kinds() -> tuple[Kind, ...]:
             _hook_away,
             _hook_back,
         ),
+        Kind(
+            "process-killed",
+            "bus:gateway",
+            frozenset({"process-lost"}),
+            30,
+            _kill_second,
+            _start_second,
+            DEAD_SECONDS,
+        ),
     )
 
 
@@ -402,6 +450,7 @@ async def world(folder: Path, *, scale: float) -> AsyncIterator[World]:
         made: list[World] = []
         hook = await _hook(stack, lambda: bool(made) and made[0].hook_away)
         (folder / "secrets").mkdir()
+        disk = volume(folder)
         for name in ("doi-tac", "canh-bao"):
             (folder / "secrets" / name).write_bytes(SECRET)
         settings = Settings.load(
@@ -410,7 +459,7 @@ async def world(folder: Path, *, scale: float) -> AsyncIterator[World]:
             http_port=0,
             secrets_dir=folder / "secrets",
             log_level="ERROR",
-            alerts=policy(scale, hook),
+            alerts=policy(scale, hook, {} if disk is None else {str(disk.path): disk.share}),
         )
         await prepare(settings.database_url)
         ledger = await Ledger.open(settings.database_url, settings.blob_dir, actor="faults")
@@ -423,8 +472,11 @@ async def world(folder: Path, *, scale: float) -> AsyncIterator[World]:
         tokens = {code: await _token(ledger, http, code) for code in SENDERS}
         await ledger.identities.add_key(VISITOR)
         habits = {code: Habit() for code in SENDERS}
-        one = World(ledger, http, folder, sandboxes, habits, tokens)
+        second = Second(settings, folder)
+        stack.callback(second.kill)
+        one = World(ledger, http, folder, sandboxes, habits, tokens, disk, second)
         made.append(one)
+        await second.start(ledger)
         tasks = [asyncio.create_task(one.send_for_ever(code)) for code in SENDERS]
         tasks.append(asyncio.create_task(one.fetch_for_ever()))
         tasks.append(asyncio.create_task(one.watch_for_ever()))

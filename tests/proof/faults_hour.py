@@ -37,7 +37,7 @@ async def _play(one: World, kind: Kind, scale: float, until: float, seed: int) -
     labels: list[Label] = []
     while True:
         await asyncio.sleep(chance.uniform(150, 500) / scale)
-        most = (kind.patience + 5 * ALLOWED) / scale
+        most = (kind.patience + 5 * ALLOWED) / scale + kind.lag
         if time.monotonic() + most > until:
             return labels
         label = Label(kind, one.ledger.clock())
@@ -88,7 +88,7 @@ def _told(label: Label, scale: float) -> dict[str, Any]:
     if label.raised_at is None:
         return told
     after = (label.raised_at - label.begun_at) / SECOND * scale
-    beyond = max(0.0, after - label.kind.patience)
+    beyond = max(0.0, after - label.kind.patience - label.kind.lag * scale)
     return told | {
         "named": beyond <= ALLOWED,
         "rule": label.rule,
@@ -102,7 +102,7 @@ async def _hour(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
     async with world(folder, scale=scale) as one:
         await rhythm(one, 600 / scale + 60)
         sent, until = one.sent, time.monotonic() + seconds
-        plays = [_play(one, kind, scale, until, seed) for kind in kinds()]
+        plays = [_play(one, kind, scale, until, seed) for kind in kinds(one)]
         labels = [label for played in await asyncio.gather(*plays) for label in played]
         rows = await one.ledger.alerts.raised(limit=100_000)
         verdict = judge(labels, rows, scale)

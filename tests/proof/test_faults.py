@@ -1,4 +1,4 @@
-"""Proof: seventeen kinds of faults at once, each raised with its culprit, nothing else raised.
+"""Proof: nineteen kinds of faults at once, each raised with its culprit, nothing else raised.
 
 The short form of `python -m tests.proof.faults_hour`, which measures how soon.
 """
@@ -31,7 +31,7 @@ async def test_every_kind_of_fault_is_named_with_its_culprit_and_nothing_else_is
         before = await _raised(one)
         assert before == [] or one.stall > STALL, "all is well"
         labels = []
-        for kind in kinds():
+        for kind in kinds(one):
             labels.append(Label(kind, one.ledger.clock()))
             await kind.inject(one)
 

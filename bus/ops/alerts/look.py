@@ -8,6 +8,7 @@ from typing import Any
 
 from bus.engine.live import Snapshot
 from bus.ledger.alerts import OpenDossiers, Tally
+from bus.ledger.queries import ProcessRow
 from bus.ledger.records import Backlog, EndpointState, Poll
 from bus.ops.alerts.policy import Thresholds
 from schemas.errors import Text
@@ -48,6 +49,10 @@ class Look:
     memory: Mapping[str, Any]
     pull_kinds: frozenset[str] = frozenset()
     roles: Mapping[str, int] = field(default_factory=dict)  # live processes of each role
+    processes: Sequence[ProcessRow] = ()  # registered, whether or not they beat
+    beating: frozenset[str] = frozenset()  # ids
+    lost: frozenset[str] = frozenset()  # ids of those that nobody has buried yet
+    here: str = ""  # the process that looks, as own.place has it
     broker_up: bool = True
     expiries: Sequence[Expiry] = ()
     journal_problems: Sequence[str] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from bus.ledger.alerts import Finding
+from bus.ledger.alerts import Finding, Tally
 from bus.ops.alerts.look import Look, span
 from schemas.errors import Text
 from schemas.instant import SECOND, Instant
@@ -13,6 +14,9 @@ ROLES = ("gateway", "dispatcher", "worker")
 DISK = "disk"
 PER_MILLE = 1_000
 """Free space is tallied in thousandths of the disk."""
+
+BROKER = "broker"
+"""Each process tallies whether it reaches the broker: 1 or 0."""
 
 _DAY = 86_400 * SECOND
 
@@ -35,21 +39,63 @@ def roles(look: Look) -> Iterator[Finding]:
 
 
 def broker(look: Look) -> Iterator[Finding]:
-    if not look.broker_up:
-        yield Finding(
-            "broker-away",
-            "rabbitmq",
-            "bus:rabbitmq",
-            "critical",
-            Text(
-                "RabbitMQ không kết nối được; tiếp nhận vẫn chạy, chưa chuyển đi",
-                "RabbitMQ is not reached; accepting goes on, nothing leaves",
-            ),
-            Text("RabbitMQ đã dừng hoặc mạng đứt", "RabbitMQ has stopped, or the network is cut"),
-            Text("Khởi động RabbitMQ; rồi lgsp health", "Start RabbitMQ; then lgsp health"),
-            look.now,
-            look.limits.broker_seconds,
-        )
+    """Away for every process, or for some of them, which is another trouble."""
+    newest: dict[str, Tally] = {}
+    for each in look.recent(look.limits.window):
+        if each.kind == BROKER and each.at >= newest.get(each.subject, each).at:
+            newest[each.subject] = each
+    cut = {where for where, each in newest.items() if each.low == 0}
+    living = {place(row.host, row.roles) for row in look.processes if row.id in look.beating}
+    if not look.broker_up and not living - cut - {look.here}:
+        yield _broker_away(look)
+    else:
+        yield from (_broker_cut(look, where) for where in sorted(cut & living))
+
+
+def _broker_away(look: Look) -> Finding:
+    return Finding(
+        "broker-away",
+        "rabbitmq",
+        "bus:rabbitmq",
+        "critical",
+        Text(
+            "RabbitMQ không kết nối được; tiếp nhận vẫn chạy, chưa chuyển đi",
+            "RabbitMQ is not reached; accepting goes on, nothing leaves",
+        ),
+        Text("RabbitMQ đã dừng hoặc mạng đứt", "RabbitMQ has stopped, or the network is cut"),
+        Text("Khởi động RabbitMQ; rồi lgsp health", "Start RabbitMQ; then lgsp health"),
+        look.now,
+        look.limits.broker_seconds,
+    )
+
+
+def _broker_cut(look: Look, where: str) -> Finding:
+    host, _, roles = where.partition("/")
+    return Finding(
+        "broker-cut",
+        where,
+        f"bus:{where}",
+        "critical",
+        Text(
+            f"Tiến trình {roles} trên {host} không tới được RabbitMQ; nơi khác vẫn tới được",
+            f"Process {roles} on {host} does not reach RabbitMQ; others do",
+        ),
+        Text(
+            f"Mạng hoặc tường lửa giữa {host} và RabbitMQ, hoặc broker_url sai",
+            f"Network or firewall between {host} and RabbitMQ, or a wrong broker_url",
+        ),
+        Text(
+            f"Trên {host}: xem broker_url (lgsp settings show), thử kết nối tới cổng đó",
+            f"On {host}: look at broker_url (lgsp settings show), try to connect to that port",
+        ),
+        look.now,
+        look.limits.broker_seconds,
+    )
+
+
+def place(host: str, roles: Iterable[str]) -> str:
+    """What tells processes apart for an operator: where it runs and what it does."""
+    return f"{host}/{'+'.join(sorted(roles))}"
 
 
 def disks(look: Look) -> Iterator[Finding]:
@@ -61,9 +107,10 @@ def disks(look: Look) -> Iterator[Finding]:
                 newest.get(each.subject, (0, 1.0)), (each.at, each.low / PER_MILLE)
             )
     for place, (at, free) in newest.items():
-        if free >= look.limits.disk_share:
-            continue
         host, _, path = place.partition(":")
+        least = look.limits.disks.get(Path(path))
+        if free >= (look.limits.disk_share if least is None else least):
+            continue
         yield Finding(
             "disk",
             place,
@@ -77,6 +124,11 @@ def disks(look: Look) -> Iterator[Finding]:
                 f"Đĩa chứa sổ cái hoặc tệp gốc trên {host} sắp đầy; đầy thì trục trả lời 503",
                 f"The disk with the ledger or originals on {host} fills up; full, the bus answers"
                 " 503",
+            )
+            if least is None
+            else Text(
+                f"Đĩa chứa {path} trên {host} sắp đầy, hoặc ổ của nó không còn được gắn vào",
+                f"The disk with {path} on {host} fills up, or its volume is not mounted any more",
             ),
             Text(f"Mở rộng đĩa: df -h {path}", f"Enlarge the disk: df -h {path}"),
             at,

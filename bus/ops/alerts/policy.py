@@ -99,6 +99,22 @@ class Thresholds(_Part):
     expiry_critical_days: float = Field(7, gt=0)
     disk_share: float = Field(0.1, gt=0, lt=1, description="free space, warning")
     disk_critical_share: float = Field(0.03, gt=0, lt=1)
+    disks: dict[Path, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        {},
+        description="further folders whose disks are watched, and the share that must be free:"
+        " backups, PostgreSQL's",
+    )
+    process_seconds: Seconds = Field(30, description="a killed process was not started again")
+    process_settles: Seconds = Field(
+        15,
+        description="one that is known for less may stand in for one whose death is not noticed",
+    )
+    process_deaths: int = Field(
+        3, ge=2, description="of each process of a kind within the window: it dies again and again"
+    )
+    process_forgets: Seconds = Field(
+        86_400, description="one that nobody started again for so long is not expected any more"
+    )
     role_seconds: Seconds = Field(30, description="without a live process of a role")
     ledger_seconds: Seconds = Field(60, description="without the ledger")
     journal_pause: Seconds = Field(3_600, description="from one check of the whole to the next")

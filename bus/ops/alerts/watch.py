@@ -27,8 +27,7 @@ from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
 from bus.ledger.tx import Tx
 from bus.ledger.walk import Place, walk_on
-from bus.ops.alerts import expiring, flow, own, senders
-from bus.ops.alerts.away import LedgerAway
+from bus.ops.alerts import expiring, flow, own, processes, senders
 from bus.ops.alerts.channels import Channel
 from bus.ops.alerts.look import Look, Waiting
 from bus.ops.alerts.outbox import Outbox
@@ -100,7 +99,6 @@ class Alerts:
             group_seconds=policy.group_seconds,
             observe=around.metrics.alert_told,
         )
-        self._away = LedgerAway(channels, ledger.clock, policy.thresholds.ledger_seconds)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -131,6 +129,8 @@ class Alerts:
         """Writes what this process has counted."""
         tallies, calls = self._around.metrics.tallies, self._around.metrics.usage
         await asyncio.to_thread(self._measure_disks)
+        tallies.add(own.BROKER, self._here(), measured=int(self._around.broker_up()))
+        self._around.metrics.processes(self._roles())
         counted = tallies.drain(self._ledger.clock(), span=self._span)
         called = calls.drain()
 
@@ -150,9 +150,20 @@ class Alerts:
                 usage = shutil.disk_usage(path)
             except OSError:  # the folder is made with the first original
                 continue
-            free = usage.free * own.PER_MILLE // usage.total
-            place = f"{socket.gethostname()}:{path}"
-            self._around.metrics.tallies.add(own.DISK, place, measured=free)
+            if usage.total:  # not of a file system that has no size
+                self._measured(path, usage.free / usage.total)
+
+    def _measured(self, path: Path, free: float) -> None:
+        metrics = self._around.metrics
+        place = f"{socket.gethostname()}:{path}"
+        metrics.tallies.add(own.DISK, place, measured=int(free * own.PER_MILLE))
+        metrics.disk(str(path), free)
+
+    def _roles(self) -> dict[str, int]:
+        return {role: len(self._around.membership.having(role)) for role in own.ROLES}
+
+    def _here(self) -> str:
+        return own.place(socket.gethostname(), self._around.membership.roles)
 
     # --- looking: one process -------------------------------------------------------------------
 
@@ -165,9 +176,6 @@ class Alerts:
                 await self.round()
             except LedgerUnavailable as error:
                 log.debug("alerts.ledger_away", error=str(error))
-                await self._away.seen()
-            else:
-                await self._away.over()
 
     async def round(self) -> None:
         """One look, written down. Raises LedgerUnavailable."""
@@ -177,8 +185,11 @@ class Alerts:
         look = await self._look(now, known, place)
         silent, rhythm = senders.silent(look)
         drifting, habits = senders.drift(look)
+        dead, alive = processes.dead(look)
         memory = {senders.RHYTHM: rhythm, senders.DRIFT: habits, WALK: place.value()}
-        found = [*silent, *drifting, *joined.from_iterable(rule(look) for rule in RULES)]
+        memory[processes.PROCESSES] = alive
+        ruled = joined.from_iterable(rule(look) for rule in RULES)
+        found = [*silent, *drifting, *dead, *ruled]
         rows = await self._write(found, memory, now)
         waiting = {name: each.count for name, each in look.channels.items()}
         self._around.metrics.alerts(rows, waiting)
@@ -213,7 +224,9 @@ class Alerts:
 
     async def _look(self, now: Instant, memory: dict[str, Any], place: Place) -> Look:
         around, queries = self._around, self._ledger.queries
-        snapshot = around.live.snapshot
+        snapshot, members = around.live.snapshot, around.membership
+        # before the tallies are read: whoever is not among them any more and was lost is in those
+        registered, beating, lost = members.registered, members.beating, members.lost
         return Look(
             now=now,
             limits=self._policy.thresholds,
@@ -225,7 +238,11 @@ class Alerts:
             dossiers=await self._ledger.alerts.dossiers(now),
             memory=memory,
             pull_kinds=frozenset(around.pull_kinds),
-            roles={role: len(around.membership.having(role)) for role in own.ROLES},
+            roles=self._roles(),
+            processes=registered,
+            beating=beating,
+            lost=lost,
+            here=self._here(),
             broker_up=around.broker_up(),
             expiries=await expiring.all_of(self._ledger, snapshot),
             journal_problems=place.problems,

@@ -87,7 +87,7 @@ def _in_vietnamese(told: Told) -> str:
         f"  Từ: {_local(alert.since)}",
         f"  Có thể do: {alert.cause.vi}",
         f"  Việc cần làm: {alert.step.vi}",
-        f"  Chi tiết: lgsp alert show {alert.id}",
+        f"  Chi tiết: {_more(alert)}",
     ]
     if alert.resolved_at is not None and told.event == "resolved":
         lines[3:] = [f"  Hết lúc: {_local(alert.resolved_at)}", lines[-1]]
@@ -101,11 +101,16 @@ def _in_english(told: Told) -> str:
         f"  Since: {_local(alert.since)}",
         f"  Likely cause: {alert.cause.en}",
         f"  Next step: {alert.step.en}",
-        f"  More: lgsp alert show {alert.id}",
+        f"  More: {_more(alert)}",
     ]
     if alert.resolved_at is not None and told.event == "resolved":
         lines[3:] = [f"  Over at: {_local(alert.resolved_at)}", lines[-1]]
     return "\n".join(lines)
+
+
+def _more(alert: AlertRow) -> str:
+    """One that is not in the ledger (the ledger is away) has no number."""
+    return f"lgsp alert show {alert.id}" if alert.id else "lgsp health"
 
 
 def _local(at: Instant) -> str:

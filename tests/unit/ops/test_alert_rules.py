@@ -9,6 +9,7 @@ from datetime import date, datetime
 import pytest
 
 from bus.ledger.alerts import Finding, OpenDossiers, Tally
+from bus.ledger.queries import ProcessRow
 from bus.ledger.records import Backlog, EndpointState, Poll
 from bus.ops.alerts import flow, own, senders
 from bus.ops.alerts.look import Expiry, Look, Waiting
@@ -253,6 +254,34 @@ def test_role_missing_and_broker_away() -> None:
     assert (finding.culprit, finding.lasts) == ("bus:worker", 30)
     assert "lgsp worker" in finding.step.vi
     assert _only(own.broker(look(broker_up=False))).culprit == "bus:rabbitmq"
+
+
+def test_a_process_that_alone_does_not_reach_the_broker_is_named() -> None:
+    here, there = "may-1/gateway", "may-2/worker"
+    rows = [
+        ProcessRow("a", ("gateway",), "may-1", 1, NOW, 0),
+        ProcessRow("b", ("worker",), "may-2", 1, NOW, 0),
+    ]
+    both = look(processes=rows, beating=frozenset("ab"), here=here)
+    cut = Tally(own.BROKER, there, ago(5), 1, 0, 0)
+    well = Tally(own.BROKER, there, ago(1), 1, 1, 1)
+    finding = _only(own.broker(replace(both, tallies=[cut])))
+    assert (finding.rule, finding.culprit) == ("broker-cut", f"bus:{there}")
+    assert "may-2" in finding.step.vi
+    assert not list(own.broker(replace(both, tallies=[well, cut]))), "reached again"
+    assert not list(own.broker(replace(both, tallies=[cut], beating=frozenset("a")))), "gone"
+    ours = replace(both, broker_up=False, tallies=[replace(cut, subject=here)])
+    assert _only(own.broker(ours)).culprit == f"bus:{here}", "only the one that looks"
+    assert _only(own.broker(replace(both, broker_up=False, tallies=[cut]))).rule == "broker-away"
+
+
+def test_a_further_disk_has_a_share_of_its_own() -> None:
+    said = Tally("disk", "may-1:/sao-luu", ago(5), 1, 150, 150)
+    assert not list(own.disks(look(tallies=[said])))
+    wanted = look(tallies=[said], limits=limits(disks={"/sao-luu": 0.2}))
+    finding = _only(own.disks(wanted))
+    assert "/sao-luu" in finding.cause.vi
+    assert not list(own.disks(replace(wanted, limits=limits(disks={"/sao-luu": 0.1}))))
 
 
 def test_disk_is_judged_by_what_each_process_said_last() -> None:
