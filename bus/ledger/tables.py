@@ -578,6 +578,19 @@ service_usage = Table(
     Column("longest", BigInteger, nullable=False),  # milliseconds
 )
 
+service_latency = Table(
+    "service_latency",  # how long those calls took: see bus.ops.latency
+    metadata,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("service", Text, primary_key=True),
+    Column("operation", Text, primary_key=True),
+    Column("client", Text, primary_key=True),
+    Column("agency", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("upto", BigInteger, primary_key=True, autoincrement=False),  # milliseconds
+    Column("count", BigInteger, nullable=False),
+)
+
 secret_life = Table(
     "secret_life",  # when a secret was made, and when it is to be another; never what it is
     metadata,

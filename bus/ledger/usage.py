@@ -5,14 +5,16 @@ What processes have counted is added up here, so that any number of gateways mak
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
 from bus.ledger.database import Database
 from bus.ledger.journal import Chain
-from bus.ledger.tables import service_usage
+from bus.ledger.tables import service_latency, service_usage
 from bus.ledger.tx import Tx
 from schemas.instant import SECOND, Instant
 
@@ -34,6 +36,13 @@ class Usage:
     count: int
     milliseconds: int  # all of them together
     longest: int  # milliseconds
+    spread: Mapping[int, int] = field(default_factory=dict)
+    """How many took how long, by the upper bound of a bucket in milliseconds. Calls that were
+    counted before there were buckets are in none."""
+
+    @property
+    def key(self) -> tuple[Instant, str, str, str, str, str]:
+        return (self.at, self.service, self.operation, self.client, self.agency, self.outcome)
 
 
 class UsageQueries:
@@ -46,16 +55,42 @@ class UsageQueries:
         self, *, since: Instant, until: Instant, agencies: Collection[str] | None = None
     ) -> list[Usage]:
         """Summed up over all hours that begin in it. `agencies`: their calls alone."""
-        u = service_usage.c
-        keys = (u.service, u.operation, u.client, u.agency, u.outcome)
+        u, s = service_usage.c, service_latency.c
         sums = (func.sum(u.count), func.sum(u.milliseconds), func.max(u.longest))
-        query = select(func.min(u.at), *keys, *sums).where(u.at >= since, u.at < until)
-        if agencies is not None:
-            query = query.where(u.agency.in_(sorted(agencies)))
-        query = query.group_by(*keys).order_by(*keys)
+        counted = _of(service_usage, since, until, agencies, func.min(u.at), *sums)
+        spread = _of(service_latency, since, until, agencies, s.upto, func.sum(s.count))
         async with self._db.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return [Usage(*row[:6], *map(int, row[6:])) for row in rows]
+            rows = (await connection.execute(counted)).all()
+            buckets = (await connection.execute(spread.group_by(s.upto))).all()
+        spreads: dict[tuple[str, ...], dict[int, int]] = defaultdict(dict)
+        for *key, upto, calls in buckets:
+            spreads[tuple(key)][upto] = int(calls)
+        return [
+            Usage(row[5], *row[:5], *map(int, row[6:]), spreads.get(tuple(row[:5]), {}))
+            for row in rows
+        ]
+
+
+def _of(
+    table: Table, since: Instant, until: Instant, agencies: Collection[str] | None, *values: Any
+) -> Any:
+    """By what is called, by whom and how it was answered: the values over all hours."""
+    c = table.c
+    keys = (c.service, c.operation, c.client, c.agency, c.outcome)
+    query = select(*keys, *values).where(c.at >= since, c.at < until)
+    if agencies is not None:
+        query = query.where(c.agency.in_(sorted(agencies)))
+    return query.group_by(*keys).order_by(*keys)
+
+
+_KEY = (
+    ("at", "bigint"),
+    ("service", "text"),
+    ("operation", "text"),
+    ("client", "text"),
+    ("agency", "text"),
+    ("outcome", "text"),
+)
 
 
 async def count(tx: Tx, chain: Chain, now: Instant, counted: Collection[Usage]) -> None:
@@ -73,31 +108,21 @@ async def count(tx: Tx, chain: Chain, now: Instant, counted: Collection[Usage]) 
         " milliseconds = service_usage.milliseconds + excluded.milliseconds,"
         " longest = CASE WHEN excluded.longest > service_usage.longest"
         " THEN excluded.longest ELSE service_usage.longest END",
-        (
-            ("at", "bigint"),
-            ("service", "text"),
-            ("operation", "text"),
-            ("client", "text"),
-            ("agency", "text"),
-            ("outcome", "text"),
-            ("count", "bigint"),
-            ("milliseconds", "bigint"),
-            ("longest", "bigint"),
-        ),
-        [
-            (
-                each.at,
-                each.service,
-                each.operation,
-                each.client,
-                each.agency,
-                each.outcome,
-                each.count,
-                each.milliseconds,
-                each.longest,
-            )
-            for each in counted
-        ],
+        (*_KEY, ("count", "bigint"), ("milliseconds", "bigint"), ("longest", "bigint")),
+        [(*each.key, each.count, each.milliseconds, each.longest) for each in counted],
+    )
+    buckets = [(*each.key, *bucket) for each in counted for bucket in sorted(each.spread.items())]
+    if not buckets:
+        return
+    await tx.over(
+        "INSERT INTO service_latency"
+        " (at, service, operation, client, agency, outcome, upto, count)"
+        " SELECT at, service, operation, client, agency, outcome, upto, count"
+        " FROM {rows} WHERE true"
+        " ON CONFLICT (at, service, operation, client, agency, outcome, upto) DO UPDATE SET"
+        " count = service_latency.count + excluded.count",
+        (*_KEY, ("upto", "bigint"), ("count", "bigint")),
+        buckets,
     )
 
 
@@ -105,3 +130,4 @@ async def forget(tx: Tx, chain: Chain, now: Instant) -> None:
     """What is older than is kept."""
     del chain
     await tx.execute("DELETE FROM service_usage WHERE at < ?", now - KEPT)
+    await tx.execute("DELETE FROM service_latency WHERE at < ?", now - KEPT)

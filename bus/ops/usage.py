@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from bus.ledger.accesses import ANSWERED
 from bus.ledger.usage import HOUR, Usage
+from bus.ops.latency import bound_of, percentile
 from schemas.errors import RateLimited
-from schemas.instant import Clock
+from schemas.instant import Clock, Instant
 
 MAX_KINDS = 10_000
 """Rows that may wait at once: beyond it nothing new is counted until they are written."""
-
-_Key = tuple[int, str, str, str, str, str]
 
 
 class UsageCount:
@@ -22,7 +21,7 @@ class UsageCount:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rows: dict[_Key, Usage] = {}
+        self._rows: dict[tuple[Instant, str, str, str, str, str], Usage] = {}
 
     def called(
         self,
@@ -35,7 +34,8 @@ class UsageCount:
         agency: str,
     ) -> None:
         took, at = round(seconds * 1000), self._clock() // HOUR * HOUR
-        self._add(Usage(at, service, operation, client, agency, outcome, 1, took, took))
+        spread = {bound_of(took): 1}
+        self._add(Usage(at, service, operation, client, agency, outcome, 1, took, took, spread))
 
     def drain(self) -> list[Usage]:
         """What gathered since the last time."""
@@ -48,17 +48,17 @@ class UsageCount:
             self._add(row)
 
     def _add(self, new: Usage) -> None:
-        key = (new.at, new.service, new.operation, new.client, new.agency, new.outcome)
-        old = self._rows.get(key)
+        old = self._rows.get(new.key)
         if old is not None:
-            self._rows[key] = replace(
+            self._rows[new.key] = replace(
                 old,
                 count=old.count + new.count,
                 milliseconds=old.milliseconds + new.milliseconds,
                 longest=max(old.longest, new.longest),
+                spread=Counter(old.spread) + Counter(new.spread),
             )
         elif len(self._rows) < MAX_KINDS:
-            self._rows[key] = new
+            self._rows[new.key] = new
 
 
 @dataclass(slots=True)
@@ -68,9 +68,12 @@ class Calls:
     outcomes: Counter[str] = field(default_factory=Counter)
     milliseconds: int = 0
     longest: int = 0
+    spread: Counter[int] = field(default_factory=Counter)  # of those that were let in
 
     def add(self, row: Usage) -> None:
         self.outcomes[row.outcome] += row.count
+        if row.outcome != RateLimited.code:
+            self.spread.update(row.spread)
         self.milliseconds += row.milliseconds
         self.longest = max(self.longest, row.longest)
 
@@ -96,6 +99,13 @@ class Calls:
     def mean(self) -> float | None:
         """Milliseconds."""
         return self.milliseconds / self.count if self.count else None
+
+    def percentile(self, share: float) -> float | None:
+        """Milliseconds within which this share of the calls ended that were let in.
+
+        None where no call was counted since there are percentiles.
+        """
+        return percentile(self.spread, share, longest=self.longest)
 
 
 def grouped(rows: Iterable[Usage], by: Callable[[Usage], _Group]) -> dict[_Group, Calls]:

@@ -160,6 +160,7 @@ async def test_what_was_called_longer_ago_is_in_its_period_and_in_the_report(
     called = walk.page.locator("table.data").nth(1)
     row = await called.locator("tr", has_text="phan-mem-y-te").locator("td").all_inner_texts()
     assert row[3].strip() == "4"
+    assert [each.strip() for each in row[7:10]] == ["362 ms", "20.000 ms", "20.000 ms"]
     await walk.open("/services?period=2020-01")
     await walk.page.wait_for_selector("text=Trong kỳ này không ai gọi.")
     await walk.open(f"/reports?period={month}")
@@ -169,6 +170,7 @@ async def test_what_was_called_longer_ago_is_in_its_period_and_in_the_report(
     calls = {name: value for (section, _, name), value in figures.items() if section == "services"}
     assert (calls["calls"], calls["failed"], calls["over_quota"]) == ("4", "1", "1")
     assert calls["longest"] == "20.000"
+    assert calls["p50"] == "0.362"
 
 
 async def _download(walk: Walk, kind: str) -> bytes:

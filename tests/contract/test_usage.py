@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from bus.ledger import usage
 from bus.ledger.accesses import ANSWERED
@@ -74,6 +76,49 @@ async def test_several_processes_add_up_to_one_figure(ledger: Ledger) -> None:
     assert {row.agency for row in await _rows(ledger, NOON, NOON + HOUR, BUILD)} == {BUILD}
 
 
+async def test_percentiles_are_of_all_processes_and_hours_together(ledger: Ledger) -> None:
+    one, other = Gateway(ledger), Gateway(ledger)
+    for milliseconds in range(1, 91):
+        (one if milliseconds % 2 else other).call(ANSWERED, milliseconds / 1_000)
+    other.now += HOUR
+    for _ in range(9):
+        other.call(PartnerTimeout.code, 20.0)
+    other.call(ANSWERED, 3.0, agency=BUILD)
+    for _ in range(500):
+        other.call(RateLimited.code, 0.0)
+    await one.write()
+    await other.write()
+
+    rows = await _rows(ledger, NOON, NOON + 2 * HOUR)
+    every = grouped(rows, lambda row: (row.service,))["dan-cu@1",]
+    found = [every.percentile(share) or 0 for share in (0.5, 0.9, 0.95, 0.99)]
+    for value, (low, high) in zip(
+        found, [(45, 64), (64, 91), (16_384, 20_000), (16_384, 20_000)], strict=True
+    ):
+        assert low <= value <= high, "those over quota were never let in"
+    build = grouped(rows, lambda row: (row.agency,))[BUILD,]
+    assert 2_896 < (build.percentile(0.5) or 0) <= 3_000
+    (mine,) = await _rows(ledger, NOON, NOON + 2 * HOUR, BUILD)
+    assert mine.spread == {4_096: 1}
+
+
+async def test_calls_counted_before_there_were_buckets_are_shown_without_percentiles(
+    ledger: Ledger,
+) -> None:
+    """A gateway of the release before writes such rows, too, while the others are upgraded."""
+    before, after = Gateway(ledger), Gateway(ledger)
+    before.call(ANSWERED, 0.2)
+    rows = [replace(each, spread={}) for each in before.count.drain()]
+    await ledger.act(lambda tx, chain, now: usage.count(tx, chain, now, rows))
+    (old,) = grouped(await _rows(ledger, 0, NOON + HOUR), lambda row: (row.service,)).values()
+    assert (old.count, old.mean, old.percentile(0.5)) == (1, 200.0, None)
+    after.call(ANSWERED, 0.004)
+    await after.write()
+    (both,) = grouped(await _rows(ledger, 0, NOON + HOUR), lambda row: (row.service,)).values()
+    assert both.count == 2
+    assert both.percentile(0.99) == 4.0
+
+
 async def test_hours_stand_apart_and_what_is_old_goes(ledger: Ledger) -> None:
     gateway = Gateway(ledger)
     for hours in (0, 1, 1, 25):
@@ -90,7 +135,11 @@ async def test_hours_stand_apart_and_what_is_old_goes(ledger: Ledger) -> None:
         await usage.forget(tx, chain, NOON + 2 * HOUR + KEPT)
 
     await ledger.act(forget)
-    assert sum(row.count for row in await _rows(ledger, 0, NOON + 99 * HOUR)) == 1
+    left = await _rows(ledger, 0, NOON + 99 * HOUR)
+    assert sum(row.count for row in left) == sum(sum(row.spread.values()) for row in left) == 1
+    async with ledger.db.read() as connection:
+        kept = (await connection.execute(text("SELECT at FROM service_latency"))).all()
+    assert len(kept) == 1
 
 
 async def test_what_could_not_be_written_counts_with_what_comes_next(ledger: Ledger) -> None:
@@ -102,3 +151,4 @@ async def test_what_could_not_be_written_counts_with_what_comes_next(ledger: Led
     await gateway.write()
     (row,) = await _rows(ledger, NOON, NOON + HOUR)
     assert (row.count, row.milliseconds, row.longest) == (2, 400, 300)
+    assert row.spread == {128: 1, 362: 1}

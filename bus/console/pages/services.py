@@ -18,6 +18,7 @@ from bus.console.proposing import applied
 from bus.console.rights import Act
 from bus.ledger.accesses import ANSWERED
 from bus.ledger.usage import HOUR, Usage
+from bus.ops.latency import SHARES
 from bus.ops.report_words import period_of
 from bus.ops.reports import parse_period
 from bus.ops.usage import Calls, grouped
@@ -133,7 +134,17 @@ def _services(view: View, rows: Sequence[Usage]) -> Html:
         for service in services_of(view)
     ]
     empty = say("Chưa có dịch vụ nào.", "No services.")
-    return figures(table(say("Dịch vụ", "Services"), columns, cells, empty=empty), texts=3)
+    drawn = figures(table(say("Dịch vụ", "Services"), columns, cells, empty=empty), texts=3)
+    return join(drawn, tag("p", _percentiles(view), class_="note"), by="")
+
+
+def _percentiles(view: View) -> str:
+    return view.say(
+        "p95: 95 % lượt gọi xong trong thời gian ấy, ước theo các khoảng cố định (±42 %), không"
+        " tính lượt vượt hạn mức. Lượt gọi đếm trước khi có các khoảng ấy thì không có.",
+        "p95: 95 % of the calls ended within that time, estimated by fixed buckets (±42 %),"
+        " without those over quota. Calls counted before there were buckets have none.",
+    )
 
 
 def _measures(view: View) -> list[str]:
@@ -143,6 +154,7 @@ def _measures(view: View) -> list[str]:
         say("Lỗi", "Failed"),
         say("Vượt hạn mức", "Over quota"),
         say("Trung bình", "Mean"),
+        *(f"p{round(100 * share)}" for share in SHARES),
         say("Lâu nhất", "Longest"),
     ]
 
@@ -150,7 +162,7 @@ def _measures(view: View) -> list[str]:
 def _measured(view: View, calls: Calls) -> tuple[Cell, ...]:
     say = view.say
     if not calls.count or calls.mean is None:
-        return "0", "0", "0", "", ""
+        return "0", "0", "0", *([""] * (2 + len(SHARES)))
     share = f"{say.number(calls.failed)} ({say.number(100 * calls.failed / calls.count, 1)} %)"
     over = say.number(calls.over_quota)
     return (
@@ -158,8 +170,14 @@ def _measured(view: View, calls: Calls) -> tuple[Cell, ...]:
         mark("✗", "bad", share) if calls.failed else "0",
         mark("!", "warn", over) if calls.over_quota else "0",
         f"{say.number(calls.mean)} ms",
+        *(_milliseconds(view, calls.percentile(share)) for share in SHARES),
         f"{say.number(calls.longest)} ms",
     )
+
+
+def _milliseconds(view: View, value: float | None) -> str:
+    """Of calls that were counted before there were percentiles none are known."""
+    return "—" if value is None else f"{view.say.number(value)} ms"
 
 
 def _state(view: View, service: Service) -> Html:
