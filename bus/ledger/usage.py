@@ -6,11 +6,11 @@ What processes have counted is added up here, so that any number of gateways mak
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Select, Table, func, select
 
 from bus.ledger.database import Database
 from bus.ledger.journal import Chain
@@ -57,27 +57,35 @@ class UsageQueries:
         """Summed up over all hours that begin in it. `agencies`: their calls alone."""
         u, s = service_usage.c, service_latency.c
         sums = (func.sum(u.count), func.sum(u.milliseconds), func.max(u.longest))
-        counted = _of(service_usage, since, until, agencies, func.min(u.at), *sums)
-        spread = _of(service_latency, since, until, agencies, s.upto, func.sum(s.count))
+        counted = _of(service_usage, since, until, agencies, (func.min(u.at),), sums)
+        measured = (s.upto, func.sum(s.count))
+        spread = _of(service_latency, since, until, agencies, (), measured).group_by(s.upto)
         async with self._db.read() as connection:
             rows = (await connection.execute(counted)).all()
-            buckets = (await connection.execute(spread.group_by(s.upto))).all()
+            buckets = (await connection.execute(spread)).all()
         spreads: dict[tuple[str, ...], dict[int, int]] = defaultdict(dict)
         for *key, upto, calls in buckets:
             spreads[tuple(key)][upto] = int(calls)
         return [
-            Usage(row[5], *row[:5], *map(int, row[6:]), spreads.get(tuple(row[:5]), {}))
+            replace(Usage(*row[:6], *map(int, row[6:])), spread=spreads.get(tuple(row[1:6]), {}))
             for row in rows
         ]
 
 
 def _of(
-    table: Table, since: Instant, until: Instant, agencies: Collection[str] | None, *values: Any
-) -> Any:
-    """By what is called, by whom and how it was answered: the values over all hours."""
+    table: Table,
+    since: Instant,
+    until: Instant,
+    agencies: Collection[str] | None,
+    before: Sequence[Any],
+    after: Sequence[Any],
+) -> Select[*tuple[Any, ...]]:
+    """By what is called, by whom and how it was answered: values over all hours, before and after
+    the names.
+    """
     c = table.c
     keys = (c.service, c.operation, c.client, c.agency, c.outcome)
-    query = select(*keys, *values).where(c.at >= since, c.at < until)
+    query = select(*before, *keys, *after).where(c.at >= since, c.at < until)
     if agencies is not None:
         query = query.where(c.agency.in_(sorted(agencies)))
     return query.group_by(*keys).order_by(*keys)
