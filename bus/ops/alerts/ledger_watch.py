@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from bus.engine.outlive import outliving
-from bus.ledger import acts, alerts
+from bus.ledger import alerts, process_acts
 from bus.ledger.ledger import Ledger
 from bus.ops.alerts.away import LedgerAway, Outage
 from schemas.errors import ConfigurationError, LedgerUnavailable
@@ -66,7 +66,7 @@ class LedgerWatch:
         mine = self._ledger.process
         async with asyncio.timeout(ASK_SECONDS):
             await self._ledger.queries.ping()
-            await self._ledger.act(lambda tx, chain, now: acts.touch(tx, chain, now, mine))
+            await self._ledger.act(lambda tx, chain, now: process_acts.touch(tx, chain, now, mine))
 
     async def _write_down(self, outage: Outage) -> None:
         """In the list of alerts and in the journal, as if the ledger had been there."""
