@@ -74,10 +74,10 @@ def judge(labels: list[Label], rows: list[AlertRow], scale: float) -> dict[str, 
         "recall": round(len(good) / len(labels), 4),
         "alerts": len(rows),
         "wrongAlerts": [f"{row.key} ({row.culprit})" for row in wrong],
-        "precision": round(1 - len(wrong) / len(rows), 4),
+        "precision": round(1 - len(wrong) / len(rows), 4) if rows else None,
         "secondsBeyondRule": {
-            "median": round(statistics.median(beyond), 1),
-            "most": max(beyond),
+            "median": round(statistics.median(beyond), 1) if beyond else None,
+            "most": max(beyond, default=None),
         },
         "each": found,
     }
