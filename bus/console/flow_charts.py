@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.console.frame import View
-from bus.console.marks import Tone
 from bus.ops.pulse import KEPT_SECONDS, SLOT_SECONDS, Slot
+from bus.ops.wording import Tone
 from schemas.errors import Text
 from schemas.instant import SECOND
 

@@ -16,11 +16,12 @@ from bus.console.frame import Page, View
 from bus.console.granting import services_of
 from bus.console.html import Html, link, table, tag
 from bus.console.maintaining import away_mark
-from bus.console.marks import Tone, mark
+from bus.console.marks import mark
 from bus.ops import attention, dossier_figures
 from bus.ops.attention import Finding
 from bus.ops.endpoints import EndpointView, views_of
 from bus.ops.pulse import KEPT_SECONDS
+from bus.ops.wording import Tone
 from schemas.delivery import DeliveryState
 from schemas.dossier.figures import Figures, total
 from schemas.errors import Text
