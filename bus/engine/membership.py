@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from bus.engine.outlive import outliving
-from bus.ledger import acts
+from bus.ledger import process_acts
 from bus.ledger.ledger import Ledger
 from schemas.errors import LedgerUnavailable
 from schemas.instant import SECOND
@@ -89,7 +89,7 @@ class Membership:
             await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self._ledger.act(
-                lambda tx, chain, now: acts.leave(tx, chain, now, self._ledger.process)
+                lambda tx, chain, now: process_acts.leave(tx, chain, now, self._ledger.process)
             )
         except LedgerUnavailable:
             log.warning("membership.left_unnoticed")
@@ -132,7 +132,7 @@ class Membership:
 
     async def _beat(self) -> bool:
         alive = await self._ledger.act(
-            lambda tx, chain, now: acts.beat(tx, chain, now, self._ledger.process)
+            lambda tx, chain, now: process_acts.beat(tx, chain, now, self._ledger.process)
         )
         if not alive:
             log.warning("membership.taken_for_dead")
@@ -140,7 +140,7 @@ class Membership:
 
     async def _register(self) -> None:
         await self._ledger.act(
-            lambda tx, chain, now: acts.register(
+            lambda tx, chain, now: process_acts.register(
                 tx,
                 chain,
                 now,
@@ -181,7 +181,7 @@ class Membership:
             back = self._ahead - ahead
         if back > SET_BACK_SECONDS:
             freed = await self._ledger.act(
-                lambda tx, chain, now: acts.clock_set_back(
+                lambda tx, chain, now: process_acts.clock_set_back(
                     tx, chain, now, seconds=back, actor=self._ledger.process
                 )
             )
@@ -191,11 +191,13 @@ class Membership:
     async def _unregistered(self, members: Collection[str]) -> dict[str, int]:
         """Processes that hold deliveries and that nobody would ever miss."""
         holders = await self._ledger.queries.holders()
-        return dict.fromkeys(holders.difference(members, [self._ledger.process]), acts.UNREGISTERED)
+        return dict.fromkeys(
+            holders.difference(members, [self._ledger.process]), process_acts.UNREGISTERED
+        )
 
     async def _bury(self, process: str, beat: int) -> None:
         taken = await self._ledger.act(
-            lambda tx, chain, now: acts.bury(
+            lambda tx, chain, now: process_acts.bury(
                 tx, chain, now, process, beat_seen=beat, actor=self._ledger.process
             )
         )

@@ -1,4 +1,4 @@
-"""The rare changes: what operators, receivers and the clock do to deliveries and endpoints.
+"""The rare changes: what operators, receivers and the clock do to deliveries.
 
 Each is one transaction with its journal entries; order keys are locked before rows are changed,
 as in the hot transactions, so that none of them can break the order of a key.
@@ -15,7 +15,6 @@ from bus.ledger.journal import Chain
 from bus.ledger.records import Head, SendAgain
 from bus.ledger.tx import (
     OPEN_SQL,
-    READY_SQL,
     REPLAYED_SQL,
     Changed,
     NewDelivery,
@@ -28,10 +27,6 @@ from schemas.instant import Instant
 from schemas.message import Lane
 
 S = DeliveryState
-UNREGISTERED = -1
-"""Instead of the beat of a process that has deliveries in hand and is not registered: killed before
-it was, or between being taken for dead and noticing it."""
-MEND_KEYS = 1_000  # order keys locked at once: PostgreSQL's table of locks is finite
 HEADLESS = (
     "SELECT DISTINCT d.endpoint, d.order_key FROM {rows} JOIN delivery d ON d.id = r.id"  # noqa: S608
     " WHERE NOT d.pull AND NOT EXISTS (SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint"
@@ -313,132 +308,6 @@ async def acknowledge(
     return state
 
 
-async def pause(
-    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, paused: bool, actor: str, reason: str
-) -> None:
-    await tx.execute(
-        "INSERT INTO endpoint_state (endpoint, paused, pause_reason) VALUES (?, ?, ?)"
-        " ON CONFLICT (endpoint) DO UPDATE SET paused = excluded.paused,"
-        " pause_reason = excluded.pause_reason",
-        endpoint,
-        paused,
-        reason if paused else None,
-    )
-    event = "endpoint-paused" if paused else "endpoint-resumed"
-    chain.add(now, event, actor, {"endpoint": endpoint, "reason": reason})
-
-
-async def note_poll(
-    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, due_at: Instant, error: str | None
-) -> None:
-    """A good round, or the `error` of a bad one, which leaves `due_at` as a good one has set it."""
-    del chain
-    await tx.execute(
-        "INSERT INTO poll (endpoint, good_at, due_at, error) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (endpoint) DO UPDATE SET error = excluded.error,"
-        " good_at = COALESCE(excluded.good_at, poll.good_at),"
-        " due_at = CASE WHEN excluded.good_at IS NULL THEN poll.due_at ELSE excluded.due_at END",
-        endpoint,
-        now if error is None else None,
-        due_at,
-        error,
-    )
-
-
-async def open_breaker(
-    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, probe_at: Instant, actor: str, error: str
-) -> None:
-    """Opened, or opened again after a failed probe: journalled only the first time."""
-    was = await tx.execute("SELECT breaker FROM endpoint_state WHERE endpoint = ?", endpoint)
-    await tx.execute(
-        "INSERT INTO endpoint_state (endpoint, breaker, opened_at, probe_at, last_error)"
-        " VALUES (?, 'open', ?, ?, ?)"
-        " ON CONFLICT (endpoint) DO UPDATE SET breaker = 'open', probe_at = excluded.probe_at,"
-        " opened_at = CASE WHEN endpoint_state.breaker = 'open' THEN endpoint_state.opened_at"
-        " ELSE excluded.opened_at END, last_error = excluded.last_error",
-        endpoint,
-        now,
-        probe_at,
-        error,
-    )
-    if not was or was[0][0] != "open":
-        chain.add(now, "breaker-opened", actor, {"endpoint": endpoint, "error": error})
-
-
-async def ready_probe(tx: Tx, chain: Chain, now: Instant, endpoint: str) -> Head | None:
-    """Make the least tried of the next deliveries due, to ask whether the endpoint is back.
-
-    The least tried, so that one poisonous message cannot keep a healthy endpoint shut.
-    """
-    del chain
-    rows = await tx.execute(
-        "UPDATE delivery SET next_attempt_at = ? WHERE id = (SELECT id FROM ("
-        " SELECT id, attempts FROM delivery WHERE endpoint = ? AND head"
-        " AND state IN ('queued','waiting') LIMIT 1000) AS ready"
-        " ORDER BY attempts, id LIMIT 1) RETURNING id, lane",
-        now,
-        endpoint,
-    )
-    return Head(int(str(rows[0][0])), endpoint, Lane(str(rows[0][1]))) if rows else None
-
-
-async def close_breaker(
-    tx: Tx, chain: Chain, now: Instant, endpoint: str, *, actor: str
-) -> list[Head]:
-    """The endpoint answers again: what waits for it may go at once."""
-    closed = await tx.execute(
-        "UPDATE endpoint_state SET breaker = 'closed', opened_at = NULL, probe_at = NULL"
-        " WHERE endpoint = ? AND breaker = 'open' RETURNING endpoint",
-        endpoint,
-    )
-    if closed:
-        chain.add(now, "breaker-closed", actor, {"endpoint": endpoint})
-    heads = await tx.wake(endpoint, now)
-    await tx.announce(heads)
-    return heads
-
-
-async def mend_endpoint(tx: Tx, chain: Chain, now: Instant, endpoint: str, *, pull: bool) -> int:
-    """Make the open deliveries of an endpoint fit what it is now.
-
-    After its kind changed between pushing and pulling, or if ever a key were left without a head,
-    nothing may stay stuck. Returns how many deliveries were changed.
-    """
-    keys = {(endpoint, str(row[0])) for row in await _to_mend(tx, endpoint, pull)}
-    await tx.lock_keys(keys)
-    turned = await tx.execute(
-        f"UPDATE delivery SET pull = ?, head = false"  # noqa: S608 - a constant of this package
-        f" WHERE endpoint = ? AND pull <> ? AND state IN {OPEN_SQL} AND state <> 'sending'"
-        f" AND order_key IN (SELECT DISTINCT order_key FROM delivery WHERE endpoint = ?"
-        f" AND pull <> ? AND state IN {OPEN_SQL} ORDER BY order_key LIMIT ?) RETURNING id",
-        pull,
-        endpoint,
-        pull,
-        endpoint,
-        pull,
-        MEND_KEYS,
-    )
-    again = {(endpoint, str(row[0])) for row in await _to_mend(tx, endpoint, pull)}
-    heads = [] if pull else await tx.next_heads(keys & again)  # nobody else can change them now
-    if turned or heads:
-        data = {"endpoint": endpoint, "turned": len(turned), "heads": len(heads)}
-        chain.add(now, "endpoint-mended", "dispatcher", data)
-    return len(turned) + len(heads)
-
-
-async def _to_mend(tx: Tx, endpoint: str, pull: bool) -> list[tuple[object, ...]]:
-    """A bounded number of order keys with open deliveries of the wrong kind or without a head."""
-    return await tx.execute(
-        f"SELECT DISTINCT order_key FROM delivery d WHERE endpoint = ?"  # noqa: S608
-        f" AND state IN {OPEN_SQL} AND (pull <> ? OR (NOT pull AND {blocking()} AND NOT EXISTS ("
-        f" SELECT 1 FROM delivery h WHERE h.endpoint = d.endpoint AND h.order_key = d.order_key"
-        f" AND h.head AND h.state IN {OPEN_SQL}))) ORDER BY order_key LIMIT ?",
-        endpoint,
-        pull,
-        MEND_KEYS,
-    )
-
-
 async def refuse_packet(
     tx: Tx,
     chain: Chain,
@@ -484,79 +353,6 @@ async def add_file(tx: Tx, chain: Chain, now: Instant, file: FileRow, *, actor: 
         data = {"sender": file.sender, "code": file.code, "sha256": file.sha256, "size": file.size}
         chain.add(now, "file-kept", actor, data)
     return kept
-
-
-async def register(
-    tx: Tx, chain: Chain, now: Instant, process: str, *, roles: str, host: str, pid: int
-) -> None:
-    await tx.execute(
-        "INSERT INTO process (id, roles, host, pid, started_at, beat) VALUES (?, ?, ?, ?, ?, 0)",
-        process,
-        roles,
-        host,
-        pid,
-        now,
-    )
-    chain.add(now, "process-started", process, {"roles": roles, "host": host, "pid": pid})
-
-
-async def beat(tx: Tx, chain: Chain, now: Instant, process: str) -> bool:
-    """False: others thought this process dead and have taken its deliveries back."""
-    del chain, now
-    return bool(
-        await tx.execute("UPDATE process SET beat = beat + 1 WHERE id = ? RETURNING id", process)
-    )
-
-
-async def clock_set_back(tx: Tx, chain: Chain, now: Instant, *, seconds: float, actor: str) -> int:
-    """A clock was ahead by so much: what waits for a moment that it set may go now, once too early
-    at worst. Returns how many deliveries.
-    """
-    rows = await tx.execute(
-        f"UPDATE delivery SET next_attempt_at = ?"  # noqa: S608 - a constant of this package
-        f" WHERE state IN {READY_SQL} AND next_attempt_at > ? RETURNING id",
-        now,
-        now,
-    )
-    await tx.execute("UPDATE endpoint_state SET probe_at = ? WHERE probe_at > ?", now, now)
-    chain.add(now, "clock-set-back", actor, {"seconds": round(seconds, 1), "freed": len(rows)})
-    return len(rows)
-
-
-async def take_back(
-    tx: Tx, chain: Chain, now: Instant, worker: str, *, keep: Sequence[int], actor: str
-) -> list[int]:
-    """Deliveries a worker does not really have: its own forgotten ones, or a dead worker's all."""
-    ids = await tx.take_back(worker, keep, now)
-    if ids:
-        chain.add(now, "taken-back", actor, {"worker": worker, "deliveries": ids})
-    return ids
-
-
-async def bury(
-    tx: Tx, chain: Chain, now: Instant, process: str, *, beat_seen: int, actor: str
-) -> list[int] | None:
-    """Remove a process that stopped beating and take its deliveries back.
-
-    None: it has beaten since, so it lives. One seen with the beat UNREGISTERED lives if it is
-    registered now.
-    """
-    gone = await tx.execute(
-        "DELETE FROM process WHERE id = ? AND beat = ? RETURNING id", process, beat_seen
-    )
-    if not gone and (
-        beat_seen != UNREGISTERED or await tx.execute("SELECT 1 FROM process WHERE id = ?", process)
-    ):
-        return None
-    chain.add(now, "process-lost", actor, {"process": process})
-    return await take_back(tx, chain, now, process, keep=(), actor=actor)
-
-
-async def leave(tx: Tx, chain: Chain, now: Instant, process: str) -> None:
-    """A clean end: nothing may be left in its hands."""
-    await take_back(tx, chain, now, process, keep=(), actor=process)
-    await tx.execute("DELETE FROM process WHERE id = ?", process)
-    chain.add(now, "process-stopped", process, {})
 
 
 async def _lock(tx: Tx, ids: Collection[int]) -> None:

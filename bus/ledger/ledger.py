@@ -11,7 +11,15 @@ from typing import Any
 
 import uuid_utils
 
-from bus.ledger import accesses, acts, data_feeds, dossier_events, dossier_waits, service_jobs
+from bus.ledger import (
+    accesses,
+    acts,
+    data_feeds,
+    dossier_events,
+    dossier_waits,
+    endpoint_acts,
+    service_jobs,
+)
 from bus.ledger.accesses import Access, Accesses
 from bus.ledger.accounts import Accounts
 from bus.ledger.alerts import AlertQueries
@@ -276,7 +284,7 @@ class Ledger:
 
     async def set_paused(self, endpoint: str, *, paused: bool, actor: str, reason: str) -> None:
         await self._writer.act(
-            lambda tx, chain, now: acts.pause(
+            lambda tx, chain, now: endpoint_acts.pause(
                 tx, chain, now, endpoint, paused=paused, actor=actor, reason=reason
             )
         )
@@ -284,32 +292,34 @@ class Ledger:
     async def note_poll(self, endpoint: str, *, due_at: Instant, error: str | None) -> None:
         """A round of fetching ended: well when there is no `error`."""
         await self._writer.act(
-            lambda tx, chain, now: acts.note_poll(
+            lambda tx, chain, now: endpoint_acts.note_poll(
                 tx, chain, now, endpoint, due_at=due_at, error=error
             )
         )
 
     async def open_breaker(self, endpoint: str, *, probe_at: Instant, error: str) -> None:
         await self._writer.act(
-            lambda tx, chain, now: acts.open_breaker(
+            lambda tx, chain, now: endpoint_acts.open_breaker(
                 tx, chain, now, endpoint, probe_at=probe_at, actor=self.process, error=error
             )
         )
 
     async def close_breaker(self, endpoint: str) -> None:
         heads = await self._writer.act(
-            lambda tx, chain, now: acts.close_breaker(tx, chain, now, endpoint, actor=self.process)
+            lambda tx, chain, now: endpoint_acts.close_breaker(
+                tx, chain, now, endpoint, actor=self.process
+            )
         )
         self._freed(heads)
 
     async def ready_probe(self, endpoint: str) -> Head | None:
         return await self._writer.act(
-            lambda tx, chain, now: acts.ready_probe(tx, chain, now, endpoint)
+            lambda tx, chain, now: endpoint_acts.ready_probe(tx, chain, now, endpoint)
         )
 
     async def mend_endpoint(self, endpoint: str, *, pull: bool) -> int:
         return await self._writer.act(
-            lambda tx, chain, now: acts.mend_endpoint(tx, chain, now, endpoint, pull=pull)
+            lambda tx, chain, now: endpoint_acts.mend_endpoint(tx, chain, now, endpoint, pull=pull)
         )
 
     async def note(

@@ -12,7 +12,7 @@ import pytest
 import uuid_utils
 from sqlalchemy.pool import QueuePool
 
-from bus.ledger import acts
+from bus.ledger import process_acts
 from bus.ledger.database import Database
 from bus.ledger.journal import Chain
 from bus.ledger.ledger import Ledger
@@ -268,8 +268,8 @@ async def test_what_a_process_holds_that_nobody_knows_is_taken_back(
 
     async def bury() -> list[int] | None:
         return await b.act(
-            lambda tx, chain, now: acts.bury(
-                tx, chain, now, "a", beat_seen=acts.UNREGISTERED, actor="b"
+            lambda tx, chain, now: process_acts.bury(
+                tx, chain, now, "a", beat_seen=process_acts.UNREGISTERED, actor="b"
             )
         )
 
@@ -277,7 +277,9 @@ async def test_what_a_process_holds_that_nobody_knows_is_taken_back(
     claimed = await take(a)
     assert await b.queries.holders() == {"a"}
     await a.act(
-        lambda tx, chain, now: acts.register(tx, chain, now, "a", roles="worker", host="h", pid=1)
+        lambda tx, chain, now: process_acts.register(
+            tx, chain, now, "a", roles="worker", host="h", pid=1
+        )
     )
     assert await bury() is None, "it has registered since"
     await a.act(lambda tx, _chain, _now: tx.execute("DELETE FROM process"))
@@ -298,7 +300,7 @@ async def test_nothing_waits_for_a_moment_that_a_wrong_clock_has_set(
     await a.open_breaker("ep", probe_at=hour, error="away")
     assert await b.read_heads(["ep"], 10) == []
     freed = await b.act(
-        lambda tx, chain, now: acts.clock_set_back(tx, chain, now, seconds=3_600, actor="b")
+        lambda tx, chain, now: process_acts.clock_set_back(tx, chain, now, seconds=3_600, actor="b")
     )
     assert freed == 1
     assert [head.id for head in await b.read_heads(["ep"], 10)] == [claimed.id]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.ledger import acts
+from bus.ledger import process_acts
 from bus.ledger.ledger import Ledger
 from bus.ledger.service_jobs import MAX_OPEN, Job, JobState
 from schemas.errors import Conflict, RateLimited
@@ -56,7 +56,7 @@ async def other(
 
 async def live(ledger: Ledger) -> None:
     await ledger.act(
-        lambda tx, chain, now: acts.register(
+        lambda tx, chain, now: process_acts.register(
             tx, chain, now, ledger.process, roles="gateway", host="h", pid=1
         )
     )
@@ -88,7 +88,7 @@ async def test_a_job_goes_from_hand_to_hand_and_is_answered_once(
         (3, None),
     ]
 
-    await ledger.act(lambda tx, chain, now: acts.leave(tx, chain, now, ledger.process))
+    await ledger.act(lambda tx, chain, now: process_acts.leave(tx, chain, now, ledger.process))
     taken = await other.claim_job([])
     assert taken is not None
     assert (taken.answered, taken.failed) == (1, 0)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
+from zlib import crc32
 
 NAMESPACE = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 
@@ -27,7 +28,8 @@ def document(
     return _envelope(
         f"{_organ('From', sender)}{to}"
         f"<e:DocumentId>{escape(document_id)}</e:DocumentId>"
-        "<e:Code><e:CodeNumber>7</e:CodeNumber><e:CodeNotation>BC-SYT</e:CodeNotation></e:Code>"
+        f"<e:Code><e:CodeNumber>{_number(document_id)}</e:CodeNumber>"
+        "<e:CodeNotation>BC-SYT</e:CodeNotation></e:Code>"
         "<e:PromulgationInfo><e:Place>Sơn Bình</e:Place>"
         "<e:PromulgationDate>2026/03/02</e:PromulgationDate></e:PromulgationInfo>"
         "<e:DocumentType><e:Type>1</e:Type><e:TypeName>Báo cáo</e:TypeName></e:DocumentType>"
@@ -36,6 +38,11 @@ def document(
         _attached(attachment) if attachment else "",
         _updates(document_id) if update else "",
     )
+
+
+def _number(document_id: str) -> int:
+    """Số văn bản: of each document its own, as agencies number them."""
+    return crc32(document_id.encode())
 
 
 def _updates(document_id: str) -> str:
@@ -50,7 +57,8 @@ def status(*, sender: str, receiver: str, document_id: str, note: str) -> bytes:
     return _envelope(
         f"{_organ('From', sender)}"
         f"<e:ResponseFor><e:OrganId>{escape(receiver)}</e:OrganId>"
-        "<e:Code>7/BC-SYT</e:Code><e:PromulgationDate>2026/03/02</e:PromulgationDate>"
+        f"<e:Code>{_number(document_id)}/BC-SYT</e:Code>"
+        "<e:PromulgationDate>2026/03/02</e:PromulgationDate>"
         f"<e:DocumentId>{escape(document_id)}</e:DocumentId></e:ResponseFor>"
         "<e:StaffInfo><e:Department>Văn thư</e:Department></e:StaffInfo>"
         f"<e:StatusCode>03</e:StatusCode><e:Description>{escape(note)}</e:Description>"
