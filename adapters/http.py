@@ -51,6 +51,11 @@ HEADERS = {
 KEEP_SECONDS = 15.0
 """How long an idle connection is kept."""
 
+LOST_SECONDS = 20
+"""After so long without a sign of life from the partner's machine a connection is given up: a power
+cut or a pulled cable tells nobody, and each attempt would otherwise wait for its whole time."""
+PROBE_SECONDS = 5  # a connection on which nothing moves is asked so often
+
 
 class NotReached(OSError):
     """No connection came about; nothing has left."""
@@ -77,6 +82,24 @@ class Answer:
         return self.body[:8000].decode(errors="replace")[:2000]
 
 
+def watch_for_loss(connection: socket.socket) -> None:
+    """Let the kernel find out that the other machine is gone (tcp(7), RFC 5482)."""
+    for level, option, value in (
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_SECONDS),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_SECONDS),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LOST_SECONDS * 1000),
+    ):
+        connection.setsockopt(level, option, value)
+
+
+def _watched(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    watch_for_loss(made)
+    return made
+
+
 def open_session() -> aiohttp.ClientSession:
     """The session of this process; whoever opens it closes it, after the last adapter.
 
@@ -85,7 +108,9 @@ def open_session() -> aiohttp.ClientSession:
     before most servers drop them, so that a stale one is rarely taken.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=KEEP_SECONDS),
+        connector=aiohttp.TCPConnector(
+            limit=0, limit_per_host=0, keepalive_timeout=KEEP_SECONDS, socket_factory=_watched
+        ),
         timeout=SAFETY_TIMEOUT,
         headers=HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -16,7 +16,15 @@ import httptools
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from adapters.http import HEADERS, KEEP_SECONDS, MAX_ANSWER, Answer, NotHttp, NotReached
+from adapters.http import (
+    HEADERS,
+    KEEP_SECONDS,
+    MAX_ANSWER,
+    Answer,
+    NotHttp,
+    NotReached,
+    watch_for_loss,
+)
 
 
 class PlainPost:
@@ -145,6 +153,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        watch_for_loss(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None or self._answer.done():  # nobody has asked
