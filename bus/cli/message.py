@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from bus.cli.lang import LANG, say
+from bus.cli.lang import LANG, say, spoken
 from bus.cli.options import Json, Limit, Since, examples
 from bus.cli.output import (
     headings,
@@ -116,8 +116,20 @@ def trace(context: typer.Context, message: MessageId, *, json: Json = False) -> 
     if json:
         show_json({"messageId": message, "items": to_json(entries)})
         return
+    # late: the ledger's errors are behind it
+    from bus.ops.journal_words import tell  # noqa: PLC0415
+
     columns = headings("Lúc|Việc|Chuyển phát|Ai|Chi tiết", "Time|Event|Delivery|Who|Details")
-    cells = [(when(e.at), e.event, e.delivery_id, e.actor, details(e.data)) for e in entries]
+    cells = [
+        (
+            when(e.at),
+            spoken(tell(e).text),
+            e.delivery_id,
+            e.actor,
+            f"{e.event} {details(e.data)}",
+        )
+        for e in entries
+    ]
     show_table(columns, cells, empty=say("Không có nhật ký.", "Nothing journalled."))
 
 

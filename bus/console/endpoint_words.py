@@ -9,10 +9,11 @@ from bus.console.frame import View
 from bus.console.html import Cell, Html, link, tag
 from bus.console.maintaining import away_mark
 from bus.console.marks import mark
+from bus.console.why import why
 from bus.ops.endpoints import EndpointView, views_of
 from bus.ops.pulse import KEPT_SECONDS
+from bus.ops.reasons import reason_in
 from schemas.delivery import DeliveryState
-from schemas.errors import by_code
 
 WAITS = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.WAITING)
 
@@ -73,13 +74,9 @@ def pace(view: View, name: str) -> str:
     return view.say(f"{sent} xong, {failed} không được", f"{sent} done, {failed} failed")
 
 
-def error_of(view: View, each: EndpointView) -> str:
-    """In plain words, where the code of the error has them."""
-    given = (each.state.last_error if each.state else None) or (
-        each.poll.error if each.poll else ""
+def error_of(view: View, each: EndpointView) -> Cell:
+    """In plain words; what was written down about it stands below, quoted."""
+    stored = (each.state.last_error if each.state else None) or (
+        each.poll.error if each.poll else None
     )
-    code, _, rest = (given or "").partition(":")
-    known = by_code(code.strip())
-    if known is None:
-        return given or ""
-    return f"{view.say.text(known.title)}{':' if rest else ''}{rest}"
+    return why(view.say, reason_in(stored))

@@ -9,9 +9,10 @@ from collections.abc import Collection, Sequence
 
 from bus.console.frame import View
 from bus.console.html import Cell, Html, join, table, tag
-from bus.console.marks import Tone, mark
+from bus.console.marks import mark
 from bus.ops.alerts import expiring
 from bus.ops.alerts.look import Expiry
+from bus.ops.wording import Tone
 from schemas.instant import SECOND, Instant
 
 DAY = 86_400 * SECOND

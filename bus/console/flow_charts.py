@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.console.frame import View
-from bus.console.marks import Tone
 from bus.ops.pulse import KEPT_SECONDS, SLOT_SECONDS, Slot
+from bus.ops.wording import Tone
 from schemas.errors import Text
 from schemas.instant import SECOND
 
 VIETNAM_MILLISECONDS = 7 * 3_600_000
 """Drawn as if it were UTC: moments are Vietnam's wherever the browser is."""
 MOST_NODES = 12  # senders and endpoints drawn apart; the others together
+EDGE = 12  # pixels above and below
+LINE = 18  # of a name: nodes are at least so far apart
+NODE = 30  # of a name with the node beside it
+LEAST_HEIGHT = 352
+NARROW = 110  # a margin that leaves no room for a name between the two
+_PLAIN = "#6b8ba4"
 _COLOURS = {"good": "#2e8b57", "warn": "#d98200", "bad": "#c8323b"}
 
 Health = tuple[str, Tone, Text]
@@ -30,7 +36,53 @@ class Flows:
 
 
 def flow_chart(view: View, flows: Flows) -> dict[str, Any]:
-    """Senders to the left, the bus, endpoints to the right; width is the number of messages."""
+    """Senders to the left, the bus, endpoints to the right; width is the number of messages.
+
+    Names stand in the margins, cut to their width; under the pointer they are whole.
+    """
+    nodes, links = _drawn(view, flows)
+    ink = "#e8eef3" if view.visitor.dark else "#14202b"
+    series = {
+        "type": "sankey",
+        "top": EDGE,
+        "bottom": EDGE,
+        "nodeGap": LINE,
+        "draggable": False,
+        "emphasis": {"focus": "adjacency"},
+        "lineStyle": {"color": "target", "opacity": 0.35},
+        "label": {
+            "color": ink,
+            "fontSize": 13,
+            "overflow": "truncate",
+            ":formatter": "p => p.data.value",
+        },
+        "tooltip": {":formatter": _TOOLTIP},
+        "data": nodes,
+        "links": links,
+    }
+    return {
+        "baseOption": {
+            "aria": {"enabled": True},
+            "animation": False,
+            "tooltip": {"trigger": "item", "confine": True},
+            "series": [series],
+        },
+        "media": [
+            {"query": query, "option": {"series": [_margins(*widths)]}}
+            for query, widths in _MARGINS
+        ],
+    }
+
+
+def flow_height(flows: Flows) -> int:
+    """Pixels: every name has a line of its own, however little it sent."""
+    sides = zip(*flows.counts, strict=True) if flows.counts else ()
+    most = max((min(len(set(side)), MOST_NODES + 1) for side in sides), default=0)
+    return max(LEAST_HEIGHT, most * NODE + 2 * EDGE)
+
+
+def _drawn(view: View, flows: Flows) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Nodes and links; `told` is what is said under the pointer."""
     say = view.say
     by_sender, by_endpoint = Counter[str](), Counter[str]()
     for (sender, endpoint), count in flows.counts.items():
@@ -38,48 +90,44 @@ def flow_chart(view: View, flows: Flows) -> dict[str, Any]:
         by_endpoint[endpoint] += count
     others = say("khác", "others")
     bus = say("Trục liên thông", "The bus")
-    nodes = [{"name": "bus", "value": bus, "itemStyle": {"color": "#0b5c8e"}}]
+    total = f"{bus}: {say.number(flows.counts.total())}"
+    nodes = [_node("bus", bus, "#0b5c8e", total)]
     links = []
     for sender, count in _largest(by_sender, others):
         found = view.snapshot.directory.get(sender)
         title = found.name if found is not None else sender
-        nodes.append({"name": f"s:{sender}", "value": title, "itemStyle": {"color": "#6b8ba4"}})
-        links.append({"source": f"s:{sender}", "target": "bus", "value": count})
+        whole = f"{title} ({sender})" if found is not None else sender
+        told = f"{whole} → {say('trục', 'the bus')}: {say.number(count)}"
+        nodes.append(_node(f"s:{sender}", title, _PLAIN, told))
+        links.append({"source": f"s:{sender}", "target": "bus", "value": count, "told": told})
     for endpoint, count in _largest(by_endpoint, others):
         sign, tone, _ = flows.health.get(endpoint, UNKNOWN)
-        colour = _COLOURS.get(tone, "#6b8ba4")
         title = f"{sign} {endpoint}"
-        nodes.append({"name": f"e:{endpoint}", "value": title, "itemStyle": {"color": colour}})
-        links.append({"source": "bus", "target": f"e:{endpoint}", "value": count})
-    ink = "#e8eef3" if view.visitor.dark else "#14202b"
-    return {
-        "aria": {"enabled": True},
-        "animation": False,
-        "tooltip": {"trigger": "item"},
-        "series": [
-            {
-                "type": "sankey",
-                "left": 20,
-                "right": "25%",
-                "top": 12,
-                "bottom": 12,
-                "nodeGap": 14,
-                "draggable": False,
-                "emphasis": {"focus": "adjacency"},
-                "lineStyle": {"color": "target", "opacity": 0.35},
-                "label": {"color": ink, "fontSize": 13, ":formatter": "p => p.data.value"},
-                "tooltip": {":formatter": _TOOLTIP},
-                "data": nodes,
-                "links": links,
-            }
-        ],
-    }
+        told = f"{say('trục', 'the bus')} → {endpoint}: {say.number(count)}"
+        nodes.append(_node(f"e:{endpoint}", title, _COLOURS.get(tone, _PLAIN), told))
+        links.append({"source": "bus", "target": f"e:{endpoint}", "value": count, "told": told})
+    return nodes, links
 
 
-_TOOLTIP = (
-    "p => p.dataType === 'edge' ? String(p.value)"
-    " : p.data.value.replace(/[&<>]/g, c => '&#' + c.charCodeAt(0) + ';')"
+def _node(name: str, title: str, colour: str, told: str) -> dict[str, Any]:
+    return {"name": name, "value": title, "told": told, "itemStyle": {"color": colour}}
+
+
+def _margins(left: int, right: int) -> dict[str, Any]:
+    """With so many pixels for names on each side."""
+    senders = {"depth": 0, "label": {"position": "left", "width": left - 10}}
+    endpoints = {"depth": 2, "label": {"position": "right", "width": right - 10}}
+    bus = {"depth": 1, "label": {"show": left > NARROW}}
+    return {"left": left, "right": right, "levels": [senders, bus, endpoints]}
+
+
+_MARGINS = (
+    ({"minWidth": 900}, (310, 240)),
+    ({"minWidth": 560, "maxWidth": 899}, (220, 170)),
+    ({"maxWidth": 559}, (NARROW, 100)),
 )
+"""By the width of the chart: what names get of it, left and right."""
+_TOOLTIP = "p => p.data.told.replace(/[&<>]/g, c => '&#' + c.charCodeAt(0) + ';')"
 
 
 def _largest(counts: Counter[str], others: str) -> list[tuple[str, int]]:

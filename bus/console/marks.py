@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from bus.console.html import Html, tag
 from bus.console.words import Words
 from bus.ops import wording
-from bus.ops.wording import BRIEF, KINDS
+from bus.ops.wording import BRIEF, KINDS, Tone
 from schemas.delivery import DeliveryState
 from schemas.errors import Text
 from schemas.exchange import ExchangeState
 
 S = DeliveryState
-Tone = Literal["good", "busy", "warn", "bad", "off"]
 
 STATES: dict[DeliveryState, tuple[str, Tone, Text]] = {
     S.QUEUED: ("·", "busy", BRIEF[S.QUEUED]),
@@ -28,8 +25,10 @@ STATES: dict[DeliveryState, tuple[str, Tone, Text]] = {
 }
 
 
-def mark(sign: str, tone: Tone, text: str) -> Html:
-    return tag("span", tag("span", sign, aria_hidden="true"), " ", text, class_=f"mark {tone}")
+def mark(sign: str, tone: Tone, text: str, *, title: str | None = None) -> Html:
+    """`title` is seen under the pointer: the name that programs use."""
+    sign_ = tag("span", sign, aria_hidden="true")
+    return tag("span", sign_, " ", text, class_=f"mark {tone}", title=title)
 
 
 def state_mark(words: Words, state: DeliveryState) -> Html:

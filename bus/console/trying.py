@@ -9,8 +9,10 @@ from bus.console.html import code, facts, join, link, table, tag
 from bus.console.marks import mark, state_mark
 from bus.console.rights import Act
 from bus.console.visitor import Visitor
+from bus.console.why import why
 from bus.ledger.records import DeliveryRow
 from bus.ops import trial
+from bus.ops.reasons import reason_of
 from bus.ops.wording import STATES
 from routing.directory import Directory
 from schemas.delivery import DeliveryState
@@ -120,4 +122,5 @@ def _what(view: View, row: DeliveryRow) -> str:
             "Đang ở hộp thư: hệ thống của cơ quan lấy về bằng khóa của mình.",
             "In the mailbox: the agency's system fetches it with its key.",
         )
-    return join(view.say.text(STATES[row.state]), row.detail, by=" · ")
+    said = why(view.say, reason_of(row.code, row.detail))
+    return join(view.say.text(STATES[row.state]), said, by=" · ")

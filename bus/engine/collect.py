@@ -333,7 +333,9 @@ class Collector:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
+    """As deliveries keep their errors: the code, by which it has words, and what it says."""
+    name = error.code if isinstance(error, LgspError) else type(error).__name__
+    return f"{name}: {error}"[:300]
 
 
 def _identity(packet: Packet) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from bus.ledger.alerts import AlertRow
 from bus.ops.endpoints import EndpointView
+from bus.ops.reasons import last_error
 from schemas.delivery import DeliveryState
 from schemas.errors import Text
 from schemas.instant import Instant, to_datetime
@@ -104,9 +105,9 @@ def _look(state: str, endpoint: str) -> Text:
 def _said(view: EndpointView) -> Iterator[Finding]:
     name, state = view.name, view.state
     if state is not None and view.broken:
-        error = state.last_error or "—"
-        vi = f"{name}: ngắt mạch, tự thử lại; lỗi gần nhất: {error}"
-        en = f"{name}: breaker open, probes by itself; last error: {error}"
+        error = last_error(state.last_error)
+        vi = f"{name}: ngắt mạch, tự thử lại; lỗi gần nhất: {error.vi}"
+        en = f"{name}: breaker open, probes by itself; last error: {error.en}"
         yield Finding("endpoint", "notice", Text(vi, en), endpoint=name)
     if state is not None and view.paused:
         reason = state.pause_reason or "—"
@@ -121,13 +122,13 @@ def _silent(view: EndpointView, now: Instant) -> Iterator[Finding]:
     poll = view.poll
     if poll is None or poll.due_at > now or view.paused or view.away(now):
         return
-    error, since = poll.error or "—", _moment(poll.good_at)
+    error, since = last_error(poll.error), _moment(poll.good_at)
     vi = f"không lấy được gì từ {since}" if since else "chưa lần nào lấy được"
     en = f"silent since {since}" if since else "nothing was ever fetched"
     text = Text(
-        f"{view.name}: {vi}; lỗi gần nhất: {error};"
+        f"{view.name}: {vi}; lỗi gần nhất: {error.vi};"
         " đơn vị vận hành kiểm tra kết nối, địa chỉ và khóa, rồi hỏi đối tác",
-        f"{view.name}: {en}; last error: {error};"
+        f"{view.name}: {en}; last error: {error.en};"
         " the operator checks connection, address and secret, then asks the partner",
     )
     yield Finding("endpoint", "problem", text, endpoint=view.name)

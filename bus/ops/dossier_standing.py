@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bus.engine.national import UNMAPPED
 from bus.ledger.dossier_queries import (
     DossierDelivery,
     DossierQueries,
@@ -19,11 +18,12 @@ from bus.ledger.dossier_queries import (
     Whole,
 )
 from bus.ops.dossier_figures import cases_of
+from bus.ops.reasons import reason_of
 from schemas.delivery import DeliveryState
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.deadlines import Local, local
 from schemas.dossier.life import ENDED, TITLES, DossierStatus
-from schemas.errors import PartnerLacksDossier, Text
+from schemas.errors import Text
 from schemas.instant import Instant, to_datetime
 from schemas.vietnam import VIETNAM, day_of
 
@@ -136,30 +136,12 @@ def _lacking(portal: str, rows: Sequence[DossierDelivery]) -> Text | None:
     waits = [d for d in waits if d.delivery.state is not DeliveryState.CANCELLED]
     if not waits:
         return None
-    count, why = len(waits), reason_of(waits[0].delivery.code or "", waits[0].delivery.detail or "")
-    because = Text(f" ({why.vi})", f" ({why.en})") if why.vi else Text("", "")
+    count, why = len(waits), reason_of(waits[0].delivery.code, waits[0].delivery.detail)
+    because, told = why.clause(), why.quoted
     return Text(
-        f"{portal} còn thiếu {count}{because.vi}.", f"{portal} lacks {count} of it{because.en}."
+        f"{portal} còn thiếu {count}{because.vi}.{told.vi and f' {told.vi}'}",
+        f"{portal} lacks {count} of it{because.en}.{told.en and f' {told.en}'}",
     )
-
-
-_REASONS: dict[str, Text] = {
-    UNMAPPED: Text(
-        "mã chưa có ánh xạ quốc gia; quản trị trục khai báo ánh xạ",
-        "a code has no national one; the administrator of the bus declares the mapping",
-    ),
-    PartnerLacksDossier.code: Text(
-        "cổng chưa có hồ sơ của bước này; tự gửi khi cổng có hồ sơ",
-        "the portal does not have the step's dossier; it goes by itself once it has",
-    ),
-}
-
-
-def reason_of(code: str, detail: str = "") -> Text:
-    """Why a record or step is held, and who has to act."""
-    known = _REASONS.get(code)
-    told = detail or code
-    return known if known is not None else Text(told, told)
 
 
 def _at(at: Instant | None) -> str:

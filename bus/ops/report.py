@@ -13,9 +13,10 @@ from bus.ledger.flow_queries import Outage
 from bus.ledger.ledger import Ledger
 from bus.ops import dossier_figures, reports, usage
 from bus.ops.latency import SHARES
+from bus.ops.reasons import title_of
 from bus.ops.report_model import Coded, Column, Report, Row, Section, Unit, Value
 from bus.ops.reports import Period
-from bus.ops.wording import BRIEF, EXCHANGE, KINDS, reason
+from bus.ops.wording import BRIEF, EXCHANGE, KINDS
 from schemas.dossier.calendar import WorkingCalendar
 from schemas.dossier.figures import Figures, total
 from schemas.dossier.procedure import Procedure
@@ -217,7 +218,7 @@ async def _failures(ledger: Ledger, period: Period, scope: Scope, now: Instant) 
         (
             each.endpoint,
             Coded(each.state.value, BRIEF[each.state]),
-            Coded(each.code, reason(each.code)),
+            Coded(each.code, title_of(each.code)),
             each.count,
         )
         for each in found

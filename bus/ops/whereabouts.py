@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from bus.ledger.records import DeliveryRow, EndpointState
+from bus.ops.reasons import Reason, quote, reason_in, reason_of
 from schemas.delivery import DeliveryState
 from schemas.errors import Text
 from schemas.instant import Instant, to_datetime
 from schemas.vietnam import VIETNAM
 
 S = DeliveryState
-_NOWHERE = Text(
-    "Trục đã tiếp nhận nhưng không chuyển cho ai; xem lý do ở phần Định tuyến.",
-    "The bus accepted it and delivers it to nobody; the reason is under Routing.",
+_NOTHING = Text("", "")
+
+
+class Where(NamedTuple):
+    """A sentence of ours; and what somebody else wrote about it, marked as quoted, or nothing."""
+
+    said: Text
+    quoted: Text = _NOTHING
+
+
+_NOWHERE = Where(
+    Text(
+        "Trục đã tiếp nhận nhưng không chuyển cho ai; xem lý do ở phần Định tuyến.",
+        "The bus accepted it and delivers it to nobody; the reason is under Routing.",
+    )
 )
 
 
-def of_message(deliveries: Sequence[DeliveryRow], states: Mapping[str, EndpointState]) -> Text:
+def of_message(deliveries: Sequence[DeliveryRow], states: Mapping[str, EndpointState]) -> Where:
     """The delivery that most needs somebody speaks first; the others are counted."""
     if not deliveries:
         return _NOWHERE
     first = min(deliveries, key=lambda each: _URGENCY.index(each.state))
-    said = of_delivery(first, states.get(first.endpoint))
+    where = of_delivery(first, states.get(first.endpoint))
     others = len(deliveries) - 1
     if not others:
-        return said
+        return where
+    said = where.said
     done = sum(each.state is S.DELIVERED for each in deliveries)
     total = len(deliveries)
-    return Text(
+    counted = Text(
         f"{said.vi} Tất cả {total} nơi nhận: {done} đã nhận.",
         f"{said.en} Of {total} receiving systems {done} have it.",
     )
+    return Where(counted, where.quoted)
 
 
 _URGENCY = (
@@ -80,43 +96,57 @@ _ENDED: dict[DeliveryState, Text] = {
 }
 
 
-def of_delivery(row: DeliveryRow, state: EndpointState | None) -> Text:
+def of_delivery(row: DeliveryRow, state: EndpointState | None) -> Where:
     """Where it is, who holds it, what now."""
-    why = f" ({row.detail or row.code})" if row.detail or row.code else ""
+    reason = reason_of(row.code, row.detail)
     sentence = _ENDED.get(row.state)
     if sentence is None:
-        return _before(row, state, why)
+        return _before(row, state, reason)
+    because = reason.clause()
     ref = f" ({row.partner_ref})" if row.partner_ref else ""
-    given = {"to": row.endpoint, "why": why, "at": _at(row.finished_at), "ref": ref}
-    return Text(sentence.vi.format(**given), sentence.en.format(**given))
+    given = {"to": row.endpoint, "at": _at(row.finished_at), "ref": ref}
+    said = Text(
+        sentence.vi.format(**given, why=because.vi), sentence.en.format(**given, why=because.en)
+    )
+    return Where(said, reason.quoted if "{why}" in sentence.vi else _NOTHING)
 
 
-def _before(row: DeliveryRow, state: EndpointState | None, why: str) -> Text:
+def _before(row: DeliveryRow, state: EndpointState | None, reason: Reason) -> Where:
     to = row.endpoint
     if row.pull:
-        return Text(
+        said = Text(
             f"Trong hộp thư chờ {to} lấy về; bên nhận kết nối và lấy.",
             f"It waits in the mailbox of {to}; the receiver connects and fetches it.",
         )
+        return Where(said)
     if state is not None and state.paused:
-        reason = state.pause_reason or "—"
-        return Text(
-            f"Trục giữ vì {to} đang tạm dừng ({reason}); đơn vị vận hành mở lại.",
-            f"The bus holds it since {to} is paused ({reason}); the operator resumes it.",
+        said = Text(
+            f"Trục giữ vì {to} đang tạm dừng; đơn vị vận hành mở lại.",
+            f"The bus holds it since {to} is paused; the operator resumes it.",
         )
+        paused = quote(state.pause_reason) if state.pause_reason else ""
+        return Where(said, Text(paused, paused))
     if state is not None and state.breaker == "open":
-        error = state.last_error or "—"
-        return Text(
-            f"Trục giữ vì {to} không trả lời ({error}); đối tác kiểm tra, trục tự gửi khi thông.",
-            f"The bus holds it since {to} does not answer ({error}); the partner looks into it, "
+        last = reason_in(state.last_error)
+        why = last.clause()
+        said = Text(
+            f"Trục giữ vì {to} không nhận{why.vi}; đối tác kiểm tra, trục tự gửi khi thông.",
+            f"The bus holds it since {to} takes nothing{why.en}; the partner looks into it, "
             "the bus sends by itself once it does.",
         )
+        return Where(said, last.quoted)
     if row.state is S.WAITING:
-        at = _at(row.next_attempt_at)
-        return Text(
-            f"Trục giữ, đã thử {row.attempts} lần{why}; tự gửi lại tới {to} lúc {at}.",
-            f"The bus holds it after {row.attempts} attempts{why}; it tries {to} again at {at}.",
+        at, why = _at(row.next_attempt_at), reason.clause()
+        said = Text(
+            f"Trục giữ, đã thử {row.attempts} lần{why.vi}; tự gửi lại tới {to} lúc {at}.",
+            f"The bus holds it after {row.attempts} attempts{why.en}; it tries {to} again at {at}.",
         )
+        return Where(said, reason.quoted)
+    return Where(_in_line(row))
+
+
+def _in_line(row: DeliveryRow) -> Text:
+    to = row.endpoint
     if not row.head:
         return Text(
             f"Trục giữ sau thông điệp trước cùng văn bản, hồ sơ tới {to}; không ai phải làm gì.",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
+from typing import Literal
 
 from schemas.delivery import DeliveryState
-from schemas.errors import LgspError, Text
+from schemas.errors import Text
 from schemas.exchange import ExchangeState
 
 S = DeliveryState
+Tone = Literal["good", "busy", "warn", "bad", "off"]
+"""How good or bad the news is."""
 
 STATES: dict[DeliveryState, Text] = {
     S.QUEUED: Text(
@@ -90,19 +92,3 @@ EXCHANGE: dict[ExchangeState, Text] = {
     X.UNDELIVERED: Text("không chuyển được", "could not be delivered"),
 }
 """Where a document stands at one receiver."""
-
-
-def reason(code: str) -> Text:
-    """The title of the error with that code; the code itself where it is nobody's."""
-    return _titles().get(code, Text(code, code))
-
-
-@cache
-def _titles() -> dict[str, Text]:
-    found: dict[str, Text] = {}
-    below: list[type[LgspError]] = [LgspError]
-    while below:
-        kind = below.pop()
-        found.setdefault(kind.code, kind.title)
-        below += kind.__subclasses__()
-    return found

@@ -48,6 +48,8 @@ async def test_replay_all_that_match_with_dry_run_and_progress(walk: Walk) -> No
     )
     await walk.log_in("operator", path="/deliveries?state=dead&code=partner-garbage")
     await walk.page.wait_for_selector(".deliveries tbody tr")
+    row = walk.page.locator(".deliveries tbody tr", has_text="Đối tác trả lời sai giao thức").first
+    assert "partner-garbage « no answer in 20 s" in await row.locator(".note").inner_text()
     await walk.picture("deliveries")
     await walk.page.click("text=mọi thứ khớp bộ lọc")
     await walk.page.click("button:has-text('Gửi lại')")

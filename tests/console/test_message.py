@@ -27,10 +27,28 @@ async def test_found_by_number_and_followed_to_its_life(walk: Walk) -> None:
     await walk.picture("search")
     await walk.page.click("table.data tbody a")
     await walk.page.wait_for_selector(".where")
-    assert "đơn vị vận hành" in await walk.page.inner_text(".where")
+    where = await walk.page.inner_text(".where")
+    assert "đối tác không trả lời kịp" in where
+    assert "đơn vị vận hành" in where
+    assert "no answer" not in where, "the partner's words stand apart"
+    assert await walk.page.locator(".panel .note:has-text('« no answer in 20 s')").count() == 1
     assert "the operator mends the cause" in await walk.page.inner_text("main")
     assert "Hết số lần gửi tới so-y-te" in await walk.page.inner_text(".timeline")
+    ended = walk.page.locator(".timeline .mark[title=dead]")
+    assert "so-y-te (đối tác không trả lời kịp); chờ đơn vị" in await ended.inner_text()
+    assert await walk.page.locator(".timeline .note:has-text('« no answer in 20 s')").count() == 1
     await walk.picture("message")
+
+
+async def test_the_journal_says_in_words_what_programs_call_otherwise(walk: Walk) -> None:
+    await walk.log_in("auditor", path="/journal")
+    told = walk.page.locator("table.data td:has(code:text-is('console-login'))")
+    await told.first.wait_for()
+    assert "Đăng nhập từ" in await told.first.inner_text()
+    await walk.open("/journal?who=all")
+    told = walk.page.locator("table.data td:has(code:text-is('dead'))").first
+    assert "Hết số lần gửi tới so-y-te" in await told.inner_text()
+    await walk.picture("journal")
 
 
 async def test_words_of_a_subject_are_found_only_by_who_may_read_them(walk: Walk) -> None:

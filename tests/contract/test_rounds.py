@@ -56,8 +56,8 @@ async def test_rounds_are_written_down_now_and_then_and_failures_move_nothing(
     clock.forward(NOTE_SECONDS - 1)
     await rounds.good()
     assert await _poll(ledger) == first
-    await rounds.bad("PartnerTimeout: x")
-    assert await _poll(ledger) == Poll("truc", START, first.due_at, "PartnerTimeout: x")
+    await rounds.bad("partner-timeout: x")
+    assert await _poll(ledger) == Poll("truc", START, first.due_at, "partner-timeout: x")
     clock.forward(1)
     await rounds.good()
     mended = await _poll(ledger)

@@ -186,7 +186,7 @@ async def test_health_names_what_waits_for_a_person(cli: Cli) -> None:
     dead = "so-y-te: 1 dead; see: lgsp delivery list --state dead --endpoint so-y-te"
     held = "so-y-te: 1 held; see: lgsp delivery list --state held --endpoint so-y-te"
     assert (texts[dead], texts[held]) == ("problem", "problem")
-    assert texts["so-y-te: breaker open, probes by itself; last error: refused"] == "notice"
+    assert texts["so-y-te: breaker open, probes by itself; last error: « refused »"] == "notice"
     assert texts["hop-thu: paused (moving); go on: lgsp endpoint resume hop-thu"] == "notice"
 
 
@@ -201,21 +201,24 @@ async def test_health_says_in_words_who_has_fallen_silent(cli: Cli) -> None:
     await ledger.set_paused("truc-nghi", paused=True, actor="test", reason="test")
     for name in ("truc-im", "truc-nghi", "da-bo", "hop-thu"):
         await ledger.note_poll(name, due_at=1, error=None)
-    await ledger.note_poll("truc-im", due_at=1, error="PartnerTimeout: no answer")
-    await ledger.note_poll("truc-loi", due_at=1, error="PartnerGarbage: a web page")
+    await ledger.note_poll("truc-im", due_at=1, error="partner-timeout: no answer")
+    await ledger.note_poll("truc-loi", due_at=1, error="partner-garbage: a web page")
     await ledger.note_poll("truc-chay", due_at=ledger.clock() + 60_000_000, error=None)
     since = when((await ledger.queries.polls())["truc-im"].good_at)
     en_todo = "the operator checks connection, address and secret, then asks the partner"
     vi_todo = "đơn vị vận hành kiểm tra kết nối, địa chỉ và khóa, rồi hỏi đối tác"
     said = {
         "en": (
-            f"✗ truc-im: silent since {since}; last error: PartnerTimeout: no answer; {en_todo}",
-            "✗ truc-loi: nothing was ever fetched; last error: PartnerGarbage: a web page",
+            f"✗ truc-im: silent since {since}; last error:",
+            f"The partner did not answer in time « no answer »; {en_todo}",
+            "✗ truc-loi: nothing was ever fetched; last error:",
+            "The partner's answer is not its protocol « a web page »",
         ),
         "vi": (
             f"✗ truc-im: không lấy được gì từ {since};",
-            f"lỗi gần nhất: PartnerTimeout: no answer; {vi_todo}",
-            "✗ truc-loi: chưa lần nào lấy được; lỗi gần nhất: PartnerGarbage: a web page",
+            f"lỗi gần nhất: Đối tác không trả lời kịp « no answer »; {vi_todo}",
+            "✗ truc-loi: chưa lần nào lấy được; lỗi gần nhất:",
+            "Đối tác trả lời sai giao thức « a web page »",
         ),
     }
     for lang, lines in said.items():

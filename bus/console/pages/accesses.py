@@ -15,7 +15,7 @@ from bus.console.marks import mark
 from bus.console.rights import Act, Role
 from bus.console.visitor import Visitor
 from bus.ledger.accesses import ANSWERED, ASKED, READ, SUBJECT_KEY, AccessRow, subject_hash
-from bus.ops.wording import reason
+from bus.ops.reasons import title_of
 from schemas.errors import Text
 
 PATH = "/accesses"
@@ -97,7 +97,7 @@ def _outcome(view: View, outcome: str) -> Html:
         return mark("✓", "good", view.say("đã trả lời", "answered"))
     if outcome == ASKED:
         return mark("…", "warn", view.say("chưa rõ kết quả", "outcome unknown"))
-    return mark("✗", "bad", view.say.text(reason(outcome)))
+    return mark("✗", "bad", view.say.text(title_of(outcome)))
 
 
 PAGE = Page(

@@ -17,6 +17,7 @@ from bus.console.visitor import Visitor
 from bus.ledger.records import DeliveryRow
 from bus.ops.mending import CANCEL, REPLAY, Choice, Chosen, choose, redirect
 from bus.ops.mending import Act as Mending
+from bus.ops.reasons import reason_of
 from schemas.delivery import OPEN, DeliveryState
 from schemas.errors import InvalidRequest, NotFound, Text
 from schemas.instant import SECOND
@@ -24,6 +25,7 @@ from schemas.instant import SECOND
 LIMIT = 200
 FRESH_SECONDS = 1.0  # a change of state is on screen within two
 KEPT_SECONDS = 0.3
+MOST_QUOTED = 200  # characters of what a partner said
 SHARE = 0.25  # of the time may be spent on reading: who mends the flow looks at what is so now
 LEAST_REASON = 5
 MOST_RATE = 5_000
@@ -177,11 +179,17 @@ def _table(view: View, rows: Sequence[DeliveryRow]) -> ui.table:
         '<q-td :props="props"><a :href="\'/message/\' + props.row.message">'
         f"{say('Xem', 'Look')}</a></q-td>",
     )
+    table.add_slot(  # with the code, which the filter asks for
+        "body-cell-why",
+        '<q-td :props="props">{{ props.row.why }}<p class="note">'
+        '<code v-if="props.row.code">{{ props.row.code }}</code> {{ props.row.quoted }}</p></q-td>',
+    )
     return table.classes("deliveries")
 
 
 def _row(view: View, row: DeliveryRow) -> dict[str, Any]:
     sign, tone, text = STATES[row.state]
+    reason = reason_of(row.code, row.detail)
     return {
         "id": row.id,
         "state": view.say.text(text),
@@ -191,7 +199,9 @@ def _row(view: View, row: DeliveryRow) -> dict[str, Any]:
         "receivers": ", ".join(row.receivers),
         "attempts": row.attempts,
         "age": view.say.moment(row.created_at),
-        "why": ": ".join(part for part in (row.code, row.detail) if part)[:200],
+        "why": view.say.text(reason.said),
+        "code": row.code or "",
+        "quoted": view.say.text(reason.quoted)[:MOST_QUOTED],
         "message": row.message_id,
     }
 

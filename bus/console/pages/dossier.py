@@ -9,8 +9,10 @@ from bus.console.html import Html, code, facts, link, table, tag
 from bus.console.marks import kind_word, state_mark
 from bus.console.masks import MASK
 from bus.console.pages.dossiers import ONE, PATH
+from bus.console.why import why
 from bus.ledger.dossier_queries import DossierDelivery, DossierRow, StepRow
-from bus.ops.dossier_standing import reason_of, whereabouts
+from bus.ops.dossier_standing import whereabouts
+from bus.ops.reasons import reason_of
 from schemas.dossier.life import TITLES, DossierStatus
 from schemas.dossier.model import DossierRecord, Step
 from schemas.errors import NotFound, Text
@@ -104,7 +106,7 @@ def _deliveries(view: View, rows: Sequence[DossierDelivery]) -> Html:
             each.delivery.endpoint,
             kind_word(say, each.kind),
             state_mark(say, each.delivery.state),
-            say.text(reason_of(each.delivery.code or "", each.delivery.detail or "")),
+            why(view.say, reason_of(each.delivery.code, each.delivery.detail)),
             say.moment(each.delivery.created_at),
             say.moment(each.delivery.finished_at),
             link(code(each.delivery.message_id), f"/message/{each.delivery.message_id}"),

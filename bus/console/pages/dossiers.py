@@ -9,9 +9,11 @@ from bus.console.filters import chosen_agencies, chosen_period, counted, figures
 from bus.console.frame import Page, View
 from bus.console.html import Cell, Html, code, link, table, tag
 from bus.console.marks import STATES, mark
+from bus.console.why import beneath
 from bus.ledger.dossier_queries import DossierRow, Held, PortalRow
 from bus.ops import dossier_figures, dossier_standing
-from bus.ops.dossier_standing import Pressing, Urgency, reason_of
+from bus.ops.dossier_standing import Pressing, Urgency
+from bus.ops.reasons import reason_of
 from schemas.delivery import DeliveryState
 from schemas.dossier.figures import Figures, total
 from schemas.dossier.life import TITLES, DossierStatus
@@ -117,8 +119,8 @@ def _standing(view: View, found: Sequence[Pressing], held: Sequence[tuple[str, s
         (_urgency(view, "soon"), counted(view, len(found) - late, _link(view, "soon"))),
     ]
     for endpoint, why, count in held:
-        reason = say.text(reason_of(why))
-        text = say(f"{endpoint}: bị giữ, {reason}", f"{endpoint}: held, {reason}")
+        held_back = Text(f"{endpoint}: bị giữ", f"{endpoint}: held")
+        text = say.text(held_back) + say.text(reason_of(why).clause())
         rows.append((mark("‖", "warn", text), counted(view, count, _link(view, "held", why=why))))
     columns = [say("Việc", "What"), say("Số lượng", "How many")]
     caption = say("Hồ sơ cần xử lý", "Dossiers to deal with")
@@ -282,7 +284,7 @@ def _held(view: View, rows: Sequence[Held]) -> Html:
             link(row.code, with_query(ONE, code=row.code, agency=row.sender)),
             view.agency(row.sender),
             row.endpoint,
-            mark("‖", "warn", say.text(reason_of(row.why, row.detail))),
+            _why(view, row),
             say.moment(row.created_at),
             link(code(row.message_id), f"/message/{row.message_id}"),
         )
@@ -290,6 +292,12 @@ def _held(view: View, rows: Sequence[Held]) -> Html:
     ]
     caption = say("Bản ghi và bước bị giữ", "Records and steps held")
     return table(caption, columns, cells, empty=say("Không có gì bị giữ.", "Nothing is held."))
+
+
+def _why(view: View, row: Held) -> Html:
+    reason = reason_of(row.why, row.detail)
+    said = mark("‖", "warn", view.say.text(reason.said))
+    return beneath(view.say, said, reason.quoted)
 
 
 PAGE = Page(PATH, Text("Hồ sơ", "Dossiers"), build, icon="folder_shared")

@@ -10,10 +10,11 @@ from bus.console.frame import Page, View
 from bus.console.html import Cell, Html, code, link, table, tag
 from bus.console.marks import mark
 from bus.console.rights import STAFF, Act
-from bus.console.telling import tell
 from bus.console.visitor import Visitor
+from bus.console.why import as_written
 from bus.ledger.journal import JournalReport
 from bus.ledger.records import JournalRow
+from bus.ops.journal_words import tell
 from schemas.errors import Text
 
 LIMIT = 100
@@ -86,15 +87,15 @@ def _listed(view: View, rows: Sequence[JournalRow]) -> Html:
 
 
 def _what(view: View, row: JournalRow) -> Html:
-    sign, tone, text = tell(row)
-    said = view.say.text(text)
+    """In words; below, the name that programs use, so that the page can be searched for it."""
+    sign, tone, text, quoted = tell(row)
     shown = {k: v for k, v in row.data.items() if k not in {"answer", "deliveries", "anchors"}}
     details = " ".join(
         f"{name}={value}" for name, value in shown.items() if value not in ("", None)
     )
-    if said != row.event:
-        return mark(sign, tone, said)
-    return tag("div", mark(sign, tone, said), tag("p", details[:300], class_="note"))
+    line = mark(sign, tone, view.say.text(text), title=details[:300])
+    named = tag("p", code(row.event), class_="note")
+    return tag("div", line, as_written(view.say, quoted), named)
 
 
 def _verify(view: View) -> None:

@@ -13,12 +13,13 @@ from bus.console.html import Cell, Html, code, facts, join, link, table, tag
 from bus.console.marks import EVENTS, exchange_mark, kind_word, mark, state_mark
 from bus.console.masks import MASK, pretty
 from bus.console.rights import Act
-from bus.console.telling import tell
 from bus.console.visitor import Visitor
+from bus.console.why import as_written, beneath
 from bus.engine.national import translate
 from bus.ledger.exchange_queries import EventRow, ExchangeRow
 from bus.ledger.records import DeliveryRow, EndpointState, JournalRow, MessageRow
 from bus.ops import whereabouts
+from bus.ops.journal_words import tell
 from routing.decision import Decision, explain_lines
 from routing.mapping import Unmapped
 from schemas.errors import InvalidRequest, NotFound, Text
@@ -115,13 +116,14 @@ async def _life(view: View, message: MessageRow) -> Life:
 
 def _where(view: View, life: Life) -> Html:
     """In both languages: what is read out on the telephone is understood on both ends."""
-    said = whereabouts.of_message(life.deliveries, life.states)
+    said, quoted = whereabouts.of_message(life.deliveries, life.states)
     first, second = (said.vi, said.en) if view.say.lang == "vi" else (said.en, said.vi)
     other = "en" if view.say.lang == "vi" else "vi"
     return tag(
         "div",
         tag("p", tag("strong", first), class_="where"),
         tag("p", second, lang=other, class_="note"),
+        as_written(view.say, quoted),
     )
 
 
@@ -165,13 +167,18 @@ def _deliveries(view: View, life: Life) -> Html:
             _endpoint(view, row.endpoint),
             ", ".join(row.receivers),
             row.attempts,
-            say.text(whereabouts.of_delivery(row, life.states.get(row.endpoint))),
+            _now(view, row, life),
         )
         for row in life.deliveries
     ]
     empty = say("Không có chuyển phát nào.", "There are no deliveries.")
     made = table(say("Chuyển phát", "Deliveries"), columns, rows, empty=empty)
     return tag("div", made, _exchanges(view, life.exchanges), class_="stack")
+
+
+def _now(view: View, row: DeliveryRow, life: Life) -> Html:
+    said, quoted = whereabouts.of_delivery(row, life.states.get(row.endpoint))
+    return beneath(view.say, view.say.text(said), quoted)
 
 
 def _endpoint(view: View, name: str) -> Cell:
@@ -214,12 +221,13 @@ def _timeline(view: View, life: Life) -> Html:
 
 
 def _entry(view: View, entry: JournalRow) -> Html:
-    sign, tone, text = tell(entry)
+    sign, tone, text, quoted = tell(entry)
     answer = MASK if entry.data.get("answer") else ""
     said = f"{view.say('đối tác trả lời', 'the partner answered')}: {answer}" if answer else ""
     return tag(
         "div",
-        mark(sign, tone, view.say.text(text)),
+        mark(sign, tone, view.say.text(text), title=entry.event),
+        as_written(view.say, quoted),
         tag("p", f"{entry.actor}", class_="note"),
         tag("p", said, class_="note") if said else Html(""),
     )

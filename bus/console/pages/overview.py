@@ -11,16 +11,17 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from bus.console.endpoint_words import endpoints_key
-from bus.console.flow_charts import UNKNOWN, Flows, Health, flow_chart, pace_chart
+from bus.console.flow_charts import UNKNOWN, Flows, Health, flow_chart, flow_height, pace_chart
 from bus.console.frame import Page, View
 from bus.console.granting import services_of
 from bus.console.html import Html, link, table, tag
 from bus.console.maintaining import away_mark
-from bus.console.marks import Tone, mark
+from bus.console.marks import mark
 from bus.ops import attention, dossier_figures
 from bus.ops.attention import Finding
 from bus.ops.endpoints import EndpointView, views_of
 from bus.ops.pulse import KEPT_SECONDS
+from bus.ops.wording import Tone
 from schemas.delivery import DeliveryState
 from schemas.dossier.figures import Figures, total
 from schemas.errors import Text
@@ -38,7 +39,9 @@ async def build(view: View) -> None:
     announced = ui.element("div")
     view.heading("Dòng chảy 15 phút qua", "Flow of the last 15 minutes")
     with ui.element("div").classes("panel"):
-        chart = ui.echart(flow_chart(view, Flows(Counter(), {}))).classes("flow-map")
+        nothing = Flows(Counter(), {})
+        chart = ui.echart(flow_chart(view, nothing)).classes("flow-map")
+        chart.style(f"height: {flow_height(nothing)}px")
     listed = ui.element("div")
     view.heading("Nhịp 15 phút qua", "Pace of the last 15 minutes")
     with ui.element("div").classes("panel"):
@@ -59,6 +62,7 @@ async def build(view: View) -> None:
         listed.clear()
         with listed:
             view.html(_listed(view, flows))
+        chart.style(f"height: {flow_height(flows)}px")
         _redraw(chart, flow_chart(view, flows))
         _redraw(pace, pace_chart(view))
 

@@ -19,10 +19,10 @@ from bus.console.rights import Act
 from bus.ledger.accesses import ANSWERED
 from bus.ledger.usage import HOUR, Usage
 from bus.ops.latency import SHARES
+from bus.ops.reasons import title_of
 from bus.ops.report_words import period_of
 from bus.ops.reports import parse_period
 from bus.ops.usage import Calls, grouped
-from bus.ops.wording import reason
 from schemas.errors import RateLimited, Text
 from schemas.instant import Instant
 from schemas.service import ALL, Grant, Service
@@ -241,7 +241,7 @@ def _operations(view: View, rows: Sequence[Usage]) -> Html:
 
 def _failures(view: View, outcomes: Mapping[str, int]) -> str:
     failed = [
-        f"{view.say.text(reason(outcome))}: {view.say.number(count)}"
+        f"{view.say.text(title_of(outcome))}: {view.say.number(count)}"
         for outcome, count in sorted(outcomes.items(), key=lambda each: -each[1])
         if outcome not in {ANSWERED, RateLimited.code}
     ]

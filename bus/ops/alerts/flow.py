@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from bus.ledger.alerts import Finding
 from bus.ops.alerts.look import Look, span
+from bus.ops.reasons import last_error
 from schemas.delivery import DeliveryState
 from schemas.errors import Text
 from schemas.instant import SECOND, Instant
@@ -20,7 +21,7 @@ def breakers(look: Look) -> Iterator[Finding]:
     for name, state in look.states.items():
         if state.breaker != "open" or look.rests(name) or name not in look.snapshot.endpoints:
             continue
-        error = state.last_error or "—"
+        error = last_error(state.last_error)
         yield Finding(
             "breaker-open",
             name,
@@ -31,8 +32,8 @@ def breakers(look: Look) -> Iterator[Finding]:
                 f"Endpoint {name}: breaker open; the bus probes by itself",
             ),
             Text(
-                f"Hệ thống của đối tác tại {name} không nhận; lỗi gần nhất: {error}",
-                f"The partner's system at {name} does not take anything; last error: {error}",
+                f"Hệ thống của đối tác tại {name} không nhận; lỗi gần nhất: {error.vi}",
+                f"The partner's system at {name} does not take anything; last error: {error.en}",
             ),
             Text(
                 f"Gọi đơn vị vận hành hệ thống đó; xem: lgsp delivery list --endpoint {name}",

@@ -9,6 +9,7 @@ from typing import Any
 
 from bus.ledger.alerts import Finding, Tally
 from bus.ops.alerts.look import Look, span
+from bus.ops.reasons import last_error
 from bus.ops.tallies import SPAN, WARNING
 from schemas.errors import Text
 from schemas.instant import SECOND, Instant, to_datetime
@@ -125,6 +126,7 @@ def fetching(look: Look) -> Iterator[Finding]:
             continue
         if look.now < poll.due_at:
             continue
+        error = last_error(poll.error)
         yield Finding(
             "fetch-failing",
             name,
@@ -132,8 +134,8 @@ def fetching(look: Look) -> Iterator[Finding]:
             "critical",
             Text(f"Không lấy được gì từ {name}", f"Nothing can be fetched from {name}"),
             Text(
-                f"Hệ thống của đối tác tại {name}: {poll.error}",
-                f"The partner's system at {name}: {poll.error}",
+                f"Hệ thống của đối tác tại {name}: {error.vi}",
+                f"The partner's system at {name}: {error.en}",
             ),
             Text(
                 "Gọi đơn vị vận hành hệ thống đó; xem: lgsp health",

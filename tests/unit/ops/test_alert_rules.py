@@ -181,13 +181,13 @@ def test_partner_silent_counts_working_time_only() -> None:
 
 
 def test_fetch_failing_names_the_partner_and_what_it_said() -> None:
-    silent = Poll("so-y-te", ago(2_000), ago(60), "PartnerTimeout: x")
+    silent = Poll("so-y-te", ago(2_000), ago(60), "partner-timeout: x")
     finding = _only(senders.fetching(look(polls={"so-y-te": silent})))
     assert (finding.culprit, finding.since) == ("endpoint:so-y-te", ago(2_000))
     for fine in (
-        Poll("so-y-te", ago(2_000), ago(-60), "PartnerTimeout: x"),  # not due yet
+        Poll("so-y-te", ago(2_000), ago(-60), "partner-timeout: x"),  # not due yet
         Poll("so-y-te", ago(2_000), ago(60), None),  # fetched by nobody
-        Poll("di-roi", ago(2_000), ago(60), "PartnerTimeout: x"),
+        Poll("di-roi", ago(2_000), ago(60), "partner-timeout: x"),
     ):
         assert not list(senders.fetching(look(polls={fine.endpoint: fine})))
 

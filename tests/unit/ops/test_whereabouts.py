@@ -38,19 +38,33 @@ ROW = DeliveryRow(
 @pytest.mark.parametrize("state", list(S))
 def test_every_state_is_told(state: S) -> None:
     said = of_delivery(dataclasses.replace(ROW, state=state), None)
-    for text in said:
+    for text in said.said:
         assert "so-y-te" in text
         assert "{" not in text
         assert ";" in text, "where it is; and what now"
+        assert "no answer" not in text, "what the partner wrote stands apart"
+    assert said.quoted.vi in {"", "« no answer »"}
+
+
+def test_our_sentence_says_why_and_the_partners_words_stand_apart() -> None:
+    said, quoted = of_delivery(dataclasses.replace(ROW, state=S.DEAD), None)
+    assert said.vi.startswith("Trục giữ, chưa tới so-y-te (đối tác không trả lời kịp);")
+    assert quoted == ("« no answer »", "« no answer »")
+    withdrawn = dataclasses.replace(ROW, state=S.CANCELLED, code=None, detail="gửi nhầm")
+    said, quoted = of_delivery(withdrawn, None)
+    assert said.vi == "Đã thu lại trước khi tới so-y-te; không gửi nữa."
+    assert quoted.vi == "« gửi nhầm »"
 
 
 def test_why_it_waits() -> None:
     paused = EndpointState("so-y-te", paused=True, pause_reason="bảo trì")
-    assert "bảo trì" in of_delivery(ROW, paused).vi
-    broken = EndpointState("so-y-te", breaker="open", last_error="refused")
-    assert "refused" in of_delivery(ROW, broken).en
-    assert "mailbox" in of_delivery(dataclasses.replace(ROW, pull=True), paused).en
-    assert "behind" in of_delivery(dataclasses.replace(ROW, head=False), None).en
+    assert of_delivery(ROW, paused).quoted.vi == "« bảo trì »"
+    broken = EndpointState("so-y-te", breaker="open", last_error="partner-unavailable: refused")
+    said, quoted = of_delivery(ROW, broken)
+    assert "(không kết nối được hệ thống đối tác)" in said.vi
+    assert quoted.en == "« refused »"
+    assert "mailbox" in of_delivery(dataclasses.replace(ROW, pull=True), paused).said.en
+    assert "behind" in of_delivery(dataclasses.replace(ROW, head=False), None).said.en
 
 
 def test_the_one_that_needs_somebody_speaks_first() -> None:
@@ -59,7 +73,7 @@ def test_the_one_that_needs_somebody_speaks_first() -> None:
         dataclasses.replace(ROW, state=S.DEAD, endpoint="hong"),
         dataclasses.replace(ROW, state=S.QUEUED),
     ]
-    said = of_message(rows, {})
+    said = of_message(rows, {}).said
     assert said.en.startswith("The bus holds it, hong")
     assert said.en.endswith("Of 3 receiving systems 1 have it.")
-    assert "nobody" in of_message([], {}).en
+    assert "nobody" in of_message([], {}).said.en
