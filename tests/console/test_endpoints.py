@@ -26,7 +26,7 @@ async def test_pause_and_resume_are_in_the_journal(walk: Walk) -> None:
     await walk.page.wait_for_selector("dl.facts:not(:has-text('cơ quan bảo trì'))")
     await walk.open("/journal")
     table = await walk.page.inner_text("table.data")
-    assert "Tạm dừng hop-thu: cơ quan bảo trì" in table
+    assert "Tạm dừng hop-thu: « cơ quan bảo trì »" in table
     assert "console:operator" in table
     await walk.picture("journal")
 
