@@ -30,7 +30,7 @@ class Receiver:
     def __init__(self, name: str, port: int, book: Path, tls: ssl.SSLContext | None) -> None:
         self.name = name
         self._book = book.open("a")
-        self._known: set[str] = set()
+        self._known = {json.loads(line)["message_id"] for line in book.read_text().splitlines()}
         app = web.Application(client_max_size=1 << 30)
         app.router.add_post("/documents", self._receive)
         app.router.add_get("/documents/{message_id}", self._look_up)

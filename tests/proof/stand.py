@@ -133,7 +133,7 @@ class Stand:
         if self.rabbitmq is not None:
             self.wire = await stack.enter_async_context(Wire(self.rabbitmq.ports["amqp"]))
             self.env["LGSP_BROKER_URL"] = f"amqp://guest:guest@127.0.0.1:{self.wire.port}/"
-        certificate(self.folder / "tls")
+        certificate(self.folder / "tls", days=2)  # a proof may take a day
         receivers = Process(
             "receivers",
             [
