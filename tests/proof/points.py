@@ -162,8 +162,8 @@ _ALL = (
         6,
         role=_DISPATCHER,
     ),
-    Point("ack.taking-back", ("bus.ledger.acts:bury",), "before", 1, role=_DISPATCHER),
-    Point("ack.taken-back", ("bus.ledger.acts:bury",), "after", 1, role=_DISPATCHER),
+    Point("ack.taking-back", ("bus.ledger.process_acts:bury",), "before", 1, role=_DISPATCHER),
+    Point("ack.taken-back", ("bus.ledger.process_acts:bury",), "after", 1, role=_DISPATCHER),
     # poll: from a partner that is fetched from to its acknowledgement
     Point("poll.round-begun", ("adapters.vxp.outbound:Vxp.poll",), "before", 3, role=_WORKER),
     Point("poll.listed", ("adapters.vxp.polling:_list",), "after", 3, role=_WORKER),
@@ -173,7 +173,7 @@ _ALL = (
     Point("poll.partner-told", ("adapters.vxp.polling:_Round._answer",), "after", 4, role=_WORKER),
     Point("poll.round-noted", ("bus.engine.rounds:Rounds.good",), "after", 3, role=_WORKER),
     # a process comes up
-    Point("start.registered", ("bus.ledger.acts:register",), "after", 1),
+    Point("start.registered", ("bus.ledger.process_acts:register",), "after", 1),
     Point("start.configuration-read", (_STORED + "ConfigStore.items",), "after", 1),
     # migrate: an empty database to the newest schema
     Point("migrate.locked", ("bus.ledger.migrate:_upgrade",), "before", 1, role="migrate"),
