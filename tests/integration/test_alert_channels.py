@@ -26,6 +26,7 @@ from schemas.province import Endpoint
 from tests.certificates import certificate
 from tests.integration.cli_harness import Cli
 from tests.ledgers import prepare
+from tests.serving import serving
 from tests.waiting import wait_until
 
 SECRET = b"khoa-ky-canh-bao-2026"
@@ -118,13 +119,9 @@ async def _receiving() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     app = web.Application()
     app.router.add_post("/alerts", receiver.take)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    receiver.url = f"http://127.0.0.1:{site.port}/alerts"
-    yield receiver
-    await runner.cleanup()
+    async with serving(app) as url:
+        receiver.url = f"{url}/alerts"
+        yield receiver
 
 
 def _alerts(mail: MailServer, url: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from bus.settings import Settings
 from deploy.services import PostgreSQL, RabbitMQ
 from deploy.stage import bare_environment, free_port
 from tests.ledgers import prepare
+from tests.serving import serving
 from tests.waiting import wait_until
 
 SECONDS = 90.0
@@ -62,13 +63,9 @@ async def _receiving() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     app = web.Application()
     app.router.add_post("/alerts", receiver.take)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    receiver.url = f"http://127.0.0.1:{site.port}/alerts"
-    yield receiver
-    await runner.cleanup()
+    async with serving(app) as url:
+        receiver.url = f"{url}/alerts"
+        yield receiver
 
 
 def _settings(folder: Path, receiver: Receiver, **more: Any) -> Settings:

@@ -27,6 +27,7 @@ from bus.settings import Settings
 from schemas.province import Agency, Client, Endpoint
 from tests.integration.gateway_harness import packet
 from tests.ledgers import prepare
+from tests.serving import serving
 from tests.waiting import wait_until
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -73,13 +74,9 @@ async def _outside() -> AsyncIterator[Outside]:
     app = web.Application()
     app.router.add_post("/v1/traces", one.collect)
     app.router.add_post("/documents", one.receive)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    one.url = f"http://127.0.0.1:{site.port}"
-    yield one
-    await runner.cleanup()
+    async with serving(app) as url:
+        one.url = url
+        yield one
 
 
 async def _declare(ledger: Ledger, url: str) -> str:
