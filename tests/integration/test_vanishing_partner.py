@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -25,6 +24,4 @@ def _possible() -> bool:
 def test_an_attempt_ends_soon_after_the_partners_machine_is_gone(way: str) -> None:
     command = [*NAMESPACE, sys.executable, "-m", "tests.integration.vanishing", way]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    found = json.loads(done.stdout)
-    assert found["error"], "nobody was there to answer"
-    assert found["seconds"] < 30, "of the 60 that the attempt may take"
+    assert done.stdout.strip() == "ETIMEDOUT", "the kernel's word, not the attempt's own clock"
